@@ -1,0 +1,1 @@
+"""Plain nouns that every part shares: ids, actors, facts, refusals, limits."""

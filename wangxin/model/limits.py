@@ -1,0 +1,71 @@
+"""Every bound of the product in one file. The name says the unit; the comment says what happens at the bound."""
+
+from __future__ import annotations
+
+# --- the wire -------------------------------------------------------------------------------------------------
+FRAME_BYTES_MAX = 65_536  # larger: close 1009
+FRAME_FRAGMENTS_MAX = 4_096  # more: close 1009
+TEXT_CHARS_MAX = 4_000  # longer: error message.too_long
+BODY_BYTES_MAX = 32_768  # a message body as JSON; larger: error message.too_large
+JSON_DEPTH_MAX = 32  # deeper: error frame.too_deep
+HELLO_MS_MAX = 10_000  # no valid hello by then: close 4408
+PING_EVERY_MS = 15_000
+PING_TIMEOUT_MS = 10_000  # no pong: the line is taken as dead and closed
+CLOSE_TIMEOUT_MS = 3_000
+FRAMES_PER_S_SHOPPER = 10  # sustained; above: error rate.exceeded with retry_after
+FRAMES_PER_S_AGENT = 40
+FRAMES_BURST = 40
+BAD_FRAMES_PER_MINUTE_MAX = 20  # more: close 1008
+OUTBOX_BYTES_MAX = 262_144  # a reader further behind: close 4002, come back and resume
+OUTBOX_STALLED_MS_MAX = 10_000  # or this long without reading
+THREADS_PER_CONNECTION_MAX = 500
+CONNECTIONS_PER_PERSON_MAX = 10  # the oldest is closed with 4005
+HISTORY_PAGE_MAX = 200
+RESUME_ENTRIES_MAX = 2_000  # further behind: snapshot of the newest page, the rest by history
+APPEND_BATCH_MAX = 400  # lines in one commit
+APPEND_WAITING_MAX = 20_000  # lines waiting for a commit; above: error hub.busy with retry_after
+
+# --- messages --------------------------------------------------------------------------------------------------
+RECALL_MS_MAX = 120_000
+IMAGE_BYTES_MAX = 10 * 1024 * 1024
+IMAGE_PIXELS_MAX = 40_000_000
+VIDEO_BYTES_MAX = 50 * 1024 * 1024
+VIDEO_MS_MAX = 60_000
+MEDIA_LINK_MS = 10 * 60_000
+CHOICES_MAX = 13
+FORM_FIELDS_MAX = 10
+
+# --- people ----------------------------------------------------------------------------------------------------
+TOKEN_MS_MAX = 3_600_000
+LOGIN_TRIES_PER_MINUTE = 10
+PASSWORD_CHARS_MIN = 8
+PASSWORD_CHARS_MAX = 200
+NAME_CHARS_MAX = 60
+
+# --- the bot and menus -----------------------------------------------------------------------------------------
+BOT_READS_CHARS_MAX = 200
+BOT_DEADLINE_MS = 1_000
+MENU_DEPTH_MAX = 2
+MENU_TOP_ITEMS_MAX = 6
+MENU_CHILDREN_MAX = 10
+MENU_LABEL_CHARS_MAX = 16
+FAQ_ENTRIES_MAX = 50_000
+
+# --- dispatch --------------------------------------------------------------------------------------------------
+WAITING_PER_SHOP_MAX = 5_000  # above: straight to the message box
+SEATS_MAX_DEFAULT = 5
+DISCONNECT_GRACE_MS = 20_000
+LEASE_MS = 3_000
+
+# --- push ------------------------------------------------------------------------------------------------------
+AUDIENCE_DEPTH_MAX = 4
+AUDIENCE_NODES_MAX = 60
+TEMPLATE_CHARS_MAX = 4_000
+PUSH_CHUNK = 500
+
+# --- the web edge ----------------------------------------------------------------------------------------------
+REQUEST_BYTES_MAX = 1_048_576
+PAGE_MAX = 200
+
+assert TEXT_CHARS_MAX * 4 <= BODY_BYTES_MAX <= FRAME_BYTES_MAX, "the longest text must fit its body, the body its frame"
+assert PING_EVERY_MS + PING_TIMEOUT_MS + CLOSE_TIMEOUT_MS <= 30_000, "half-open lines are found within 30 s"
