@@ -1,0 +1,209 @@
+"""What happened, in the past tense, and which process follows it up.
+
+A fact is written into the outbox in the transaction that makes it true. ``FOLLOWS`` is the table of consequences
+between processes; what a consumer does with a fact is listed in ``wangxin/app.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Consumer = Literal["bot", "dispatcher", "push", "metrics"]
+
+
+class Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shop: UUID
+
+
+class ShopperSpoke(Fact):
+    """A shopper wrote to the bot."""
+
+    fact: Literal["shopper_spoke"] = "shopper_spoke"
+    thread: UUID
+    conversation: UUID
+    seq: int
+    at_ms: int
+
+
+class ShopperReturned(Fact):
+    """A shopper wrote into a parked or wrapping-up conversation."""
+
+    fact: Literal["shopper_returned"] = "shopper_returned"
+    thread: UUID
+    conversation: UUID
+    seq: int
+    at_ms: int
+
+
+class HandoffRequested(Fact):
+    """A conversation asks for a person; it is waiting since ``at_ms``."""
+
+    fact: Literal["handoff_requested"] = "handoff_requested"
+    thread: UUID
+    conversation: UUID
+    shopper: UUID
+    topic: str = ""
+    at_ms: int
+
+
+class QueueLeft(Fact):
+    """A waiting shopper cancelled, or chose to leave a message."""
+
+    fact: Literal["queue_left"] = "queue_left"
+    thread: UUID
+    conversation: UUID
+    leave_message: bool = False
+    at_ms: int
+
+
+class CloseRequested(Fact):
+    """The agent (or the shopper) ended the conversation."""
+
+    fact: Literal["close_requested"] = "close_requested"
+    thread: UUID
+    conversation: UUID
+    by: UUID
+    epoch: int | None = None
+    reason: str = ""
+    at_ms: int
+
+
+class SeatChanged(Fact):
+    """An agent connected, left, or set his state. ``shop`` is the nil UUID: a seat serves many shops."""
+
+    fact: Literal["seat_changed"] = "seat_changed"
+    agent: UUID
+    state: str | None = None
+    connected: bool | None = None
+    at_ms: int
+
+
+class OfferAnswered(Fact):
+    fact: Literal["offer_answered"] = "offer_answered"
+    conversation: UUID
+    agent: UUID
+    epoch: int
+    accepted: bool
+    at_ms: int
+
+
+class TransferAsked(Fact):
+    fact: Literal["transfer_asked"] = "transfer_asked"
+    thread: UUID
+    conversation: UUID
+    by: UUID
+    epoch: int
+    to_agent: UUID | None = None
+    to_pool: UUID | None = None
+    note: str = ""
+    at_ms: int
+
+
+class TransferAnswered(Fact):
+    fact: Literal["transfer_answered"] = "transfer_answered"
+    conversation: UUID
+    agent: UUID
+    accepted: bool
+    at_ms: int
+
+
+class ConversationClaimed(Fact):
+    """An agent takes a waiting conversation, or one from the message box, by himself."""
+
+    fact: Literal["conversation_claimed"] = "conversation_claimed"
+    thread: UUID
+    conversation: UUID
+    agent: UUID
+    at_ms: int
+
+
+class RoutingChanged(Fact):
+    """Pools, contracts, seats or policy changed in PostgreSQL: read them again."""
+
+    fact: Literal["routing_changed"] = "routing_changed"
+
+
+class ConversationClosed(Fact):
+    fact: Literal["conversation_closed"] = "conversation_closed"
+    thread: UUID
+    conversation: UUID
+    shopper: UUID
+    reason: str
+    at_ms: int
+
+
+class MenuTapped(Fact):
+    fact: Literal["menu_tapped"] = "menu_tapped"
+    thread: UUID
+    shopper: UUID
+    item: str
+    version: int
+    at_ms: int
+
+
+class RatingGiven(Fact):
+    fact: Literal["rating_given"] = "rating_given"
+    thread: UUID
+    conversation: UUID
+    shopper: UUID
+    stars: int
+    at_ms: int
+
+
+class ShopEventReceived(Fact):
+    """A CloudEvent of the merchant was stored; its body lies in ``shop_event``."""
+
+    fact: Literal["shop_event_received"] = "shop_event_received"
+    source: str
+    event: str
+    event_type: str
+    at_ms: int
+
+
+AnyFact = Annotated[
+    ShopperSpoke
+    | ShopperReturned
+    | HandoffRequested
+    | QueueLeft
+    | CloseRequested
+    | SeatChanged
+    | OfferAnswered
+    | TransferAsked
+    | TransferAnswered
+    | ConversationClaimed
+    | RoutingChanged
+    | ConversationClosed
+    | MenuTapped
+    | RatingGiven
+    | ShopEventReceived,
+    Field(discriminator="fact"),
+]
+
+_FACTS: TypeAdapter[AnyFact] = TypeAdapter(AnyFact)
+
+FOLLOWS: dict[type[Fact], tuple[Consumer, ...]] = {
+    ShopperSpoke: ("bot",),  # written by append_entries
+    ShopperReturned: ("dispatcher",),  # written by append_entries
+    HandoffRequested: ("dispatcher",),
+    QueueLeft: ("dispatcher",),
+    CloseRequested: ("dispatcher",),
+    SeatChanged: ("dispatcher",),
+    OfferAnswered: ("dispatcher",),
+    TransferAsked: ("dispatcher",),
+    TransferAnswered: ("dispatcher",),
+    ConversationClaimed: ("dispatcher",),
+    RoutingChanged: ("dispatcher",),
+    ConversationClosed: ("push",),
+    MenuTapped: ("push",),
+    RatingGiven: ("push",),
+    ShopEventReceived: ("push",),
+}
+
+
+def parse_fact(value: dict[str, Any]) -> AnyFact:
+    return _FACTS.validate_python(value, strict=False)
