@@ -77,8 +77,8 @@ def body_json(body: dict[str, Any]) -> str:
     return orjson.dumps(body).decode()
 
 
-_APPEND = """select ord, shop, thread, lane, seq, (extract(epoch from at) * 1000)::bigint as at_ms, status, conversation,
- state, kind, body from append_entries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+_APPEND = """select ord, shop, thread, lane, seq, (extract(epoch from at) * 1000)::bigint as at_ms, status,
+ conversation, state, kind, body from append_entries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
 
 
 async def append(conn: Executor, lines: Sequence[Line]) -> tuple[list[Appended], list[Entry]]:
@@ -109,7 +109,14 @@ async def append(conn: Executor, lines: Sequence[Line]) -> tuple[list[Appended],
         lane = LANES[row["lane"]]
         if ord_ is not None:
             answers[ord_ - 1] = Appended(
-                row["shop"], row["thread"], lane, row["seq"], row["at_ms"], row["status"], row["conversation"], row["state"]
+                row["shop"],
+                row["thread"],
+                lane,
+                row["seq"],
+                row["at_ms"],
+                row["status"],
+                row["conversation"],
+                row["state"],
             )
         if row["status"] == "new":
             line = lines[ord_ - 1] if ord_ is not None else None
@@ -155,9 +162,7 @@ def _entry(row: asyncpg.Record) -> Entry:
     )
 
 
-async def read_after(
-    conn: Executor, shop: UUID, thread: UUID, lane: Lane, after: int, limit: int
-) -> list[Entry]:
+async def read_after(conn: Executor, shop: UUID, thread: UUID, lane: Lane, after: int, limit: int) -> list[Entry]:
     """The next ``limit`` entries above ``after``, ascending."""
     rows = await conn.fetch(
         f"select {_COLUMNS} from entry e where e.shop_id = $1 and e.thread_id = $2 and e.lane = $3 and e.seq > $4"
@@ -194,7 +199,8 @@ async def read_many_after(
     if not wanted:
         return []
     rows = await conn.fetch(
-        f"""select {_COLUMNS} from unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::bigint[]) w(shop, thread, lane, after)
+        f"""select {_COLUMNS} 
+            from unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::bigint[]) w(shop, thread, lane, after)
             cross join lateral (select * from entry x where x.shop_id = w.shop and x.thread_id = w.thread
               and x.lane = w.lane and x.seq > w.after order by x.seq limit $5) e
             order by e.thread_id, e.lane, e.seq""",

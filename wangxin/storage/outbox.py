@@ -1,0 +1,48 @@
+"""Facts on their way to other processes. Truth is here; Valkey only says "look now"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wangxin.model.facts import FOLLOWS, AnyFact, Consumer, Fact, parse_fact
+from wangxin.storage.postgres import Connection
+
+TRIES_MAX = 5
+
+
+async def write(conn: Connection, facts: Sequence[Fact]) -> None:
+    """Hand ``facts`` to everyone whom the table of consequences names, in the caller's transaction."""
+    rows = [(fact.shop, consumer, fact.model_dump(mode="json")) for fact in facts for consumer in FOLLOWS[type(fact)]]
+    if rows:
+        await conn.executemany("insert into outbox (shop_id, consumer, fact) values ($1, $2, $3)", rows)
+
+
+async def claim(
+    conn: Connection, consumer: Consumer, limit: int, *, in_order: bool = False
+) -> list[tuple[int, AnyFact]]:
+    """Lock up to ``limit`` of the consumer's oldest facts until the transaction ends.
+
+    Several workers may claim side by side; with ``in_order`` (one writer) nothing is skipped.
+    """
+    rows = await conn.fetch(
+        "select id, fact from outbox where consumer = $1 and failed is null order by id limit $2 for update"
+        + ("" if in_order else " skip locked"),
+        consumer,
+        limit,
+    )
+    return [(row["id"], parse_fact(row["fact"])) for row in rows]
+
+
+async def done(conn: Connection, ids: Sequence[int]) -> None:
+    """Followed up: forget them, in the transaction of the effect."""
+    await conn.execute("delete from outbox where id = any($1)", list(ids))
+
+
+async def failed(conn: Connection, id_: int, why: str) -> None:
+    """Count a failure; after TRIES_MAX the fact is set aside, with its reason, for people to look at."""
+    await conn.execute(
+        "update outbox set tries = tries + 1, failed = case when tries + 1 >= $2 then $3 end where id = $1",
+        id_,
+        TRIES_MAX,
+        why[:500],
+    )

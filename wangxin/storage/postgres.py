@@ -1,0 +1,93 @@
+"""Connections to PostgreSQL: pools, the shop wall for web requests, and which accidents are worth another try."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+T = TypeVar("T")
+Pool = asyncpg.Pool
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+TRANSIENT: tuple[type[BaseException], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # raised when the server dies within a query; outside the documented families
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.CannotConnectNowError,
+    asyncpg.exceptions.SerializationError,
+    asyncpg.exceptions.DeadlockDetectedError,
+    asyncpg.exceptions.TooManyConnectionsError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+)
+"""Accidents after which the same work may succeed. Its transaction did not commit, or nobody knows whether it did:
+the work must be idempotent."""
+
+
+def _json_text(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+async def _prepare(conn: asyncpg.Connection) -> None:
+    await conn.set_type_codec("jsonb", encoder=_json_text, decoder=orjson.loads, schema="pg_catalog")
+
+
+async def open_pool(url: str, *, least: int = 1, most: int = 10, name: str = "wangxin") -> asyncpg.Pool:
+    """A pool whose connections speak UTC and read and write ``jsonb`` as Python values.
+
+    (Entry bodies are read with ``body::text`` and stay JSON text.)
+    """
+    return await asyncpg.create_pool(
+        url,
+        min_size=least,
+        max_size=most,
+        init=_prepare,
+        command_timeout=60,
+        server_settings={"timezone": "UTC", "application_name": name},
+    )
+
+
+@asynccontextmanager
+async def shop_scope(pool: asyncpg.Pool, shops: Iterable[UUID]) -> AsyncIterator[Connection]:
+    """A transaction in which only rows of ``shops`` exist (row-level security, the second wall behind the routes)."""
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("set local role wangxin_web")
+        await conn.execute("select set_config('wangxin.shops', $1, true)", ",".join(str(shop) for shop in shops))
+        yield conn
+
+
+async def until_it_works(work: Callable[[], Awaitable[T]], *, tries: int = 40, pause_s: float = 0.25) -> T:
+    """Run idempotent ``work`` again after transient accidents, with growing pauses up to two seconds."""
+    for attempt in range(tries):
+        try:
+            return await work()
+        except TRANSIENT:
+            if attempt == tries - 1:
+                raise
+            await asyncio.sleep(min(2.0, pause_s * (1 + attempt / 2)))
+    raise AssertionError("unreachable")
+
+
+class UnsafeSettings(RuntimeError):
+    """PostgreSQL would acknowledge what a power cut can take back."""
+
+
+async def check_settings(conn: Connection) -> None:
+    """Refuse a server whose commits are not durable, or which is too old."""
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        value = await conn.fetchval("select current_setting($1)", setting)
+        if value == "off":
+            raise UnsafeSettings(
+                f"PostgreSQL has {setting}=off: an acknowledged message could be lost. Set {setting}=on."
+            )
+    version = int(await conn.fetchval("show server_version_num"))
+    if version < 150000:
+        raise UnsafeSettings(f"PostgreSQL 15 or newer is needed; this server is {version // 10000}.")
