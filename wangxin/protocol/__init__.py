@@ -1,0 +1,1 @@
+"""What goes over the wire: closed frames, message bodies, codec, close codes."""
