@@ -1,6 +1,6 @@
 """Tokens: how a person proves who he is. Pure: keys and the time are arguments.
 
-Three kinds, all JWT: a *member* token signed by the shop with its own secret (HS256), a *visitor* token and an *account*
+All are JWT: a *member* token signed by the shop with its own secret (HS256), a *visitor* token and an *account*
 token signed by this installation. Tokens travel in the first frame or an Authorization header, never in a URL.
 """
 

@@ -13,9 +13,12 @@ from wangxin.protocol.answers import Answer
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``frames`` go to the asking connection, before ``ok``. ``grown`` names (shop, thread) whose log has new lines: the
+    """What happened and what follows.
+
+    ``frames`` go to the asking connection, before ``ok``. ``grown`` names (shop, thread) whose log has new lines: the
     hub reads and delivers them here and hints the other nodes. ``agents`` should attach those threads. ``wake`` names
-    outbox consumers to be hinted."""
+    outbox consumers to be hinted.
+    """
 
     frames: tuple[Answer, ...] = ()
     grown: tuple[tuple[UUID, UUID], ...] = ()

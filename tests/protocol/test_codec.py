@@ -1,0 +1,75 @@
+"""Bad frames: each has a name, none gets through, none is an accident."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wangxin.model.refusals import Refusal
+from wangxin.protocol.codec import decode
+from wangxin.protocol.frames import MessageSend
+
+ID = str(uuid4())
+
+
+def send(**more: Any) -> dict[str, Any]:
+    return {
+        "type": "message.send", "thread": ID, "client_msg_id": ID, "body": {"kind": "text", "text": "你好"}, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"{", "frame.not_json"),
+        (b"", "frame.not_json"),
+        (b"[]", "frame.bad_field"),
+        (b"null", "frame.bad_field"),
+        (b'{"type":"ping","ref":"\\ud800"}', "frame.not_json"),
+        (b'{"type":"nonsense"}', "frame.unknown_type"),
+        (b"{}", "frame.unknown_type"),
+        (b'{"type":"ping","extra":1}', "frame.unknown_field"),
+        (b'{"type":"typing"}', "frame.missing_field"),
+        (b'{"type":"typing","thread":1}', "frame.bad_field"),
+        (b'{"type":"typing","thread":"1"}', "frame.bad_field"),
+        (json.dumps({"type": "typing", "thread": ID, "on": "true"}).encode(), "frame.bad_field"),
+        (json.dumps({"type": "typing", "thread": {"$ne": None}}).encode(), "frame.bad_field"),
+        (json.dumps(send(body={"kind": "text", "text": "a" * 4_001})).encode(), "message.too_long"),
+        (json.dumps(send(body={"kind": "text", "text": ""})).encode(), "frame.bad_field"),
+        (json.dumps(send(body={"kind": "text", "text": "a\x00b"})).encode(), "frame.bad_text"),
+        (json.dumps(send(body={"kind": "telepathy"})).encode(), "message.unknown_kind"),
+        (json.dumps(send(body={"kind": "text", "text": "a", "html": "<b>"})).encode(), "frame.unknown_field"),
+        (b'{"type":"location","latitude":NaN}', "frame.unknown_type"),
+        (b"[" * 300, "frame.too_deep"),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, "frame.too_deep"),
+    ],
+)
+def test_a_bad_frame_is_refused_under_its_own_name(raw: bytes, code: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        decode(raw)
+    assert refusal.value.code == code
+
+
+def test_words_of_the_greatest_length_pass_unchanged() -> None:
+    frame = decode(json.dumps(send(body={"kind": "text", "text": "爱" * 4_000})).encode())
+    assert isinstance(frame, MessageSend)
+    assert frame.body.text == "爱" * 4_000  # type: ignore[union-attr]
+
+
+@given(st.text(min_size=1, max_size=200).filter(lambda text: "\x00" not in text))
+def test_any_text_survives_to_the_character(text: str) -> None:
+    frame = decode(json.dumps(send(body={"kind": "text", "text": text})).encode())
+    assert frame.body.text == text  # type: ignore[union-attr]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_frame_or_a_named_refusal(raw: bytes) -> None:
+    try:
+        decode(raw)
+    except Refusal as refusal:
+        assert refusal.code.startswith(("frame.", "message."))

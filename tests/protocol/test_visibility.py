@@ -1,0 +1,68 @@
+"""Who sees what of an entry."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wangxin.protocol.bodies import AnyBody
+from wangxin.visibility import Viewer, mask, visible
+
+KINDS = [model.model_fields["kind"].default for model in get_args(get_args(AnyBody)[0])]
+
+
+def seen(viewer: Viewer, **more: object) -> dict[str, object] | None:
+    line: dict[str, object] = {
+        "lane": "public", "kind": "text", "body": '{"text":"你好"}', "recalled": False, "sender_kind": "shopper",
+        "sender_name": "林晓", **more,
+    }  # fmt: skip
+    shown = visible(viewer, **line)  # type: ignore[arg-type]
+    return None if shown is None else {"body": shown.body and json.loads(shown.body), "id": shown.shows_id}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shopper_sees_nothing_of_the_internal_lane_whatever_the_kind(kind: str) -> None:
+    assert seen(Viewer.SHOPPER, lane="internal", kind=kind) is None
+
+
+@pytest.mark.parametrize("viewer", list(Viewer))
+@pytest.mark.parametrize("kind", KINDS)
+def test_recalled_words_are_shown_to_nobody(viewer: Viewer, kind: str) -> None:
+    assert seen(viewer, kind=kind, recalled=True)["body"] is None  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_public_line_shows_something_to_everyone(kind: str) -> None:
+    for viewer in Viewer:
+        assert seen(viewer, kind=kind, body="{}") is not None
+
+
+def test_an_outsourced_agent_sees_parcel_and_form_values_masked_unless_the_contract_opens_them() -> None:
+    logistics = {"kind": "logistics", "body": '{"order":"A1","parcel":"SF1234567890"}'}
+    assert seen(Viewer.OUTSOURCED, **logistics)["body"]["parcel"] == "SF1****7890"  # type: ignore[index]
+    assert seen(Viewer.OWN, **logistics)["body"]["parcel"] == "SF1234567890"  # type: ignore[index]
+    opened = seen(Viewer.OUTSOURCED, **logistics, open_fields=frozenset({"logistics.parcel"}))
+    assert opened["body"]["parcel"] == "SF1234567890"  # type: ignore[index]
+    form = {"kind": "form_answer", "body": '{"form":"return","values":{"phone":"13812345678"}}'}
+    assert seen(Viewer.OUTSOURCED, **form)["body"]["values"]["phone"] == "138****5678"  # type: ignore[index]
+
+
+def test_a_shopper_is_never_told_who_an_agent_is_by_id() -> None:
+    assert seen(Viewer.SHOPPER)["id"] is False  # type: ignore[index]
+    assert seen(Viewer.OWN)["id"] is True  # type: ignore[index]
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=20), max_size=4))
+def test_what_is_shown_is_the_stored_body_with_its_kind(body: dict[str, str]) -> None:
+    body.pop("kind", None)
+    shown = seen(Viewer.OWN, kind="note", lane="internal", body=json.dumps(body, separators=(",", ":")))
+    assert shown["body"] == {"kind": "note", **body}  # type: ignore[index]
+
+
+@given(st.text(min_size=7, max_size=40))
+def test_a_mask_keeps_at_most_seven_characters(value: str) -> None:
+    assert mask(value) == value[:3] + "****" + value[-4:]
