@@ -1,0 +1,1 @@
+"""Recorded conversations, driven again through real sockets."""
