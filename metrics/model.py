@@ -52,6 +52,7 @@ class Event(StrEnum):
     QUEUED = "queued"
     UNQUEUED = "unqueued"  # the shopper gave up waiting and goes on with the bot
     ASSIGNED = "assigned"
+    ROUTED = "routed"  # the internal line beside an assignment, which alone names agent and pool; before or after it
     PARKED = "parked"
     RESUMED = "resumed"
     MESSAGE_BOX = "message_box"

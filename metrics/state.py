@@ -14,11 +14,11 @@ class ThreadState:
 
     last_seq: int = 0
     stage: Stage = Stage.WAITING
-    handoff_ms: int | None = None
     agent: UUID | None = None
     pool: UUID | None = None
     provider: UUID | None = None
     listed_ms: int | None = None
+    routed: bool = False  # an internal routing line named the agent; its public twin adds nothing
     blocked: bool = False
     closed_ms: int | None = None  # when the thread's newest closed conversation closed
     recontact_ms: int | None = None

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
-from metrics.model import MINUTE, NEEDS_ANSWER, SECOND, Answer, Event, Line, Speaker, Stage, Tally, Touch, Turn
+from metrics.model import NEEDS_ANSWER, SECOND, Answer, Event, Line, Speaker, Stage, Tally, Touch, Turn
 from metrics.state import Changes, ThreadState
+from metrics.touches import touched
 from metrics.unfrozen import OpenTally, OpenTurn
 
 _NO_TALLY = Tally(None, -1)  # before the thread's first line
 _ABOUT_THE_PAST = frozenset({Event.RECALLED, Event.BLOCKED, Event.UNBLOCKED, Event.RATED, Event.CLOSED})
 REOPEN_MS_MAX = 10 * SECOND  # a reply recalled this soon, with nothing after it, never was one
-TOUCH_GAP_MS_MAX = 10 * MINUTE
 QUESTIONS_MAX = 200  # of one turn kept singly, so that a recall can take them back; later ones are only counted
 
 
@@ -37,11 +37,11 @@ class _Run:
 
     last_seq: int
     stage: Stage
-    handoff_ms: int | None
     agent: UUID | None
     pool: UUID | None
     provider: UUID | None
     listed_ms: int | None
+    routed: bool
     blocked: bool
     closed_ms: int | None
     recontact_ms: int | None
@@ -95,7 +95,7 @@ class _Run:
         self._put_touch()
         self.tally = OpenTally.of(Tally(line.conversation, line.at_ms))
         self.stage = line.stage or Stage.WAITING
-        self.handoff_ms = self.agent = self.pool = self.provider = self.listed_ms = None
+        self.agent = self.pool = self.provider = self.listed_ms = None
         self.recontact_ms = None if self.closed_ms is None else line.at_ms - self.closed_ms
         self.turns = self.human_turns = 0
         self.replied = None
@@ -106,8 +106,7 @@ class _Run:
         tally = self.tally
         tally.shopper_messages += 1
         tally.last_shopper_ms = line.at_ms
-        if tally.first_shopper_ms is None:
-            tally.first_shopper_ms = line.at_ms
+        tally.first_shopper_ms = line.at_ms if tally.first_shopper_ms is None else tally.first_shopper_ms
         self.replied = None
         if line.kind not in NEEDS_ANSWER:
             return
@@ -141,7 +140,7 @@ class _Run:
         turn.human_ms = at_ms
         turn.human_ordinal = self.human_turns
         turn.stint_from_ms = at_ms
-        if self.agent is not None:
+        if self.listed_ms is not None:
             turn.assigned_ms = turn.listed_ms = at_ms
 
     def _agent(self, line: Line) -> None:
@@ -179,8 +178,7 @@ class _Run:
         tally.last_bot_ms = line.at_ms
         self.replied = None
         if self.open is not None:
-            if self.open.bot_ms is None:
-                self.open.bot_ms = line.at_ms
+            self.open.bot_ms = line.at_ms if self.open.bot_ms is None else self.open.bot_ms
             if self.stage is Stage.BOT:
                 self._close(line, Answer.BOT)
                 self.replied = None  # a bot's answer cannot be taken back
@@ -215,20 +213,10 @@ class _Run:
     ) -> None:
         if agent is None:
             return
-        run = self.touch
-        if run is not None and (
-            run.conversation == line.conversation
-            and run.agent == agent
-            and run.pool == pool
-            and line.at_ms - run.last_ms <= TOUCH_GAP_MS_MAX
-        ):
-            self.touch = replace(
-                run, provider=provider, last_ms=line.at_ms, messages=run.messages + 1, turns=run.turns + answered
-            )
-            return
-        self._put_touch()
-        number = run.number + 1 if run is not None and run.conversation == line.conversation else 1
-        self.touch = Touch(line.conversation, number, agent, pool, provider, line.at_ms, line.at_ms, 1, int(answered))
+        before = self.touch
+        self.touch = touched(before, line, agent, pool, provider, answered)
+        if before is not None and self.touch.number != before.number:
+            self.changes.touches[before.conversation, before.number] = before
 
     def _put_tally(self) -> Tally | None:
         if self.tally.opened_ms < 0:
@@ -250,7 +238,6 @@ class _Run:
     def _on_handoff(self, line: Line) -> None:
         tally = self.tally
         if self.stage is Stage.BOT:
-            self.handoff_ms = line.at_ms
             self.stage = Stage.WAITING
             self.replied = None
             if self.open is None:
@@ -271,6 +258,7 @@ class _Run:
         self._hand_over(line.at_ms, line.pool, None)
         self.stage = Stage.WAITING
         self.agent = self.listed_ms = None
+        self.routed = False
         self.pool, self.provider = line.pool, line.provider
 
     def _on_unqueued(self, line: Line) -> None:
@@ -279,13 +267,16 @@ class _Run:
         if self.tally.human_messages == 0:
             self.tally.gave_up_ms = line.at_ms
         self.stage = Stage.BOT
-        self.handoff_ms = self.agent = self.pool = self.provider = self.listed_ms = None
+        self.agent = self.pool = self.provider = self.listed_ms = None
 
     def _on_assigned(self, line: Line) -> None:
+        if self.routed and line.agent is None:
+            self.routed = False  # told already
+            return
         tally = self.tally
         if self.stage is Stage.BOT:
             self._on_handoff(line)
-        if self.agent is not None and self.agent != line.agent:
+        if self.stage in (Stage.ASSIGNED, Stage.PARKED) and (line.agent is None or line.agent != self.agent):
             tally.transfers += 1
         if tally.enqueued_ms is None:
             tally.enqueued_ms = line.at_ms
@@ -302,6 +293,16 @@ class _Run:
         self._hand_over(line.at_ms, line.pool, line.agent)
         self.stage = Stage.ASSIGNED
         self.agent, self.pool, self.provider, self.listed_ms = line.agent, line.pool, line.provider, line.at_ms
+
+    def _on_routed(self, line: Line) -> None:
+        if self.stage is Stage.ASSIGNED and self.agent is None:  # after its public twin: now it is known who
+            self.tally.agent, self.tally.pool, self.tally.provider = line.agent, line.pool, line.provider
+            self._hand_over(line.at_ms, line.pool, line.agent)
+            self.agent, self.pool, self.provider = line.agent, line.pool, line.provider
+        else:
+            self.routed = False
+            self._on_assigned(line)
+            self.routed = True
 
     def _hand_over(self, at_ms: int, pool: UUID | None, agent: UUID | None) -> None:
         if self.open is not None and (pool, agent) != (self.pool, self.agent):
@@ -387,6 +388,7 @@ _EVENTS = {
     Event.QUEUED: _Run._on_queued,
     Event.UNQUEUED: _Run._on_unqueued,
     Event.ASSIGNED: _Run._on_assigned,
+    Event.ROUTED: _Run._on_routed,
     Event.PARKED: _Run._on_parked,
     Event.RESUMED: _Run._on_resumed,
     Event.MESSAGE_BOX: _Run._on_message_box,

@@ -216,3 +216,15 @@ def test_lines_that_were_folded_already_change_nothing() -> None:
     talk = Talk().asks().after(SECOND).replies()
     talk.lines += talk.lines
     assert talk.tally().shopper_messages == 1
+
+
+def test_an_internal_routing_line_names_the_agent_whether_it_comes_before_or_after_the_public_one() -> None:
+    before = Talk(stage=Stage.WAITING).asks().after(SECOND).event(Event.ROUTED, agent=ANNA, pool=OWN)
+    before.event(Event.ASSIGNED)
+    after = Talk(stage=Stage.WAITING).asks().after(SECOND).event(Event.ASSIGNED)
+    after.event(Event.ROUTED, agent=ANNA, pool=OWN)
+    for talk in (before, after):
+        turn = talk.after(SECOND).replies().turn()
+        assert (turn.agent, turn.pool, turn.transfers, turn.agent_wait_ms) == (ANNA, OWN, 0, SECOND)
+        assert turn.stints == (Stint(None, None, 0, 1_000), Stint(OWN, ANNA, 1_000, 2_000))
+        assert talk.tally().transfers == 0
