@@ -41,6 +41,8 @@ class Person:
         self.heard: asyncio.Condition = asyncio.Condition()
         self.connections = 0
         self.seat: str | None = None
+        self.closed_threads: dict[UUID, int] = defaultdict(int)
+        """How often a conversation of the thread has been seen to close."""
         self._token = token
         self._last: dict[LaneKey, int] = {}
         self._unacked: dict[UUID, dict[str, Any]] = {}
@@ -155,6 +157,8 @@ class Person:
         message = UUID(entry["client_msg_id"]) if entry.get("client_msg_id") else None
         words = body.get("text") if body.get("kind") in ("text", "note") else None
         self.party.received.append(Received(self.connections, thread, lane, seq, message, words))
+        if body.get("kind") == "event" and body["event"] == "conversation.closed":
+            self.closed_threads[thread] += 1
         self._last[thread, lane] = max(seq, self._last.get((thread, lane), 0))
 
     def _acknowledge(self, frame: dict[str, Any]) -> None:
