@@ -1,0 +1,262 @@
+"""REST of the agent's desk: who waits, what has ended, the shopper panel, canned replies.
+
+The shop is the wall twice over: every query runs in ``shop_scope`` of the agent's shops, and a shopper's record is
+shown for threads the agent serves or served (an outsourced agent) or for any thread of his shops (the own team).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from wangxin.chat import desk, desk_record
+from wangxin.clock import new_id, now_ms
+from wangxin.model import limits
+from wangxin.model.actor import Actor, Role
+from wangxin.model.refusals import forbidden, not_found
+from wangxin.storage.postgres import Connection, Pool, shop_scope
+
+Profile = Callable[[UUID, UUID], Awaitable[dict[str, Any]]]
+"""(shop, shopper) -> what the membership knows: level, tags …; empty where nobody knows."""
+Fields = Callable[[UUID, UUID], Awaitable[frozenset[str] | None]]
+"""(provider, shop) -> the fields the contract opens; None: it says nothing."""
+ReplyLimits = Callable[[UUID, frozenset[UUID]], Awaitable[dict[UUID, int]]]
+"""(agent, shops) -> how soon a shopper must be answered, in ms, by shop."""
+Tagging = Callable[[UUID, UUID, tuple[str, ...]], Awaitable[None]]
+
+
+class Deps(Protocol):
+    """What the web edge lends every router."""
+
+    @property
+    def pool(self) -> Pool: ...
+
+    async def actor(self, request: Request) -> Actor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What other features know, handed in by the composition root. None: nobody knows."""
+
+    profile: Profile | None = None
+    fields: Fields | None = None
+    reply_limits: ReplyLimits | None = None
+    set_tags: Tagging | None = None
+
+
+def _no_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("U+0000 is not text")
+    return value
+
+
+_Text20 = Annotated[str, StringConstraints(max_length=20), AfterValidator(_no_nul)]
+_Text200 = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_nul)]
+_Text1000 = Annotated[str, StringConstraints(max_length=1_000), AfterValidator(_no_nul)]
+_Title = Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_no_nul)]
+_Tag = Annotated[str, StringConstraints(min_length=1, max_length=20), AfterValidator(_no_nul)]
+
+
+class Asked(BaseModel):
+    """A closed request body."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Remark(Asked):
+    text: _Text1000
+    starred: bool = False
+
+
+class Tags(Asked):
+    tags: tuple[_Tag, ...] = Field(max_length=30)
+
+
+class Reply(Asked):
+    code: str = Field(pattern=r"^[a-z0-9]{1,12}$")
+    title: _Title
+    body: _Text1000 = Field(min_length=1)
+    topic: _Text20 = ""
+    whole_shop: bool = False
+
+
+class Reveal(Asked):
+    order: _Text200
+    field: _Tag
+    reason: _Text200 = Field(min_length=2)
+
+
+REPLY_MS_DEFAULT = 30_000
+"""How soon a shopper must be answered where no contract says."""
+
+
+def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
+    """All routes lie under ``/desk``; the composition root mounts them under ``/api/v1``."""
+    known = sources or Sources()
+    routes = APIRouter(prefix="/desk", tags=["desk"])
+
+    async def agent(request: Request) -> Actor:
+        actor = await deps.actor(request)
+        if actor.role not in (Role.AGENT, Role.MERCHANT, Role.PROVIDER):
+            raise forbidden("role.wrong", "the desk is for agents")
+        return actor
+
+    @asynccontextmanager
+    async def scope(actor: Actor) -> AsyncIterator[Connection]:
+        async with shop_scope(deps.pool, actor.shops) as conn:
+            yield conn
+
+    async def fields_of(actor: Actor, shop: UUID) -> frozenset[str]:
+        contract = None
+        if actor.provider is not None and known.fields is not None:
+            contract = await known.fields(actor.provider, shop)
+        return desk.fields_for(actor.provider is not None, contract)
+
+    async def opened(actor: Actor, conn: Connection, thread: UUID) -> tuple[UUID, UUID]:
+        """(shop, shopper) of a thread whose shopper this agent may look at. Raises ``thread.not_found``."""
+        seat = await desk_record.seat_of(conn, thread, actor.id)
+        if actor.provider is not None and not seat["served"]:
+            raise not_found("thread")
+        return seat["shop"], seat["shopper"]
+
+    @routes.get("")
+    async def desk_now(actor: Actor = Depends(agent)) -> dict[str, Any]:
+        """The agent's shops, how soon each wants answers, and what the agent may do."""
+        limits_ms: dict[UUID, int] = {}
+        if known.reply_limits is not None:
+            limits_ms = await known.reply_limits(actor.id, actor.shops)
+        async with scope(actor) as conn:
+            shops = await desk_record.shops(conn)
+        for shop in shops:
+            shop["reply_ms"] = limits_ms.get(shop["id"], REPLY_MS_DEFAULT)
+        return {
+            "shops": shops,
+            "server_ms": now_ms(),
+            "outsourced": actor.provider is not None,
+            "supervises": actor.role in (Role.MERCHANT, Role.PROVIDER) or actor.provider is None,
+            "tags_can_change": known.set_tags is not None,
+        }
+
+    @routes.get("/waiting")
+    async def waiting(actor: Actor = Depends(agent)) -> dict[str, Any]:
+        async with scope(actor) as conn:
+            rows = await desk_record.waiting(conn, limits.PAGE_MAX)
+        if actor.provider is not None:
+            for row in rows:
+                row["last_line"] = ""  # words come with the conversation, not before it
+        return {"waiting": rows, "server_ms": now_ms()}
+
+    @routes.get("/ended")
+    async def ended(
+        before_ms: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+        q: Annotated[str, Query(max_length=60)] = "",
+        limit: Annotated[int, Query(ge=1, le=limits.PAGE_MAX)] = 50,
+        actor: Actor = Depends(agent),
+    ) -> dict[str, Any]:
+        words = q.replace("\x00", "").strip()
+        async with scope(actor) as conn:
+            return {"ended": await desk_record.ended(conn, actor.id, before_ms, words, limit)}
+
+    @routes.get("/team")
+    async def team(actor: Actor = Depends(agent)) -> dict[str, Any]:
+        """Conversations of colleagues, for who may watch them: the shop's own people."""
+        if actor.provider is not None:
+            raise forbidden("team.not_yours", "only the shop's own people watch conversations here")
+        async with scope(actor) as conn:
+            return {"team": await desk_record.going_on(conn, limits.PAGE_MAX), "server_ms": now_ms()}
+
+    @routes.get("/threads/{thread}/shopper")
+    async def shopper(thread: UUID, actor: Actor = Depends(agent)) -> dict[str, Any]:
+        async with scope(actor) as conn:
+            shop, person = await opened(actor, conn, thread)
+            row = await desk_record.profile(conn, shop, person)
+        more = {} if known.profile is None else await known.profile(shop, person)
+        return desk.shown_profile(row, more, await fields_of(actor, shop))
+
+    @routes.get("/threads/{thread}/orders")
+    async def orders(thread: UUID, actor: Actor = Depends(agent)) -> dict[str, Any]:
+        async with scope(actor) as conn:
+            shop, person = await opened(actor, conn, thread)
+            fields = await fields_of(actor, shop)
+            if "orders" not in fields:
+                return {"orders": [], "hidden": True}
+            rows = await desk_record.orders(conn, shop, person, 50)
+        return {"orders": [desk.shown_order(row, fields) for row in rows], "hidden": False}
+
+    @routes.post("/threads/{thread}/reveal")
+    async def reveal(thread: UUID, asked: Reveal, actor: Actor = Depends(agent)) -> dict[str, str]:
+        """Show one masked field of an order. Who looked and why is kept for good."""
+        async with scope(actor) as conn:
+            shop, person = await opened(actor, conn, thread)
+            if "orders" not in await fields_of(actor, shop) or asked.field not in desk.PRIVATE_LOGISTICS:
+                raise not_found("field")
+            value = (await desk_record.parcel(conn, shop, person, asked.order)).get(asked.field)
+            if not value:
+                raise not_found("field")
+            noted = {"field": asked.field, "order": asked.order, "reason": asked.reason, "thread": str(thread)}
+            await desk_record.reveal(conn, shop, new_id(), actor.id, str(actor.role), f"order:{asked.order}", noted)
+        return {"field": asked.field, "value": str(value)}
+
+    @routes.get("/threads/{thread}/products")
+    async def products(
+        thread: UUID, q: Annotated[str, Query(max_length=60)] = "", actor: Actor = Depends(agent)
+    ) -> dict[str, list[dict[str, Any]]]:
+        async with scope(actor) as conn:
+            shop, _ = await opened(actor, conn, thread)
+            return {"products": await desk_record.products(conn, shop, q.replace("\x00", "").strip(), 60)}
+
+    @routes.put("/threads/{thread}/remark", status_code=204)
+    async def remark(thread: UUID, kept: Remark, actor: Actor = Depends(agent)) -> None:
+        async with scope(actor) as conn:
+            shop, person = await opened(actor, conn, thread)
+            if "remark" not in await fields_of(actor, shop):
+                raise forbidden("field.hidden", "the contract does not open remarks")
+            await desk_record.keep_remark(
+                conn, shop, person, text=kept.text, starred=kept.starred, by=actor.id, name=actor.name
+            )
+
+    @routes.put("/threads/{thread}/tags", status_code=204)
+    async def tags(thread: UUID, kept: Tags, actor: Actor = Depends(agent)) -> None:
+        async with scope(actor) as conn:
+            shop, person = await opened(actor, conn, thread)
+        if known.set_tags is None or "tags" not in await fields_of(actor, shop):
+            raise forbidden("field.hidden", "tags cannot be changed here")
+        await known.set_tags(shop, person, kept.tags)
+
+    @routes.get("/replies")
+    async def replies(actor: Actor = Depends(agent)) -> dict[str, Any]:
+        async with scope(actor) as conn:
+            return {"replies": await desk_record.replies(conn, actor.id)}
+
+    @routes.put("/shops/{shop}/replies/{id}", status_code=204)
+    async def keep_reply(shop: UUID, id: UUID, kept: Reply, actor: Actor = Depends(agent)) -> None:
+        """Add or change a canned reply under an id the page makes: one's own, or (own team) the whole shop's."""
+        if shop not in actor.shops:
+            raise not_found("shop")
+        if kept.whole_shop and actor.provider is not None:
+            raise forbidden("reply.not_yours", "only the shop's own team writes replies for everyone")
+        async with scope(actor) as conn:
+            await desk_record.keep_reply(
+                conn, shop=shop, id=id, owner=None if kept.whole_shop else actor.id, code=kept.code, title=kept.title,
+                body=kept.body, topic=kept.topic, initials=desk.initials(kept.title),
+            )  # fmt: skip
+
+    @routes.post("/shops/{shop}/replies/{id}/used", status_code=204)
+    async def used(shop: UUID, id: UUID, actor: Actor = Depends(agent)) -> None:
+        async with scope(actor) as conn:
+            await desk_record.use_reply(conn, shop, id)
+
+    @routes.delete("/shops/{shop}/replies/{id}", status_code=204)
+    async def drop_reply(shop: UUID, id: UUID, whole_shop: bool = False, actor: Actor = Depends(agent)) -> None:
+        if whole_shop and actor.provider is not None:
+            raise forbidden("reply.not_yours", "only the shop's own team writes replies for everyone")
+        async with scope(actor) as conn:
+            await desk_record.drop_reply(conn, shop, id, None if whole_shop else actor.id)
+
+    return routes
