@@ -1,0 +1,148 @@
+"""Seats at work: who may take one more, and in which order they are asked.
+
+Capacity is a count of what a seat holds, changed in the same step as the assignment; it belongs to the agent, not to a
+line, so a reconnect changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+from dispatcher.model import AgentRule, Id, Seat, SeatState
+
+PRESENT: frozenset[SeatState] = frozenset({"ready", "busy"})
+KEEPS: frozenset[SeatState] = frozenset({"ready", "busy", "draining"})
+"""States in which an agent goes on with the conversations he has."""
+
+Score = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class SeatNow:
+    """A seat as it stands. ``live`` hold a slot (assigned or wrapping up), ``held`` are offers in the air."""
+
+    terms: Seat
+    state: SeatState = "offline"
+    connected: bool = False
+    before_loss: SeatState | None = None
+    disconnected_ms: int | None = None
+    live: set[Id] = field(default_factory=set)
+    held: set[Id] = field(default_factory=set)
+    parked: set[Id] = field(default_factory=set)
+    served: int = 0
+    served_day: int = 0
+    credit: int = 0
+    """Added to ``served`` when fairness is reckoned, so that who comes late need not catch up on the whole day."""
+    last_assigned_ms: int = 0
+    idle_since_ms: int = 0
+    box_ms: int = -(2**40)
+    strikes_ms: list[int] = field(default_factory=list)
+    version: int = 0
+
+    @property
+    def load(self) -> int:
+        return len(self.live) + len(self.held)
+
+    @property
+    def present(self) -> bool:
+        """At work, or lost so recently that he may be back at once."""
+        return self.state in PRESENT and (self.connected or self.disconnected_ms is not None)
+
+    @property
+    def free(self) -> bool:
+        terms = self.terms
+        return (
+            self.state == "ready"
+            and self.connected
+            and len(self.live) + len(self.held) < terms.seats_max
+            and (terms.daily_max is None or self.served < terms.daily_max)
+        )
+
+    def share(self) -> int:
+        """Work done in proportion to ability."""
+        return (self.served + self.credit) * 1_000_000 // self.terms.ability_per_mille
+
+
+def score(rule: AgentRule, seat: SeatNow) -> Score:
+    """The smallest is asked first; ties are broken by id."""
+    terms = seat.terms
+    level = seat.load * 1_000 // terms.seats_max
+    fair = seat.share()
+    if rule == "least_loaded":
+        return (level, fair, seat.last_assigned_ms)
+    if rule == "fullest":
+        return (-level, fair, seat.last_assigned_ms)
+    if rule == "longest_idle":
+        return (seat.idle_since_ms,)
+    if rule == "round_robin":
+        return (seat.last_assigned_ms,)
+    if rule == "fastest":
+        return (-terms.ability_per_mille, seat.idle_since_ms)
+    if rule == "slowest":
+        return (terms.ability_per_mille, seat.idle_since_ms)
+    curve = terms.curve_per_hour
+    load = seat.load
+    # Where it is not learnt yet, each further one is taken to bring half as much as the one before it.
+    learnt = load < len(curve)
+    gain = curve[load] - (curve[load - 1] if load else 0) if learnt else terms.ability_per_mille >> load
+    return (-gain, fair, seat.last_assigned_ms)
+
+
+class FreeSeats:
+    """For each (pool, rule) the seats with a free slot, best first: heaps whose stale rows are dropped on sight."""
+
+    def __init__(self) -> None:
+        self._heaps: dict[tuple[Id, AgentRule], list[tuple[Score, Id, int]]] = {}
+        self._rules: dict[Id, tuple[AgentRule, ...]] = {}
+        self._version = 0
+
+    def rules(self, rules: dict[Id, tuple[AgentRule, ...]]) -> None:
+        """Which rules each pool is asked by (shops that share a pool may differ). Forgets all seats."""
+        self._rules = rules
+        self._heaps = {(pool, rule): [] for pool, those in rules.items() for rule in those}
+
+    def touch(self, seat: SeatNow, seats: dict[Id, SeatNow]) -> None:
+        """The seat changed: what the heaps know of it is stale, and it is listed anew if it is free."""
+        self._version += 1
+        seat.version = self._version
+        if not seat.free:
+            return
+        agent = seat.terms.agent
+        for pool in seat.terms.pools:
+            for rule in self._rules.get(pool, ()):
+                heap = self._heaps[pool, rule]
+                heappush(heap, (score(rule, seat), agent, seat.version))
+                if len(heap) > 64 and len(heap) > 4 * len(seats):
+                    heap[:] = [row for row in heap if row[1] in seats and seats[row[1]].version == row[2]]
+                    heapify(heap)
+
+    def best(
+        self, pool: Id, rule: AgentRule, seats: dict[Id, SeatNow], excluded: dict[Id, int], skill: str, now_ms: int
+    ) -> tuple[SeatNow | None, list[tuple[Score, SeatNow]]]:
+        """The seat to ask, and up to two that come next (for the explanation)."""
+        heap = self._heaps.get((pool, rule))
+        if not heap:
+            return None, []
+        stash: list[tuple[Score, Id, int]] = []
+        chosen: SeatNow | None = None
+        while heap:
+            seat = seats.get(heap[0][1])
+            if seat is None or seat.version != heap[0][2]:
+                heappop(heap)
+                continue
+            if excluded.get(heap[0][1], 0) > now_ms or (skill and skill not in seat.terms.skills):
+                stash.append(heappop(heap))
+                continue
+            chosen = seat
+            break
+        after = []
+        if chosen is not None:
+            for row in heap[1:3]:
+                other = seats.get(row[1])
+                if other is not None and other.version == row[2]:
+                    after.append((row[0], other))
+            after.sort(key=lambda pair: (pair[0], pair[1].terms.agent))
+        for row in stash:
+            heappush(heap, row)
+        return chosen, after

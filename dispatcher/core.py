@@ -1,0 +1,195 @@
+"""The dispatcher's decisions: ``Core.apply(event, now_ms) -> decisions``.
+
+Synchronous, without input or output, clock or chance; integers only and ties by id, so that the same events give the
+same decisions, byte for byte, in production, in replay and in simulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dispatcher import events as ev
+from dispatcher import handover, lifecycle, routing
+from dispatcher.decisions import Decision
+from dispatcher.floor import Floor
+from dispatcher.lines import Conversation
+from dispatcher.model import Id, Routing
+
+
+def _routing_changed(f: Floor, e: ev.RoutingChanged) -> None:
+    """Terms changed: seats follow, and who waits is asked again under the new ones."""
+    f.terms = type(f.terms)(e.routing)
+    f.free.rules(f.terms.rules_by_pool())
+    known = {seat.agent: seat for seat in e.routing.seats}
+    for agent in sorted(set(f.seats) - set(known)):
+        lifecycle.leave(f, f.seats[agent], "removed")
+        f.drop_seat(agent)
+    for agent in sorted(known):
+        seat = f.seats.get(agent)
+        if seat is None:
+            f.add_seat(known[agent])
+        else:
+            seat.terms = known[agent]
+            f.touch(seat)
+    for c in sorted(f.conversations.values(), key=lambda c: (c.enqueued_ms, c.id)):
+        rule = f.terms.topic(c.shop, c.topic)
+        if c.in_line:
+            f.lines.remove(c)
+        c.priority, c.target_ms, c.skill = rule.priority, rule.target_ms, rule.skill
+        if c.in_line:
+            stages = len(f.policy(c).stages)
+            if c.pinned is None and c.stage_ms >= 0:
+                c.stage = min(c.stage, max(0, stages - 1))
+                reached = (f.terms.stage_pools(c.shop, stage) for stage in range(c.stage + 1) if stages)
+                c.pools = tuple(dict.fromkeys(pool for pools in reached for pool in pools))
+            routing.route(f, c)
+
+
+_APPLY: dict[type[Any], Callable[[Floor, Any], None]] = {
+    ev.HandoffRequested: lifecycle.handoff_requested,
+    ev.AgentConnected: lifecycle.agent_connected,
+    ev.AgentDisconnected: lifecycle.agent_disconnected,
+    ev.SeatStateSet: lifecycle.seat_state_set,
+    ev.ShopperReturned: lifecycle.shopper_returned,
+    ev.ShopperIdle: lifecycle.shopper_idle,
+    ev.QueueLeft: lifecycle.queue_left,
+    ev.CloseRequested: lifecycle.close_requested,
+    ev.OfferAnswered: handover.offer_answered,
+    ev.TransferRequested: handover.transfer_requested,
+    ev.TransferAnswered: handover.transfer_answered,
+    ev.Claimed: handover.claimed,
+    ev.ReplyAwaited: lifecycle.reply_awaited,
+    ev.RoutingChanged: _routing_changed,
+    ev.Tick: lambda f, e: None,
+}
+
+
+def _fire(f: Floor, what: str, id_: str) -> None:
+    if what == "grace":
+        lifecycle.grace_over(f, id_)
+    elif what == "pull":
+        f.freed.add(id_)
+    elif what in ("minute", "second"):
+        _look_again(f, minute=what == "minute")
+    else:
+        c = f.conversations.get(id_)
+        if c is not None:
+            _fire_for(f, what, c)
+
+
+def _fire_for(f: Floor, what: str, c: Conversation) -> None:
+    if what == "wrap" and c.state == "wrap_up":
+        lifecycle.wrap_over(f, c)
+    elif what == "offer" and c.offer_to is not None:
+        handover.offer_over(f, c)
+    elif what == "box" and c.in_line:
+        routing.to_box(f, c, "waited")
+    elif what == "unpin" and c.state == "waiting":
+        c.pinned = None
+        c.stage, c.stage_ms = 0, -1
+        if c.in_line:
+            f.lines.remove(c)
+            routing.route(f, c)
+    elif what == "nobody" and c.in_line:
+        if f.somebody(c):
+            nobody_ms = f.policy(c).nobody_ms
+            if nobody_ms is not None:
+                f.timers.set("nobody", c.id, f.now_ms + nobody_ms)
+        else:
+            routing.to_box(f, c, "nobody")
+    elif what in ("stage", "hold", "retry") and c.in_line:
+        routing.route(f, c, told=False)
+
+
+def _look_again(f: Floor, *, minute: bool) -> None:
+    """What may change by the clock alone: hours, contracts, daily limits, and triggers on length, age and level."""
+    waiting = sorted((f.conversations[id_] for id_ in f.lines.ids()), key=lambda c: (c.priority, c.enqueued_ms, c.id))
+    for c in waiting:
+        if c.in_line:
+            routing.route(f, c, told=False)
+    if minute and (waiting or any(f.box.values())):
+        f.freed.update(agent for agent, seat in f.seats.items() if seat.free)
+        f.timers.set("minute", "", (f.now_ms // 60_000 + 1) * 60_000)
+
+
+class Core:
+    """One shard's dispatcher. Not thread-safe: it has one writer."""
+
+    def __init__(self, routing: Routing) -> None:
+        self.floor = Floor(routing)
+
+    def apply(self, event: ev.Event, now_ms: int) -> list[Decision]:
+        """What follows from ``event`` at ``now_ms`` (time never runs backwards: an earlier one counts as the last).
+
+        Timers due by then fire first. Every decision must be committed before the next call's are heard of.
+        """
+        f = self.floor
+        f.now_ms = max(f.now_ms, now_ms)
+        while (due := f.timers.pop(f.now_ms)) is not None:
+            _fire(f, *due)
+            if f.freed:
+                routing.pull(f)
+        _APPLY[type(event)](f, event)
+        if f.freed:
+            routing.pull(f)
+        made, f.decisions = f.decisions, []
+        return made
+
+    def next_timer_ms(self) -> int | None:
+        return self.floor.timers.next_ms()
+
+    def take_over(
+        self,
+        seats: Iterable[ev.SeatStanding],
+        conversations: Iterable[ev.ConversationStanding],
+        used: dict[tuple[Id, int], int],
+        now_ms: int,
+    ) -> list[Decision]:
+        """Start from what the record knows, and decide at once what is overdue."""
+        f = self.floor
+        f.now_ms = now_ms
+        f.used = dict(used)
+        for standing in sorted(seats, key=lambda s: s.agent):
+            seat = f.seats.get(standing.agent)
+            if seat is None:
+                continue
+            seat.state, seat.connected = standing.state, standing.connected
+            seat.before_loss, seat.disconnected_ms = standing.before_loss, standing.disconnected_ms
+            seat.served, seat.served_day = standing.served, standing.served_day
+            seat.last_assigned_ms = standing.last_assigned_ms
+            seat.strikes_ms = list(standing.strikes_ms)
+            if not seat.connected and seat.state != "offline":
+                seat.disconnected_ms = now_ms if seat.disconnected_ms is None else seat.disconnected_ms
+                f.timers.set("grace", standing.agent, seat.disconnected_ms + 20_000)
+        for row in sorted(conversations, key=lambda c: (c.enqueued_ms, c.conversation)):
+            if row.shop in f.terms.shops:
+                _stand(f, row)
+        for seat in f.seats.values():
+            f.touch(seat)
+        for c in sorted(f.conversations.values(), key=lambda c: (c.priority, c.enqueued_ms, c.id)):
+            if c.in_line:
+                routing.route(f, c)
+        for c in sorted(f.conversations.values(), key=lambda c: c.id):
+            if c.agent is not None and c.agent not in f.seats:
+                lifecycle.requeue(f, c, "removed")
+        return self.apply(ev.Tick(), now_ms)
+
+
+def _stand(f: Floor, row: ev.ConversationStanding) -> None:
+    rule = f.terms.topic(row.shop, row.topic)
+    c = Conversation(
+        row.conversation, row.shop, row.shopper, row.topic, rule.priority, rule.target_ms, rule.skill, row.enqueued_ms,
+        state=row.state, epoch=row.epoch, waiting_ms=row.since_ms, since_ms=row.since_ms, agent=row.agent,
+        pool=row.pool, excluded=dict(row.excluded), counted=row.counted,
+    )  # fmt: skip
+    f.conversations[c.id] = c
+    seat = f.seats.get(c.agent or "")
+    if c.state == "message_box":
+        f.box.setdefault(c.shop, {})[c.id] = c.enqueued_ms
+    elif seat is not None and c.state in ("assigned", "wrap_up"):
+        seat.live.add(c.id)
+    elif seat is not None and c.state == "parked":
+        seat.parked.add(c.id)
+    if c.state == "wrap_up":
+        f.timers.set("wrap", c.id, c.since_ms + f.policy(c).wrap_up_ms)

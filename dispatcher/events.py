@@ -1,0 +1,176 @@
+"""What the core is told happened. Frozen; times come with ``apply``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dispatcher.model import ConversationState, Id, Routing, SeatState
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffRequested:
+    """``enqueued_ms`` is the shopper's place in line; ``sticky`` the agent who served him last, ``sticky_ms`` when."""
+
+    conversation: Id
+    shop: Id
+    shopper: Id
+    enqueued_ms: int
+    topic: str = ""
+    epoch: int = 0
+    sticky: Id | None = None
+    sticky_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConnected:
+    agent: Id
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDisconnected:
+    agent: Id
+
+
+@dataclass(frozen=True, slots=True)
+class SeatStateSet:
+    agent: Id
+    state: SeatState
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperReturned:
+    """The shopper wrote into a parked or wrapping-up conversation."""
+
+    conversation: Id
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperIdle:
+    """An assigned shopper has been silent for ``idle_ms`` since a person's answer; ``away``: he is not on the page."""
+
+    conversation: Id
+    idle_ms: int
+    away: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLeft:
+    conversation: Id
+    leave_message: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequested:
+    """``epoch`` None: not an agent's wish (the shopper's, or the system's)."""
+
+    conversation: Id
+    epoch: int | None = None
+    reason: str = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered:
+    conversation: Id
+    agent: Id
+    epoch: int
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequested:
+    conversation: Id
+    agent: Id
+    epoch: int
+    to_agent: Id | None = None
+    to_pool: Id | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAnswered:
+    conversation: Id
+    agent: Id
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An agent takes a waiting conversation by himself; ``force`` (a supervisor) takes even an assigned one."""
+
+    conversation: Id
+    agent: Id
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAwaited:
+    """The shopper of an assigned conversation waits since ``since_ms`` for words of a person.
+
+    ``replied``: this agent has answered at least once under this assignment.
+    """
+
+    conversation: Id
+    since_ms: int
+    replied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingChanged:
+    routing: Routing
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed; timers that are due fire."""
+
+
+Event = (
+    HandoffRequested
+    | AgentConnected
+    | AgentDisconnected
+    | SeatStateSet
+    | ShopperReturned
+    | ShopperIdle
+    | QueueLeft
+    | CloseRequested
+    | OfferAnswered
+    | TransferRequested
+    | TransferAnswered
+    | Claimed
+    | ReplyAwaited
+    | RoutingChanged
+    | Tick
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SeatStanding:
+    """A seat as the record knows it, for taking over."""
+
+    agent: Id
+    state: SeatState = "offline"
+    connected: bool = False
+    before_loss: SeatState | None = None
+    disconnected_ms: int | None = None
+    served: int = 0
+    served_day: int = 0
+    last_assigned_ms: int = 0
+    strikes_ms: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationStanding:
+    """An open conversation as the record knows it, for taking over. ``since_ms``: when this state began."""
+
+    conversation: Id
+    shop: Id
+    shopper: Id
+    state: ConversationState
+    enqueued_ms: int
+    since_ms: int
+    epoch: int
+    topic: str = ""
+    agent: Id | None = None
+    pool: Id | None = None
+    excluded: tuple[tuple[Id, int], ...] = ()
+    counted: Id | None = None

@@ -1,0 +1,136 @@
+"""The state of one shard: seats, conversations, lines, timers, what was counted and learnt.
+
+Changed only by :mod:`dispatcher.core`; the helpers here keep its parts in step with each other.
+"""
+
+from __future__ import annotations
+
+from dispatcher.capacity import FreeSeats, SeatNow
+from dispatcher.decisions import Decision
+from dispatcher.estimate import PER, Rates, wait_ms
+from dispatcher.lines import Conversation, Lines
+from dispatcher.model import Contract, Id, Policy, Routing, Seat
+from dispatcher.policy import Terms
+from dispatcher.timers import Timers
+
+
+class Floor:
+    def __init__(self, routing: Routing) -> None:
+        self.now_ms = 0
+        self.terms = Terms(routing)
+        self.seats: dict[Id, SeatNow] = {}
+        self.conversations: dict[Id, Conversation] = {}
+        self.lines = Lines()
+        self.free = FreeSeats()
+        self.timers = Timers()
+        self.rates = Rates()
+        self.used: dict[tuple[Id, int], int] = {}
+        """Conversations counted against a contract on a local day."""
+        self.opened: dict[tuple[Id, int, int], int] = {}
+        """When a trigger (shop, stage, index) opened; absent: it is shut."""
+        self.in_target: dict[Id, int] = {}
+        """Share of waits within their target lately, per mille, by shop."""
+        self.box: dict[Id, dict[Id, int]] = {}
+        """Message box of each shop: conversation -> its place (enqueued_ms)."""
+        self.freed: set[Id] = set()
+        """Seats that may be able to take more since the last pull."""
+        self.decisions: list[Decision] = []
+        self.present: dict[Id, int] = {}
+        self.slots: dict[Id, int] = {}
+        self._counted: dict[Id, tuple[tuple[Id, ...], bool, int]] = {}
+        self.free.rules(self.terms.rules_by_pool())
+        for seat in routing.seats:
+            self.add_seat(seat)
+
+    # --- seats --------------------------------------------------------------------------------------------------
+
+    def add_seat(self, terms: Seat) -> SeatNow:
+        seat = SeatNow(terms)
+        self.seats[terms.agent] = seat
+        self.touch(seat)
+        return seat
+
+    def touch(self, seat: SeatNow) -> None:
+        """After any change of a seat: indexes follow, and it may pull."""
+        agent = seat.terms.agent
+        mark = (seat.terms.pools, seat.present, seat.terms.seats_max)
+        before = self._counted.get(agent)
+        if before != mark:
+            for (pools, there, slots), sign in ((before, -1) if before else (mark, 0), (mark, 1)):
+                if there and sign:
+                    for pool in pools:
+                        self.present[pool] = self.present.get(pool, 0) + sign
+                        self.slots[pool] = self.slots.get(pool, 0) + sign * slots
+            self._counted[agent] = mark
+        self.free.touch(seat, self.seats)
+        if seat.free:
+            self.freed.add(agent)
+
+    def drop_seat(self, agent: Id) -> None:
+        seat = self.seats.pop(agent)
+        seat.state = "offline"
+        seat.connected = False
+        seat.disconnected_ms = None
+        self.touch(seat)
+        self._counted.pop(agent, None)
+
+    def new_day(self, seat: SeatNow, shop: Id) -> None:
+        """Daily counts of a seat start again at the local midnight of the shop it is asked for."""
+        day = self.terms.day(shop, self.now_ms)
+        if day > seat.served_day:
+            if seat.served_day:
+                seat.credit += seat.served
+            seat.served, seat.served_day = 0, day
+
+    # --- conversations ------------------------------------------------------------------------------------------
+
+    def policy(self, c: Conversation) -> Policy:
+        return self.terms.policy(c.shop)
+
+    def usable(self, c: Conversation, pool: Id) -> tuple[Contract | None, str]:
+        """Why this conversation may not go to the pool now (``""``: it may), with the contract that governs it."""
+        contract, why = self.terms.usable(c.shop, pool, c.topic, self.now_ms)
+        if why or contract is None or contract.daily_max is None or c.counted == contract.id:
+            return contract, why  # a conversation counts once however often it is handed over
+        return contract, "limit" if self.used_today(contract) >= contract.daily_max else ""
+
+    def used_today(self, contract: Contract) -> int:
+        return self.used.get((contract.id, self.terms.day(contract.shop, self.now_ms)), 0)
+
+    def somebody(self, c: Conversation) -> bool:
+        """Whether anyone who could serve it is at work now, free or not."""
+        return any(
+            self.present.get(pool) and not self.usable(c, pool)[1]
+            for pool in (self.terms.every_pool[c.shop] if c.pinned is None else (c.pinned,))
+        )
+
+    def position(self, c: Conversation) -> int:
+        """Its place among its shop's waiting, 1 is next. Exact for those who have just come, who stand last."""
+        return self.lines.ahead_or_equal(c.shop, c.priority) + (0 if c.id in self.lines else 1)
+
+    def predict(self, c: Conversation, ahead: int | None = None) -> tuple[int, int]:
+        """(median, p90) of its further wait, with ``ahead`` before it (None: everybody now in its pools)."""
+        rate = 0
+        longest = 0
+        for pool in c.pools:
+            slots = self.slots.get(pool, 0)
+            if slots:
+                rate += slots * PER // self.rates.handle_ms(pool, self.terms.pools[pool].handle_ms)
+                longest = max(longest, self.lines.waiting(pool))
+        return wait_ms(longest if ahead is None else ahead, rate, self.rates.leave_rate(c.shop))
+
+    def in_order(self, shop: Id) -> list[Conversation]:
+        """The shop's waiting conversations, next first."""
+        found = [c for c in map(self.conversations.__getitem__, self.lines.ids()) if c.shop == shop]
+        found.sort(
+            key=lambda c: (c.priority, -((self.now_ms - c.enqueued_ms) * 1_000 // c.target_ms), c.enqueued_ms, c.id)
+        )
+        return found
+
+    def forget(self, c: Conversation) -> None:
+        """It is over: nothing of it remains."""
+        self.lines.remove(c)
+        for what in ("stage", "box", "nobody", "hold", "offer", "retry", "unpin", "wrap"):
+            self.timers.clear(what, c.id)
+        self.box.get(c.shop, {}).pop(c.id, None)
+        del self.conversations[c.id]

@@ -1,0 +1,173 @@
+"""What routing is told: pools, contracts, seats, policies. All frozen; ids are opaque sortable strings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dispatcher.hours import Hours
+from wangxin.model import limits
+
+Id = str
+PoolKind = Literal["in_house", "outsourced"]
+PoolState = Literal["open", "draining", "closed"]
+SeatState = Literal["ready", "busy", "hold", "break", "training", "draining", "offline"]
+ConversationState = Literal["waiting", "assigned", "parked", "wrap_up", "message_box"]
+AgentRule = Literal["least_loaded", "fullest", "longest_idle", "round_robin", "fastest", "slowest", "marginal"]
+TriggerKind = Literal["no_free_slot", "ewt", "queue_len", "oldest", "service_level", "outside_hours", "paused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A group of seats. ``shop`` owns an in-house pool, ``provider`` an outsourced one."""
+
+    id: Id
+    kind: PoolKind
+    name: str = ""
+    shop: Id | None = None
+    provider: Id | None = None
+    state: PoolState = "open"
+    hours: Hours | None = None
+    waiting_max: int | None = None
+    convert_per_mille: int = 0
+    """Learnt conversion of enquiries this pool answers; 0: not known, strict rank decides."""
+    handle_ms: int = 300_000
+    """How long one conversation takes in one slot, until enough were seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One version of what a shop and a provider agreed. It never changes; new terms are a new version."""
+
+    id: Id
+    version: int
+    shop: Id
+    provider: Id
+    pools: tuple[Id, ...]
+    topics: tuple[str, ...] = ()
+    """Topics in scope; empty: all."""
+    hours: Hours | None = None
+    starts_ms: int = 0
+    ends_ms: int | None = None
+    rank: int = 1
+    """1 is the shop's preferred provider."""
+    daily_max: int | None = None
+    daily_min: int = 0
+    """Committed volume: until it is reached, this contract is favoured among equals."""
+    price_fen: int = 0
+    """Marginal price of one conversation."""
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An agent's terms: where he works and how much fits him."""
+
+    agent: Id
+    name: str = ""
+    pools: tuple[Id, ...] = ()
+    """His pools, favourite first."""
+    seats_max: int = limits.SEATS_MAX_DEFAULT
+    ability_per_mille: int = 1_000
+    """1,000 is usual; load is shared out in proportion."""
+    skills: tuple[str, ...] = ()
+    daily_max: int | None = None
+    curve_per_hour: tuple[int, ...] = ()
+    """Conversations finished in 1,000 hours with 1, 2, 3 … at a time, where learnt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Opens a stage before its time. It opens when the measure exceeds ``above`` and closes again below
+    ``clear_below``, not earlier than ``hold_ms`` after it opened. (``service_level``: when it falls below ``above``
+    per mille, and closes above ``clear_below``.)"""
+
+    kind: TriggerKind
+    above: int = 0
+    clear_below: int | None = None
+    hold_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A widening of the search: ``own`` pools, ``preferred`` (contracts of rank 1), ``any`` contracted pool, or pools
+    by id. It is entered ``after_ms`` after the stage before it, or as soon as one of ``enter_if`` holds. ``transfer``
+    gives up the earlier pools, ``expand`` keeps them."""
+
+    pools: Literal["own", "preferred", "any"] | tuple[Id, ...]
+    after_ms: int = 0
+    enter_if: tuple[Trigger, ...] = ()
+    mode: Literal["expand", "transfer"] = "expand"
+
+
+DEFAULT_STAGES: tuple[Stage, ...] = (
+    Stage("own"),
+    # Waiting for an own seat while outsourced ones are free costs more shoppers than any price difference is worth:
+    # the time is a fallback only.
+    Stage("preferred", 15_000, (Trigger("no_free_slot"), Trigger("outside_hours"), Trigger("paused"))),
+    Stage("any", 10_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRule:
+    """How conversations of one topic are treated: ``priority`` 0 goes before 9, ``target_ms`` is the wait aimed at."""
+
+    topic: str
+    priority: int = 5
+    target_ms: int = 30_000
+    skill: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A shop's routing policy. Every number is the merchant's to change; times are in ms."""
+
+    version: int = 0
+    stages: tuple[Stage, ...] = DEFAULT_STAGES
+    topics: tuple[TopicRule, ...] = ()
+    agent_rule: AgentRule = "least_loaded"
+    pool_rule: Literal["rank", "value"] = "rank"
+    margin_fen: int = 0
+    commit_bonus_fen: int = 50
+    sticky_window_ms: int = 24 * 3_600_000
+    sticky_hold_ms: int = 5_000
+    answer: Literal["auto", "offer"] = "auto"
+    offer_ms: int = 20_000
+    transfer_offer_ms: int = 30_000
+    transfer_wait_ms: int = 30_000
+    first_reply_ms: int | None = 60_000
+    next_reply_ms: int | None = 120_000
+    warn_per_mille: int = 500
+    strikes_max: int = 2
+    strike_window_ms: int = 30 * 60_000
+    exclude_ms: int = 10 * 60_000
+    retry_ms: int = 5_000
+    grace_ms: int = limits.DISCONNECT_GRACE_MS
+    park_ms: int | None = 120_000
+    resume_reserve: int = 1
+    close_idle_ms: int | None = 30 * 60_000
+    wrap_up_ms: int = 0
+    nobody_ms: int | None = 20_000
+    message_box_ms: int | None = 120_000
+    backlog_every_ms: int = 30_000
+    """One agent gets at most one conversation from the message box in this time."""
+    waiting_max: int = limits.WAITING_PER_SHOP_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    id: Id
+    policy: Policy = field(default_factory=Policy)
+    tz: str = "Asia/Shanghai"
+    hours: Hours | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Everything decisions rest on beside what happened."""
+
+    shops: tuple[Shop, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    contracts: tuple[Contract, ...] = ()
+    seats: tuple[Seat, ...] = ()

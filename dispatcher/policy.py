@@ -1,0 +1,179 @@
+"""Which pools a shop may use now, in which order, and when the search widens. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dispatcher.decisions import PoolSeen
+from dispatcher.hours import local_day, open_at
+from dispatcher.model import AgentRule, Contract, Id, Policy, Pool, Routing, Shop, Stage, TopicRule, Trigger
+
+Verdict = PoolSeen.__annotations__["verdict"]
+_DEFAULT_TOPIC = TopicRule("")
+
+
+@dataclass(slots=True)
+class Measures:
+    """What triggers look at, for one shop and the pools it has reached."""
+
+    any_usable: bool
+    predicted_ms: int
+    waiting: int
+    oldest_ms: int
+    in_target_per_mille: int
+    paused: bool
+
+
+def _value(trigger: Trigger, seen: Measures) -> int:
+    if trigger.kind == "ewt":
+        return seen.predicted_ms
+    if trigger.kind == "queue_len":
+        return seen.waiting
+    if trigger.kind == "oldest":
+        return seen.oldest_ms
+    return 1_000 - seen.in_target_per_mille  # service_level: how far below full
+
+
+def holds(trigger: Trigger, seen: Measures, opened_ms: int | None, now_ms: int) -> bool:
+    """Whether the trigger is open, given when it opened last (None: it is shut)."""
+    if trigger.kind == "no_free_slot":
+        return True  # asked only when no slot was found
+    if trigger.kind == "outside_hours":
+        return not seen.any_usable
+    if trigger.kind == "paused":
+        return seen.paused
+    above, clear = trigger.above, trigger.clear_below
+    if trigger.kind == "service_level":
+        above, clear = 1_000 - above, None if clear is None else 1_000 - clear
+    value = _value(trigger, seen)
+    if value > above:
+        return True
+    if opened_ms is None:
+        return False
+    if now_ms - opened_ms < trigger.hold_ms:
+        return True
+    return clear is not None and value >= clear
+
+
+class Terms:
+    """Routing, indexed. Answers about time are remembered for the minute they are asked in."""
+
+    def __init__(self, routing: Routing) -> None:
+        self.routing = routing
+        self.shops: dict[Id, Shop] = {shop.id: shop for shop in routing.shops}
+        self.pools: dict[Id, Pool] = {pool.id: pool for pool in routing.pools}
+        self._topics = {shop.id: {rule.topic: rule for rule in shop.policy.topics} for shop in routing.shops}
+        self._contracts: dict[tuple[Id, Id], list[Contract]] = {}
+        for contract in sorted(routing.contracts, key=lambda c: (c.shop, c.rank, c.id, -c.version)):
+            for pool in contract.pools:
+                self._contracts.setdefault((contract.shop, pool), []).append(contract)
+        self._stages: dict[Id, tuple[tuple[Id, ...], ...]] = {
+            shop.id: tuple(self._pools_of(shop, stage) for stage in shop.policy.stages) for shop in routing.shops
+        }
+        self.every_pool: dict[Id, tuple[Id, ...]] = {
+            shop: tuple(dict.fromkeys(pool for stage in stages for pool in stage))
+            for shop, stages in self._stages.items()
+        }
+        self._minute = -1
+        self._usable: dict[tuple[Id, Id, str], tuple[Contract | None, str]] = {}
+        self._days: dict[str, int] = {}
+
+    def _pools_of(self, shop: Shop, stage: Stage) -> tuple[Id, ...]:
+        if isinstance(stage.pools, tuple):
+            return tuple(pool for pool in stage.pools if pool in self.pools)
+        if stage.pools == "own":
+            return tuple(
+                sorted(pool.id for pool in self.pools.values() if pool.kind == "in_house" and pool.shop == shop.id)
+            )
+        mine = [c for c in self.routing.contracts if c.shop == shop.id]
+        if stage.pools == "preferred":
+            first = min((c.rank for c in mine), default=0)
+            mine = [c for c in mine if c.rank == first]
+        mine.sort(key=lambda c: (c.rank, c.id))
+        return tuple(dict.fromkeys(pool for c in mine for pool in c.pools if pool in self.pools))
+
+    def policy(self, shop: Id) -> Policy:
+        return self.shops[shop].policy
+
+    def topic(self, shop: Id, topic: str) -> TopicRule:
+        rules = self._topics[shop]
+        return rules.get(topic) or rules.get("") or _DEFAULT_TOPIC
+
+    def stage_pools(self, shop: Id, stage: int) -> tuple[Id, ...]:
+        return self._stages[shop][stage]
+
+    def rules_by_pool(self) -> dict[Id, tuple[AgentRule, ...]]:
+        found: dict[Id, set[AgentRule]] = {pool: set() for pool in self.pools}
+        for shop in self.shops.values():
+            for pool in self.every_pool[shop.id]:
+                found[pool].add(shop.policy.agent_rule)
+        return {pool: tuple(sorted(rules)) for pool, rules in found.items()}
+
+    def _fresh(self, now_ms: int) -> None:
+        if now_ms // 60_000 != self._minute:
+            self._minute = now_ms // 60_000
+            self._usable.clear()
+            self._days.clear()
+
+    def day(self, shop: Id, now_ms: int) -> int:
+        self._fresh(now_ms)
+        if shop not in self._days:
+            self._days[shop] = local_day(self.shops[shop].tz, now_ms)
+        return self._days[shop]
+
+    def usable(self, shop: Id, pool: Id, topic: str, now_ms: int) -> tuple[Contract | None, str]:
+        """(contract, "") when conversations of this shop may go to the pool now; else ("" is) why not.
+
+        Daily limits are counted by the caller. An in-house pool needs no contract.
+        """
+        self._fresh(now_ms)
+        key = (shop, pool, topic)
+        found = self._usable.get(key)
+        if found is None:
+            found = self._usable[key] = self._judge(shop, pool, topic, now_ms)
+        return found
+
+    def _judge(self, shop: Id, pool_id: Id, topic: str, now_ms: int) -> tuple[Contract | None, str]:
+        pool = self.pools.get(pool_id)
+        if pool is None or pool.state != "open":
+            return None, "closed"
+        if not open_at(pool.hours, now_ms) or not open_at(self.shops[shop].hours, now_ms):
+            return None, "outside_hours"
+        if pool.kind == "in_house":
+            return (None, "") if pool.shop == shop else (None, "no_contract")
+        why = "no_contract"
+        for contract in self._contracts.get((shop, pool_id), ()):
+            if contract.starts_ms > now_ms or (contract.ends_ms is not None and contract.ends_ms <= now_ms):
+                continue
+            if contract.topics and topic not in contract.topics:
+                continue
+            if contract.paused:
+                why = "paused"
+            elif not open_at(contract.hours, now_ms):
+                why = "outside_hours"
+            else:
+                return contract, ""
+        return None, why
+
+
+def rank_pools(
+    policy: Policy, pools: Sequence[tuple[Pool, Contract | None, int]]
+) -> list[tuple[int, Pool, Contract | None]]:
+    """Usable pools with what was used of each contract today, best first. The score that decided stands in front.
+
+    By ``rank``: the shop's own, then contracts by rank; one that is owed volume goes before its equals, then price. By
+    ``value``: expected margin of a conversation there, less its price, plus a bonus while volume is owed.
+    """
+    scored: list[tuple[tuple[int, ...], Id, int, Pool, Contract | None]] = []
+    for pool, contract, used in pools:
+        price = contract.price_fen if contract else 0
+        owed = contract is not None and used < contract.daily_min
+        rank = contract.rank if contract else 0
+        if policy.pool_rule == "value" and pool.convert_per_mille:
+            value = pool.convert_per_mille * policy.margin_fen // 1_000 - price + policy.commit_bonus_fen * owed
+            scored.append(((-value, rank), pool.id, value, pool, contract))
+        else:
+            scored.append(((rank, 0 if owed else 1, price), pool.id, rank, pool, contract))
+    scored.sort(key=lambda row: (row[0], row[1]))
+    return [(shown, pool, contract) for _, _, shown, pool, contract in scored]

@@ -1,0 +1,339 @@
+"""Bringing conversations and seats together: the search that widens, and the pull of a seat that became free."""
+
+from __future__ import annotations
+
+from dispatcher.capacity import KEEPS, SeatNow, score
+from dispatcher.decisions import Assign, Candidate, MakeOffer, Overflowed, PoolSeen, Queued, ToMessageBox
+from dispatcher.floor import Floor
+from dispatcher.lines import Conversation, Equals
+from dispatcher.model import Contract, Id, Pool
+from dispatcher.policy import Measures, holds, rank_pools
+
+_AT_ONCE = ("claim", "transfer", "resume", "takeover", "message_box")
+"""Reasons that need no offer: somebody has agreed already, or nobody is watching the clock."""
+
+
+def route(f: Floor, c: Conversation, *, told: bool = True) -> bool:
+    """Find a seat for a waiting conversation, or let it wait in every pool it may go to. True: it has one.
+
+    ``told``: say Queued where it waits.
+    """
+    assert c.in_line, "only who waits is routed"
+    if f.now_ms >= c.hold_ms and _try_sticky(f, c):
+        return True
+    if f.now_ms < c.hold_ms:
+        f.timers.set("hold", c.id, c.hold_ms)
+    elif _widen(f, c):
+        return True
+    _wait(f, c, told=told)
+    return False
+
+
+def _try_sticky(f: Floor, c: Conversation) -> bool:
+    """The agent who served this shopper last, if he is ready and has room, or will have within the hold time."""
+    policy = f.policy(c)
+    if c.sticky is None or f.now_ms - c.sticky_ms > policy.sticky_window_ms:
+        return False
+    seat = f.seats.get(c.sticky)
+    if seat is None or seat.state != "ready" or not seat.connected or c.excluded.get(c.sticky, 0) > f.now_ms:
+        return False
+    pool = pool_for(f, c, seat)
+    if pool is None:
+        return False
+    if seat.free:
+        give(f, c, seat, pool, "sticky")
+        return True
+    if c.hold_ms == 0 and policy.sticky_hold_ms:
+        ends = [f.conversations[id_].since_ms for id_ in seat.live if f.conversations[id_].state == "wrap_up"]
+        if ends and min(ends) + policy.wrap_up_ms - f.now_ms <= policy.sticky_hold_ms:
+            c.hold_ms = f.now_ms + policy.sticky_hold_ms
+    return False
+
+
+def pool_for(f: Floor, c: Conversation, seat: SeatNow) -> Id | None:
+    """The pool under which this seat may serve this conversation now; None: it may not."""
+    if c.skill and c.skill not in seat.terms.skills:
+        return None
+    reach = f.terms.every_pool[c.shop]
+    for pool in seat.terms.pools:
+        if pool in reach and not f.usable(c, pool)[1]:
+            return pool
+    return None
+
+
+def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[PoolSeen]) -> bool:
+    usable: list[tuple[Pool, Contract | None, int]] = []
+    for pool in pools:
+        contract, why = f.usable(c, pool)
+        if why:
+            seen.append(PoolSeen(pool, c.stage, why))  # type: ignore[arg-type]
+        else:
+            usable.append((f.terms.pools[pool], contract, f.used_today(contract) if contract else 0))
+    policy = f.policy(c)
+    for shown, ranked, _ in rank_pools(policy, usable) if len(usable) > 1 else [(0, *u[:2]) for u in usable]:
+        seat, after = f.free.best(ranked.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms)
+        if seat is None:
+            seen.append(PoolSeen(ranked.id, c.stage, "no_free_slot", shown))
+            continue
+        seen.append(PoolSeen(ranked.id, c.stage, "chosen", shown))
+        c.seen = tuple(seen)
+        rows = [(score(policy.agent_rule, seat), seat), *after]
+        candidates = tuple(Candidate(s.terms.agent, ranked.id, s.load, s.terms.seats_max, key) for key, s in rows)
+        give(f, c, seat, ranked.id, c.stage_reason or "ring", candidates)
+        return True
+    return False
+
+
+def _widen(f: Floor, c: Conversation) -> bool:
+    """Ask the pools reached so far, then each further stage that is open already. True: it has a seat."""
+    stages = f.policy(c).stages
+    seen: list[PoolSeen] = []
+    if c.pinned is not None:
+        c.pools = (c.pinned,)
+        done = _try_pools(f, c, c.pools, seen)
+        c.seen = tuple(seen)
+        return done
+    if c.stage_ms < 0 and stages:
+        c.pools = f.terms.stage_pools(c.shop, 0)
+        c.stage_ms = f.now_ms
+    if _try_pools(f, c, c.pools, seen):
+        return True
+    while c.stage + 1 < len(stages):
+        why = _opens(f, c, c.stage + 1)
+        if why is None:
+            break
+        enter(f, c, why)
+        if _try_pools(f, c, f.terms.stage_pools(c.shop, c.stage), seen):
+            return True
+    c.seen = tuple(seen)
+    return False
+
+
+def enter(f: Floor, c: Conversation, why: str) -> None:
+    """Go on to the next stage."""
+    c.stage += 1
+    c.stage_ms = f.now_ms
+    c.stage_reason = f"overflow:{why}"
+    more = f.terms.stage_pools(c.shop, c.stage)
+    if f.policy(c).stages[c.stage].mode == "transfer":
+        c.pools = more
+    else:
+        c.pools += tuple(pool for pool in more if pool not in c.pools)
+    f.decisions.append(Overflowed(c.id, c.shop, c.stage, why))
+
+
+def _opens(f: Floor, c: Conversation, stage: int) -> str | None:
+    """Why the stage is open for this conversation now; None: it is not yet."""
+    rule = f.policy(c).stages[stage]
+    if f.now_ms - c.stage_ms >= rule.after_ms:
+        return "time"
+    if not rule.enter_if:
+        return None
+    if rule.enter_if[0].kind == "no_free_slot":
+        return "no_free_slot"
+    seen = measures(f, c)
+    for index, trigger in enumerate(rule.enter_if):
+        key = (c.shop, stage, index)
+        if holds(trigger, seen, f.opened.get(key), f.now_ms):
+            f.opened.setdefault(key, f.now_ms)
+            return trigger.kind
+        f.opened.pop(key, None)
+    return None
+
+
+def measures(f: Floor, c: Conversation) -> Measures:
+    ids = f.lines.ids()
+    oldest = min((f.conversations[id_].enqueued_ms for id_ in ids if f.conversations[id_].shop == c.shop), default=None)
+    reached = [f.usable(c, pool)[1] for pool in c.pools]
+    return Measures(
+        any_usable=any(why in ("", "limit") for why in reached),
+        predicted_ms=f.predict(c)[0],
+        waiting=f.lines.of_shop(c.shop) + (0 if c.id in f.lines else 1),
+        oldest_ms=f.now_ms - min(c.enqueued_ms, oldest if oldest is not None else c.enqueued_ms),
+        in_target_per_mille=f.in_target.get(c.shop, 1_000),
+        paused=bool(reached) and all(why in ("closed", "paused") for why in reached),
+    )
+
+
+def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
+    policy = f.policy(c)
+    every = f.terms.every_pool[c.shop]
+    if all(f.usable(c, pool)[1] in ("closed", "outside_hours", "no_contract") for pool in every):
+        to_box(f, c, "hours")
+        return
+    _free_the_excluded(f, c)
+    f.lines.add(c)
+    if c.stage + 1 < len(policy.stages) and c.pinned is None:
+        f.timers.set("stage", c.id, c.stage_ms + policy.stages[c.stage + 1].after_ms)
+    if policy.message_box_ms is not None:
+        f.timers.set("box", c.id, c.waiting_ms + policy.message_box_ms)
+    if policy.nobody_ms is not None and ("nobody", c.id) not in f.timers and not f.somebody(c):
+        f.timers.set("nobody", c.id, max(f.now_ms, c.waiting_ms) + policy.nobody_ms)
+    f.timers.set("minute", "", (f.now_ms // 60_000 + 1) * 60_000)
+    if any(t.kind not in ("no_free_slot", "outside_hours", "paused") for s in policy.stages for t in s.enter_if):
+        f.timers.set("second", "", f.now_ms + 1_000)
+    if told:
+        position = f.position(c)
+        median, p90 = f.predict(c, position - 1)
+        f.decisions.append(Queued(c.id, c.shop, position, median, p90, c.stage, c.seen))
+
+
+def _free_the_excluded(f: Floor, c: Conversation) -> None:
+    """Who let it wait is not asked again, unless nobody else is there: then soon."""
+    barred = [agent for agent, until in sorted(c.excluded.items()) if until > f.now_ms]
+    if not barred:
+        c.excluded.clear()
+        return
+    every = f.terms.every_pool[c.shop]
+    others = sum(f.present.get(pool, 0) for pool in every)
+    for agent in barred:
+        seat = f.seats.get(agent)
+        if seat is not None and seat.present:
+            others -= sum(1 for pool in seat.terms.pools if pool in every)
+    if others <= 0:
+        soon = f.now_ms + f.policy(c).retry_ms
+        c.excluded = {agent: min(c.excluded[agent], soon) for agent in barred}
+    f.timers.set("retry", c.id, min(c.excluded[agent] for agent in barred))
+
+
+def to_box(f: Floor, c: Conversation, why: str) -> None:
+    """Into the message box, the place in line kept."""
+    f.lines.remove(c)
+    for what in ("stage", "box", "nobody", "hold", "offer", "retry", "unpin"):
+        f.timers.clear(what, c.id)
+    f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=False)
+    c.state, c.since_ms, c.pinned, c.agent, c.pool = "message_box", f.now_ms, None, None, None
+    f.box.setdefault(c.shop, {})[c.id] = c.enqueued_ms
+    f.decisions.append(ToMessageBox(c.id, c.shop, why))  # type: ignore[arg-type]
+
+
+def give(
+    f: Floor, c: Conversation, seat: SeatNow, pool: Id, reason: str, candidates: tuple[Candidate, ...] = ()
+) -> None:
+    """Give ``c`` to ``seat``, or offer it where the policy says so."""
+    policy = f.policy(c)
+    if not candidates:
+        candidates = (
+            Candidate(seat.terms.agent, pool, seat.load, seat.terms.seats_max, score(policy.agent_rule, seat)),
+        )
+    if policy.answer == "offer" and reason not in _AT_ONCE:
+        f.lines.remove(c)
+        c.offer_to, c.offer_pool, c.offer_reason = seat.terms.agent, pool, reason
+        c.offer_ms = f.now_ms + policy.offer_ms
+        seat.held.add(c.id)
+        f.touch(seat)
+        f.timers.set("offer", c.id, c.offer_ms)
+        f.decisions.append(MakeOffer(c.id, c.shop, seat.terms.agent, c.epoch + 1, c.offer_ms))
+        return
+    assign(f, c, seat, pool, reason, candidates)
+
+
+def assign(
+    f: Floor, c: Conversation, seat: SeatNow, pool: Id, reason: str, candidates: tuple[Candidate, ...] = ()
+) -> None:
+    """Now it is his. The count grows in the same step."""
+    waited = f.now_ms - c.waiting_ms if c.state == "waiting" else 0
+    predicted = f.predict(c, 0)[0] if c.id in f.lines else 0
+    before = c.agent
+    was = c.state
+    f.lines.remove(c)
+    f.box.get(c.shop, {}).pop(c.id, None)
+    for what in ("stage", "box", "nobody", "hold", "offer", "retry", "unpin", "wrap"):
+        f.timers.clear(what, c.id)
+    if was == "waiting":
+        f.rates.waited(c.shop, waited, left=False)
+        share = f.in_target.get(c.shop, 1_000)
+        f.in_target[c.shop] = (share * 31 + (1_000 if waited <= c.target_ms else 0)) // 32
+    contract, _ = f.usable(c, pool)
+    if contract is not None and c.counted != contract.id:
+        key = (contract.id, f.terms.day(c.shop, f.now_ms))
+        f.used[key] = f.used.get(key, 0) + 1
+        c.counted = contract.id
+    level = seat.load
+    seat.held.discard(c.id)
+    seat.parked.discard(c.id)
+    seat.live.add(c.id)
+    if reason != "resume":
+        f.new_day(seat, c.shop)
+        seat.served += 1
+        seat.last_assigned_ms = f.now_ms
+    f.touch(seat)
+    c.state, c.agent, c.pool, c.since_ms = "assigned", seat.terms.agent, pool, f.now_ms
+    c.offer_to = c.offer_pool = c.pinned = None
+    c.epoch += 1
+    c.warned = 0
+    event = "resumed" if reason == "resume" else "transferred" if before not in (None, c.agent) else "assigned"
+    f.decisions.append(
+        Assign(
+            c.id, c.shop, seat.terms.agent, pool, c.epoch, reason, c.stage,
+            event=event,  # type: ignore[arg-type]
+            from_agent=before, contract=contract.id if contract else None,
+            contract_version=contract.version if contract else 0, policy_version=f.policy(c).version,
+            waited_ms=waited, predicted_ms=predicted, level=level, candidates=candidates, pools=c.seen,
+        )
+    )  # fmt: skip
+    c.seen = ()
+
+
+def pull(f: Floor) -> None:
+    """Seats that became free take who waits for them, then from the message box, slowly."""
+    while f.freed:
+        agent = min(f.freed)
+        f.freed.discard(agent)
+        seat = f.seats.get(agent)
+        while seat is not None and seat.free and (found := _next_for(f, seat)):
+            pool, c = found
+            give(f, c, seat, pool, c.stage_reason or ("transfer" if c.pinned else "ring"))
+        if seat is not None and seat.free:
+            _from_box(f, seat)
+
+
+def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation] | None:
+    agent, now, skills = seat.terms.agent, f.now_ms, seat.terms.skills
+    best: tuple[tuple[int, int, int, Id], Id, Conversation] | None = None
+
+    def fits(c: Conversation) -> bool:
+        if c.excluded and c.excluded.get(agent, 0) > now:
+            return False
+        if now < c.hold_ms and c.sticky != agent:
+            return False
+        return not f.usable(c, pool)[1]
+
+    def line_fits(equals: Equals) -> bool:
+        _, _, shop, topic, skill = equals
+        return (not skill or skill in skills) and not f.terms.usable(shop, pool, topic, now)[1]
+
+    for pool in seat.terms.pools:
+        found = f.lines.best(pool, now, f.conversations, line_fits, fits)
+        if found is not None and (best is None or found[0] < best[0]):
+            best = (found[0], pool, found[1])
+    return (best[1], best[2]) if best else None
+
+
+def _from_box(f: Floor, seat: SeatNow) -> None:
+    """One conversation from the message box, oldest first, not more often than the policy allows."""
+    choice: tuple[int, Id, Id] | None = None
+    for shop in sorted(f.box):
+        box = f.box[shop]
+        if not box:
+            continue
+        every = f.terms.policy(shop).backlog_every_ms
+        if f.now_ms < seat.box_ms + every:
+            f.timers.set("pull", seat.terms.agent, seat.box_ms + every)
+            continue
+        for id_, enqueued in sorted(box.items(), key=lambda row: (row[1], row[0]))[:20]:
+            pool = pool_for(f, f.conversations[id_], seat)
+            if pool is not None:
+                if choice is None or (enqueued, id_, pool) < choice:
+                    choice = (enqueued, id_, pool)
+                break
+    if choice is not None:
+        seat.box_ms = f.now_ms
+        give(f, f.conversations[choice[1]], seat, choice[2], "message_box")
+        f.touch(seat)
+    if any(f.box.values()):
+        f.timers.set("minute", "", (f.now_ms // 60_000 + 1) * 60_000)
+
+
+def may_keep(seat: SeatNow | None) -> bool:
+    return seat is not None and seat.connected and seat.state in KEEPS
