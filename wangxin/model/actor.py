@@ -31,3 +31,5 @@ class Actor:
     device: str = ""
     guest: bool = False
     provider: UUID | None = None
+    supervisor: bool = False
+    """May watch and take over conversations that are not his, within his shops."""

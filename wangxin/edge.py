@@ -1,0 +1,198 @@
+"""What every REST router takes: who asks, the wall around his shops, and the stores. The same gate lets sockets in.
+
+A feature's ``rest.py``::
+
+    def router(deps: Deps) -> APIRouter:
+        routes = APIRouter(prefix="/menus", tags=["menus"])       # mounted under /api/v1 by wangxin/app.py
+        merchant = deps.require(Role.MERCHANT)
+
+        @routes.get("/{shop}")
+        async def published(shop: UUID, actor: Actor = Depends(merchant)) -> Menu:
+            async with deps.scope(actor, shop) as conn:           # 404 shop.not_found unless the shop is the actor's
+                return await record.published(conn, shop)
+
+        @routes.post("/{shop}/events")
+        async def event(shop: UUID, key: ApiKey = Depends(deps.api_key("events"))) -> None:
+            deps.belongs(key, shop)
+            ...
+
+Refusals become ``{code, detail, field, retry, ref}`` by themselves; raise :class:`Refusal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+
+from wangxin import auth, clock
+from wangxin.config import Settings
+from wangxin.model.actor import Actor, Role
+from wangxin.model.refusals import Refusal, forbidden, not_found
+from wangxin.storage import accounts, shoppers
+from wangxin.storage.accounts import AccountRow
+from wangxin.storage.hints import Hints
+from wangxin.storage.postgres import Connection, Pool, shop_scope
+
+ServedShops = Callable[[UUID, UUID], Awaitable[frozenset[UUID]]]
+"""(account, provider) -> the shops that the provider's running contracts let this account serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A verified person. ``session`` is the login of an account, None for shoppers."""
+
+    actor: Actor
+    session: UUID | None = None
+    account: AccountRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A shop's own server."""
+
+    shop: UUID
+    scopes: frozenset[str]
+
+
+async def _nobody_serves(account: UUID, provider: UUID) -> frozenset[UUID]:
+    return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """From a token to a person. The only place that does this, for REST and for sockets."""
+
+    pool: Pool
+    key: str
+    served: ServedShops = _nobody_serves
+
+    async def known(self, token: str, *, device: str = "") -> Known:
+        """Who holds this token. Raises ``token.wrong``, ``token.expired``, ``session.ended`` (401)."""
+        claim = auth.peek(token)
+        now = clock.now_ms()
+        if claim.kind == "account":
+            return await self._account(auth.verify_account(token, self.key, now), device)
+        if claim.kind == "visitor":
+            visitor = auth.verify_visitor(token, self.key, now)
+            name = await shoppers.find_guest(self.pool, visitor.shop, visitor.shopper)
+            if name is None:
+                raise Refusal("token.wrong", "this guest is not known here", retry="reauth", status=401)
+            return Known(Actor(Role.SHOPPER, visitor.shopper, frozenset({visitor.shop}), name, device, guest=True))
+        shop = await shoppers.find_shop(self.pool, claim.shop or "")
+        if shop is None:
+            raise Refusal("token.wrong", "no such shop", status=401)
+        member = auth.verify_member(token, shop.token_secret, now)
+        id_ = await shoppers.keep_member(self.pool, shop.id, member.external_id, member.name, clock.new_id())
+        return Known(Actor(Role.SHOPPER, id_, frozenset({shop.id}), member.name, device))
+
+    async def _account(self, claimed: auth.Account, device: str) -> Known:
+        row = await accounts.in_session(self.pool, claimed.account, claimed.session)
+        if row is None:
+            raise Refusal("session.ended", "please log in again", status=401)
+        return Known(await self.actor_of(row, device), claimed.session, row)
+
+    async def actor_of(self, row: AccountRow, device: str = "") -> Actor:
+        shops = row.shops
+        if row.provider is not None:
+            shops = shops | await self.served(row.id, row.provider)
+        return Actor(
+            Role(row.role), row.id, shops, row.persona or row.name, device, provider=row.provider,
+            supervisor=row.supervises or row.role == "merchant",
+        )  # fmt: skip
+
+    async def merge(self, member: Actor, guest_token: str) -> None:
+        """The device held this visitor token before its member logged in: the two are one. A bad token is no error."""
+        try:
+            visitor = auth.verify_visitor(guest_token, self.key, clock.now_ms())
+        except (Refusal, KeyError, ValueError):
+            return
+        if visitor.shop in member.shops and not member.guest:
+            await shoppers.merge_guest(self.pool, visitor.shop, visitor.shopper, member.id)
+
+
+def bearer(request: Request) -> str:
+    """The token of the Authorization header. Raises ``token.missing``."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refusal("token.missing", "send Authorization: Bearer <token>", retry="reauth", status=401)
+    return token.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """Lent to every router by the composition root."""
+
+    settings: Settings
+    pool: Pool
+    valkey: Any
+    hints: Hints
+    gate: Gate
+
+    async def known(self, request: Request) -> Known:
+        """Like ``actor``, with the session."""
+        known: Known | None = getattr(request.state, "known", None)
+        if known is None:
+            known = request.state.known = await self.gate.known(bearer(request))
+        return known
+
+    async def actor(self, request: Request) -> Actor:
+        """Who asks: ``Depends(deps.actor)``. Raises ``token.*`` and ``session.ended`` (401)."""
+        return (await self.known(request)).actor
+
+    def require(self, *roles: Role) -> Callable[[Request], Awaitable[Actor]]:
+        """``Depends(deps.require(Role.MERCHANT))``: raises ``role.wrong`` (403) for anybody else."""
+
+        async def required(request: Request) -> Actor:
+            actor = await self.actor(request)
+            if actor.role not in roles:
+                raise forbidden("role.wrong", f"this is for: {', '.join(roles)}")
+            return actor
+
+        return required
+
+    def api_key(self, scope: str) -> Callable[[Request], Awaitable[ApiKey]]:
+        """``Depends(deps.api_key("events"))``: the shop whose server calls with ``Authorization: Bearer wxk_…``."""
+
+        async def keyed(request: Request) -> ApiKey:
+            found = await accounts.find_api_key(self.pool, bearer(request))
+            if found is None:
+                raise Refusal("key.wrong", "no such key", status=401)
+            key = ApiKey(*found)
+            if scope not in key.scopes:
+                raise forbidden("key.scope", f"this key may not: {scope}")
+            return key
+
+        return keyed
+
+    @staticmethod
+    def belongs(who: Actor | ApiKey, shop: UUID) -> UUID:
+        """``shop``, if it is theirs. Raises ``shop.not_found`` (404): what is not yours does not exist."""
+        if shop not in (who.shops if isinstance(who, Actor) else (who.shop,)):
+            raise not_found("shop")
+        return shop
+
+    @asynccontextmanager
+    async def scope(self, who: Actor | ApiKey, shop: UUID | None = None) -> AsyncIterator[Connection]:
+        """A transaction in which only rows of ``shop`` (None: of all the actor's shops) exist.
+
+        Raises ``shop.not_found`` for a shop that is not theirs. ``account*`` tables are closed in it.
+        """
+        shops = [self.belongs(who, shop)] if shop else list(who.shops if isinstance(who, Actor) else (who.shop,))
+        async with shop_scope(self.pool, shops) as conn:
+            yield conn
+
+    @staticmethod
+    async def audit(
+        conn: Connection, actor: Actor, shop: UUID, action: str, subject: str, detail: dict[str, Any] | None = None
+    ) -> None:
+        """Keep for good who did what, in the transaction of the deed. ``action`` is ``noun.verb``."""
+        await conn.execute(
+            "insert into audit (shop_id, id, actor_role, actor_id, action, subject, detail)"
+            " values ($1, $2, $3, $4, $5, $6, $7)",
+            shop, clock.new_id(), str(actor.role), actor.id, action, subject[:200], detail or {},
+        )  # fmt: skip
