@@ -14,7 +14,7 @@ _IDS = frozenset({"conversation", "agent", "pool", "provider"})
 
 
 def pack(state: ThreadState) -> bytes:
-    return orjson.dumps(state)
+    return orjson.dumps(state, default=str)  # the driver has a subclass of UUID of its own
 
 
 def unpack(packed: bytes | str) -> ThreadState:

@@ -22,10 +22,13 @@ QUESTIONS_MAX = 200  # of one turn kept singly, so that a recall can take them b
 
 
 def fold(state: ThreadState, lines: Iterable[Line]) -> tuple[ThreadState, Changes]:
-    """Folds ``lines`` (one thread, ascending seq) into ``state``. Lines at or below ``state.last_seq`` are ignored."""
+    """Folds ``lines`` (one thread, ascending seq) into ``state``. Lines at or below ``state.last_seq`` are ignored.
+
+    Internal lines (seq 0) stand between the public ones by time; the caller gives each of them once.
+    """
     run = _Run(state)
     for line in lines:
-        if line.seq > run.last_seq:
+        if line.seq > run.last_seq or line.seq == 0:
             run.take(line)
     return run.finish()
 
@@ -75,7 +78,7 @@ class _Run:
     # --- one line -------------------------------------------------------------------------------------------------
 
     def take(self, line: Line) -> None:
-        self.last_seq = line.seq
+        self.last_seq = max(self.last_seq, line.seq)
         other = self.tally.conversation != line.conversation or self.tally.opened_ms < 0
         if other and line.event not in _ABOUT_THE_PAST:
             self._begin(line)
@@ -120,7 +123,7 @@ class _Run:
     def _open_turn(self, line: Line, opened_by: str) -> None:
         tally = self.tally
         self.turns += 1
-        turn = OpenTurn(line.conversation, line.seq, line.at_ms)
+        turn = OpenTurn(line.conversation, line.seq or self.last_seq, line.at_ms)
         turn.ordinal = self.turns
         turn.opened_by = opened_by
         turn.conversation_opened_ms = tally.opened_ms
@@ -203,6 +206,7 @@ class _Run:
         assert turn is not None
         turn.cut_stint(self.pool, self.agent, at_ms)
         turn.ended_ms = at_ms
+        turn.agent, turn.pool, turn.provider = self.agent, self.pool, self.provider  # who had it when it was lost
         ended = turn.turn()
         self.changes.turns[ended.first_seq] = ended
         self.open = None
@@ -276,19 +280,15 @@ class _Run:
         tally = self.tally
         if self.stage is Stage.BOT:
             self._on_handoff(line)
-        if self.stage in (Stage.ASSIGNED, Stage.PARKED) and (line.agent is None or line.agent != self.agent):
-            tally.transfers += 1
-        if tally.enqueued_ms is None:
-            tally.enqueued_ms = line.at_ms
-        if tally.assigned_ms is None:
-            tally.assigned_ms = line.at_ms
+        same = self.stage in (Stage.ASSIGNED, Stage.PARKED) and line.agent is not None and line.agent == self.agent
+        tally.transfers += self.stage in (Stage.ASSIGNED, Stage.PARKED) and not same
+        tally.enqueued_ms = line.at_ms if tally.enqueued_ms is None else tally.enqueued_ms
+        tally.assigned_ms = line.at_ms if tally.assigned_ms is None else tally.assigned_ms
         tally.agent, tally.pool, tally.provider = line.agent, line.pool, line.provider
         turn = self.open
         if turn is not None and turn.human_ms is not None:
-            if turn.assigned_ms is not None:
-                turn.transfers += 1
-            else:
-                turn.assigned_ms = line.at_ms
+            turn.transfers += turn.assigned_ms is not None and not same
+            turn.assigned_ms = line.at_ms if turn.assigned_ms is None else turn.assigned_ms
             turn.listed_ms = line.at_ms
         self._hand_over(line.at_ms, line.pool, line.agent)
         self.stage = Stage.ASSIGNED
@@ -313,6 +313,7 @@ class _Run:
 
     def _on_resumed(self, line: Line) -> None:
         self.stage = Stage.ASSIGNED if self.agent is not None else Stage.WAITING
+        self.routed = False
 
     def _on_message_box(self, line: Line) -> None:
         if self.stage is Stage.BOT:

@@ -1,0 +1,102 @@
+"""Which order followed whose words, in PostgreSQL: computed from orders and touches, written by every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from metrics.clocks import Calendar
+from metrics.conversion import RULES, Attribution, Order, Payment, Said, attribute
+from metrics.rows import TOUCH, Row, touch_of
+from wangxin.storage.postgres import Connection
+
+
+async def changed_orders(conn: Connection, *, within_s: int | None) -> set[tuple[UUID, UUID]]:
+    """(shop, shopper) with paid orders not attributed as they now are; only those reported lately, or all (None)."""
+    rows = await conn.fetch(
+        """select distinct o.shop_id, o.shopper_id from shop_order o
+           where o.paid_at is not null and o.shopper_id is not null
+             and ($1::int is null or o.changed_at > clock_timestamp() - $1 * interval '1 second')
+             and not exists (select from order_credit c where c.shop_id = o.shop_id and c.order_id = o.id
+                             and c.order_changed_at = o.changed_at)""",
+        within_s,
+    )
+    return {(row["shop_id"], row["shopper_id"]) for row in rows}
+
+
+async def credit_orders(conn: Connection, shop: UUID, shoppers: Sequence[UUID], calendar: Calendar) -> int:
+    """Attributes every paid order of these shoppers anew, by every rule; returns how many orders."""
+    attributed = await attributions(conn, shop, shoppers, calendar)
+    ids = sorted({one.order for _, one in attributed})
+    changed = {
+        row["id"]: row["changed_at"]
+        for row in await conn.fetch(
+            "select id, changed_at from shop_order where shop_id = $1 and id = any($2)", shop, ids
+        )
+    }
+    await conn.execute("delete from order_credit where shop_id = $1 and order_id = any($2)", shop, ids)
+    rows: list[tuple[Any, ...]] = []
+    for rule, one in attributed:
+        day = calendar.day(one.converted_ms)
+        common = (shop, one.order, rule)
+        if not one.parts:
+            rows.append((*common, 0, str(one.kind), one.shopper, one.conversation, None, None, 1, one.paid_fen,
+                         one.converted_ms, day, changed[one.order]))  # fmt: skip
+        for number, part in enumerate(one.parts):
+            rows.append((*common, number, str(one.kind), one.shopper, one.conversation, part.agent, part.pool,
+                         part.orders, part.paid_fen, one.converted_ms, day, changed[one.order]))  # fmt: skip
+    await conn.executemany(
+        """insert into order_credit (shop_id, order_id, rule, part, kind, shopper_id, conversation_id, agent_id,
+             pool_id, orders, paid_fen, converted_at, day, order_changed_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, ms_at($12), $13, $14)""",
+        rows,
+    )
+    return len(ids)
+
+
+async def attributions(
+    conn: Connection, shop: UUID, shoppers: Sequence[UUID], calendar: Calendar
+) -> list[tuple[str, Attribution]]:
+    """(rule, attribution) of every paid order of these shoppers by every rule, from the rows as they are."""
+    orders = [
+        Order(
+            row["id"],
+            row["shopper_id"],
+            row["created_ms"],
+            (Payment(row["paid_ms"], row["amount_fen"]),),
+            (Payment(row["changed_ms"], row["refunded_fen"]),) if row["refunded_fen"] else (),
+        )
+        for row in await conn.fetch(
+            """select id, shopper_id, at_ms(created_at) as created_ms, at_ms(paid_at) as paid_ms, amount_fen,
+                 refunded_fen, at_ms(changed_at) as changed_ms
+               from shop_order where shop_id = $1 and shopper_id = any($2) and paid_at is not null""",
+            shop,
+            shoppers,
+        )
+    ]
+    columns = ", ".join(
+        f"at_ms({name}) as {name}" if kind == "timestamptz" else name for name, kind in TOUCH.columns.items()
+    )
+    touches: dict[UUID, list[Row]] = {}
+    for row in await conn.fetch(
+        f"select {columns} from touch where shop_id = $1 and shopper_id = any($2)", shop, shoppers
+    ):
+        touches.setdefault(row["shopper_id"], []).append(dict(row))
+    bots: dict[UUID, list[int]] = {}
+    for row in await conn.fetch(
+        "select shopper_id, at_ms(last_bot_at) as ms from tally where shop_id = $1 and shopper_id = any($2)"
+        " and last_bot_at is not null",
+        shop,
+        shoppers,
+    ):
+        bots.setdefault(row["shopper_id"], []).append(row["ms"])
+    found = []
+    for order in orders:
+        assert order.shopper is not None
+        said = Said(tuple(touch_of(row) for row in touches.get(order.shopper, ())), tuple(bots.get(order.shopper, ())))
+        for name, rule in RULES.items():
+            one = attribute(order, said, rule, calendar)
+            if one is not None:
+                found.append((name, one))
+    return found

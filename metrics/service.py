@@ -1,0 +1,128 @@
+"""The figures kept up to date: one sweep folds what is new and attributes the orders concerned; and the proof of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from metrics import orders_postgres as orders
+from metrics import record_postgres as record
+from metrics.rows import TABLES, Row, Table
+from wangxin.storage.postgres import Connection, Pool
+
+LATELY_S = 300  # a quick sweep looks at threads and orders that moved within this time; the slow one at all
+THREADS_MAX = 200  # folded in one transaction
+DIFFERENCES_MAX = 50  # listed; the rest is only counted
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep did. ``more``: there was more to fold than one transaction takes; sweep again at once."""
+
+    lines: int
+    threads: int
+    orders: int
+    more: bool
+
+
+class Figures:
+    """Folds the record into turns. Any number may run: a thread is folded by whoever locks its cursor."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def sweep(self, *, slow: bool = False) -> Swept:
+        """Fold what was appended since. ``slow`` looks at every thread and order; do so at start and now and then."""
+        within_s = None if slow else LATELY_S
+        async with self._pool.acquire() as conn:
+            grown = await record.grown_threads(conn, THREADS_MAX, within_s=within_s)
+            lines = credited = 0
+            if grown:
+                async with conn.transaction():
+                    lines, concerned = await record.fold_threads(conn, grown)
+                    # In the same transaction: new words may decide over orders that are there already.
+                    credited += await self._credit(conn, concerned)
+            async with conn.transaction():
+                credited += await self._credit(conn, await orders.changed_orders(conn, within_s=within_s))
+        return Swept(lines, len(grown), credited, len(grown) == THREADS_MAX)
+
+    async def catch_up(self) -> Swept:
+        """Sweep slowly until nothing is left; for commands and tests."""
+        lines = threads = credited = 0
+        while True:
+            swept = await self.sweep(slow=True)
+            lines, threads = lines + swept.lines, threads + swept.threads
+            credited += swept.orders
+            if not swept.lines:
+                return Swept(lines, threads, credited, False)
+
+    async def _credit(self, conn: Connection, shoppers: set[tuple[UUID, UUID]]) -> int:
+        by_shop: dict[UUID, list[UUID]] = {}
+        for shop, shopper in sorted(shoppers):
+            by_shop.setdefault(shop, []).append(shopper)
+        times = await record.calendars(conn, by_shop) if by_shop else {}
+        n = 0
+        for shop, some in by_shop.items():
+            n += await orders.credit_orders(conn, shop, some, times[shop])
+        return n
+
+    async def verify(self, shop: UUID, told: Callable[[int, int], None] | None = None) -> Verdict:
+        """Compute every row of a shop again from the record and compare. ``told(done, all)`` hears of the progress."""
+        verdict = Verdict()
+        async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            calendar = (await record.calendars(conn, [shop]))[shop]
+            total = await conn.fetchval("select count(*) from fold_cursor where shop_id = $1", shop)
+            after = UUID(int=0)
+            while threads := await record.threads_after(conn, shop, after, THREADS_MAX):
+                after = threads[-1]
+                again = await record.recompute(conn, shop, threads, calendar)
+                for table in TABLES:
+                    verdict.compare(table, await record.stored(conn, table, shop, threads), again[table.name])
+                verdict.threads += len(threads)
+                if told is not None:
+                    told(verdict.threads, total)
+            await self._verify_orders(conn, shop, verdict)
+        return verdict
+
+    async def _verify_orders(self, conn: Connection, shop: UUID, verdict: Verdict) -> None:
+        """Each order's parts add up to what was paid and exactly one counts it, by every rule."""
+        wrong = await conn.fetch(
+            """select c.order_id, c.rule from order_credit c
+               join shop_order o on o.shop_id = c.shop_id and o.id = c.order_id
+               where c.shop_id = $1 group by c.order_id, c.rule, o.amount_fen
+               having sum(c.paid_fen) <> o.amount_fen or sum(c.orders) <> 1""",
+            shop,
+        )
+        verdict.rows += await conn.fetchval("select count(*) from order_credit where shop_id = $1", shop)
+        for row in wrong:
+            verdict.note("order_credit", (row["order_id"], row["rule"]), "parts do not add up")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Stored rows against recomputed ones."""
+
+    threads: int = 0
+    rows: int = 0
+    differences: int = 0
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def compare(self, table: Table, stored: list[Row], again: list[Row]) -> None:
+        before = {table.key_of(row): row for row in stored}
+        after = {table.key_of(row): row for row in again}
+        self.rows += len(before.keys() | after.keys())
+        for key in before.keys() | after.keys():
+            one, other = before.get(key), after.get(key)
+            if one is None or other is None:
+                self.note(table.name, key, "only stored" if other is None else "only recomputed")
+                continue
+            for name in table.columns:
+                if one[name] != other[name]:
+                    self.note(table.name, key, f"{name}: stored {one[name]!r}, recomputed {other[name]!r}")
+
+    def note(self, table: str, key: tuple[Any, ...], what: str) -> None:
+        self.differences += 1
+        if len(self.examples) < DIFFERENCES_MAX:
+            self.examples.append({"table": table, "key": [str(part) for part in key], "what": what})
