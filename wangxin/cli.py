@@ -1,0 +1,285 @@
+"""The command ``wangxin``. Every command is a thin shell: it reads settings, calls one function, prints.
+
+Exit codes: 0 done; 1 it could not be done (one sentence says why and what helps); 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+import wangxin
+from wangxin.config import Settings
+
+app = typer.Typer(
+    help="wangxin: a customer-service hub for online shops.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+bot_app = typer.Typer(help="The bot's understanding, tried from the command line.", no_args_is_help=True)
+config_app = typer.Typer(help="Settings: where they come from and what they are.", no_args_is_help=True)
+app.add_typer(bot_app, name="bot")
+app.add_typer(config_app, name="config")
+
+out = Console()
+err = Console(stderr=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def fail(sentence: str) -> typer.Exit:
+    err.print(sentence, style="red", markup=False, highlight=False)
+    return typer.Exit(1)
+
+
+def settings() -> Settings:
+    """The settings, or exit 2 with the names that are wrong."""
+    try:
+        return Settings()
+    except ValidationError as why:
+        for problem in why.errors(include_url=False):
+            err.print(f"WANGXIN_{str(problem['loc'][0]).upper()}: {problem['msg']}", style="red", markup=False)
+        raise typer.Exit(2) from None
+
+
+def connected(process: str) -> Settings:
+    """Settings with the addresses of running stores: given by URL, or by the embedded servers of the data folder."""
+    from wangxin import logs
+    from wangxin.running import stores_of
+
+    found = settings()
+    logs.set_up(found, process)
+    try:
+        return stores_of(found)
+    except RuntimeError as why:
+        raise fail(str(why)) from None
+
+
+def run(work: Coroutine[Any, Any, Any], *, fast: bool = False) -> Any:
+    """Run to the end; with ``fast`` on uvloop."""
+    try:
+        if fast:
+            import uvloop
+
+            return uvloop.run(work)
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        out.print(wangxin.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option(help="Fill a demo shop and keep its own team busy.")] = False,
+) -> None:
+    """Start everything on this machine: stores, hubs, web, dispatcher, worker. Ctrl-C stops it; data stays.
+
+    Example: [bold]wangxin up --demo[/bold]
+    """
+    from wangxin import logs, supervise
+    from wangxin.storage.embedded import CannotStart
+    from wangxin.storage.migrate import MigrationChanged
+
+    found = settings()
+    logs.set_up(found, "up")
+    began = time.monotonic()
+
+    def say(words: str) -> None:
+        out.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {words}", highlight=False)
+
+    def ready(supervisor: supervise.Supervisor, filled: Any) -> None:
+        _ready_screen(found, supervisor, filled, time.monotonic() - began)
+
+    async def fill(full: Settings) -> Any:
+        from wangxin.demo import fill as fill_demo
+
+        say("filling the demo shop (only the first time)")
+        return await fill_demo(full)
+
+    try:
+        run(supervise.up(found, demo=demo, say=say, ready=ready, fill=fill))
+    except (CannotStart, MigrationChanged) as why:
+        raise fail(str(why)) from None
+
+
+def _ready_screen(found: Settings, supervisor: Any, filled: Any, took_s: float) -> None:
+    host = "localhost" if found.host in ("127.0.0.1", "::1") else found.host
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for child in supervisor.children:
+        table.add_row("[green]up[/green]", child.name, f"[dim]pid {child.process.pid if child.process else '-'}[/dim]")
+    out.print()
+    out.print(table)
+    out.print()
+    base = f"http://{host}:{found.port}"
+    addresses = Table(box=None, pad_edge=False, show_header=False)
+    rows = filled or [("start page", "/", ""), ("agent console", "/agent", ""), ("merchant console", "/merchant", "")]
+    for name, path, login in rows:
+        addresses.add_row(f"[bold]{name}[/bold]", f"{base}{path}", f"[dim]{login}[/dim]")
+    out.print(addresses)
+    log = found.data / "log" / "wangxin.log"
+    out.print(f"\n[dim]ready after {took_s:.1f} s · log {log} · Ctrl-C stops everything, data stays[/dim]")
+
+
+@app.command()
+def hub(
+    node: Annotated[str, typer.Option(help="This hub's name among the others.")] = "1",
+    port: Annotated[int, typer.Option(help="Also listen on this TCP port (behind your own balancer).")] = 0,
+) -> None:
+    """Run one hub: it holds sockets, appends, delivers.
+
+    Example: [bold]wangxin hub --node 3 --port 8801[/bold]
+    """
+    from wangxin.app import run_hub
+
+    run(run_hub(connected(f"hub {node}"), node, port=port), fast=True)
+
+
+@app.command()
+def web() -> None:
+    """Run the web process: pages, REST, uploads, and the way to the hubs on one port.
+
+    Example: [bold]WANGXIN_PORT=8080 wangxin web[/bold]
+    """
+    from wangxin.app import run_web
+
+    run(run_web(connected("web")), fast=True)
+
+
+@app.command()
+def dispatcher() -> None:
+    """Run the dispatcher. A second one stands by and takes over within seconds.
+
+    Example: [bold]wangxin dispatcher[/bold]
+    """
+    from wangxin.app import run_dispatcher
+
+    run(run_dispatcher(connected("dispatcher")), fast=True)
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker: the bot, pushes, counting, and background jobs.
+
+    Example: [bold]wangxin worker[/bold]
+    """
+    from wangxin.work import run_worker
+
+    run(run_worker(connected("worker")))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema.
+
+    Example: [bold]WANGXIN_POSTGRES_URL=postgresql://… wangxin migrate[/bold]
+    """
+    from wangxin.storage.migrate import MigrationChanged
+    from wangxin.storage.migrate import migrate as migrate_now
+
+    found = connected("migrate")
+    assert found.postgres_url is not None
+    try:
+        applied = run(migrate_now(found.postgres_url.get_secret_value()))
+    except MigrationChanged as why:
+        raise fail(str(why)) from None
+    out.print("\n".join(applied) if applied else "nothing to do")
+
+
+@app.command()
+def demo(
+    shoppers: Annotated[bool, typer.Option("--shoppers", help="Run the shoppers that keep the own team busy.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fill the demo shop (once), and print its logins.
+
+    Example: [bold]wangxin demo[/bold]
+    """
+    from wangxin import demo as demo_shop
+
+    found = connected("demo")
+    if shoppers:
+        run(demo_shop.shoppers(found))
+        return
+    rows = run(demo_shop.fill(found))
+    if as_json:
+        out.print_json(json.dumps([{"name": name, "path": path, "login": login} for name, path, login in rows]))
+        return
+    for name, path, login in rows:
+        out.print(f"{name:20} {path:20} {login}", markup=False, highlight=False)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A recording: .jsonl or .jsonl.gz (docs/replay.md).")],
+    speed: Annotated[float, typer.Option(min=0.1, max=10_000, help="How many times faster than recorded.")] = 60,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many conversations.")] = None,
+    span_minutes: Annotated[float, typer.Option(min=1, help="Recorded minutes over which they arrive.")] = 60,
+    own: Annotated[int, typer.Option(min=0, help="Agents in the own team.")] = 4,
+    outsourced: Annotated[int, typer.Option(min=0, help="Agents of the outsourced provider.")] = 12,
+    seats: Annotated[int, typer.Option(min=1, max=50, help="Conversations an agent holds at once.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is modelled.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Drive recorded conversations through real sockets and judge what arrived.
+
+    Runs an installation of its own in a temporary folder; exit 1 if anything was lost, doubled or out of order.
+
+    Example: [bold]wangxin replay day.jsonl --speed 120 --own 3 --outsourced 10[/bold]
+    """
+    from wangxin.replay.recording import BadRecording
+    from wangxin.replay.run import Plan, replay_file
+
+    plan = Plan(
+        file=file, speed=speed, limit=limit, span_ms=int(span_minutes * 60_000), own=own, outsourced=outsourced,
+        seats=seats, seed=seed,
+    )  # fmt: skip
+    try:
+        result = run(replay_file(plan, err))
+    except FileNotFoundError:
+        raise fail(f"{file} is not there.") from None
+    except (BadRecording, RuntimeError) as why:
+        raise fail(str(why)) from None
+    if as_json:
+        out.print_json(json.dumps(result.as_json()))
+    else:
+        result.print(out)
+    if not result.kept:
+        raise typer.Exit(1)
+
+
+@config_app.command("show")
+def config_show(as_json: AsJson = False) -> None:
+    """Print every setting, its value (secrets masked) and where it comes from.
+
+    Example: [bold]wangxin config show[/bold]
+    """
+    shown = settings().shown()
+    if as_json:
+        out.print_json(
+            json.dumps({name: {"value": str(value), "from": source} for name, (value, source) in shown.items()})
+        )
+        return
+    table = Table("setting", "value", "from", "what it is", box=None)
+    for name, (value, source) in shown.items():
+        table.add_row(name, "-" if value is None else str(value), source, Settings.model_fields[name].description or "")
+    out.print(table)
+
+
+def main() -> None:
+    app()
