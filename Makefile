@@ -1,0 +1,55 @@
+# Two commands matter: `make run` starts everything with a demo shop, `make test` runs every test.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+PAGES := wangxin/web/static/.build-digest
+FRONTEND := $(shell find frontend hatch_build.py -name node_modules -prune -o -type f -print 2>/dev/null)
+
+.PHONY: run test check bench pages clean
+
+run: $(VENV)/.installed $(PAGES)
+	@exec $(VENV)/bin/wangxin up --demo
+
+test: $(VENV)/.dev $(PAGES)
+	@$(PY) -m tests.browser
+	@$(PY) -m pytest
+
+check: $(VENV)/.dev
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.dev
+	@$(PY) -m benchmarks.chat
+
+pages: $(PAGES)
+
+$(PAGES): $(VENV)/.installed $(FRONTEND)
+	@$(PY) hatch_build.py
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else 1)' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed; '$(PYTHON)' is missing or older. Install it (Debian: apt-get install python3), or name another: make PYTHON=python3.12 run"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Python's venv module is missing. Install it (Debian: apt-get install python3-venv) and run make again."; exit 1; }
+	@echo "making the Python environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# The pages are built by hatch_build.py after the installation, where its progress can be seen.
+$(VENV)/.installed: pyproject.toml $(VENV)/bin/python
+	@echo "installing wangxin and its libraries (about a minute the first time)"
+	@WANGXIN_SKIP_WEB=1 $(PIP) install --quiet --progress-bar on -e . || { \
+	  echo "The installation failed; the lines above say where. Is the package registry reachable? A mirror: pip config set global.index-url …"; exit 1; }
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.installed
+	@echo "installing what the tests and checks need"
+	@WANGXIN_SKIP_WEB=1 $(PIP) install --quiet --progress-bar on -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) wangxin/web/static frontend/node_modules
