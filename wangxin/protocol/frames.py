@@ -28,6 +28,9 @@ class Hello(Frame):
 
     type: Literal["hello"] = "hello"
     token: Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
+    guest_token: Annotated[str, StringConstraints(max_length=4_096)] = Field(
+        default="", description="with a member's token: the visitor token this device held before; the two are merged"
+    )
     resume: tuple[ResumePoint, ...] = Field(default=(), max_length=limits.THREADS_PER_CONNECTION_MAX * 2)
     device: MaybeText = ""
     locale: MaybeText = ""
@@ -253,4 +256,7 @@ AGENT_FRAMES: tuple[type[Frame], ...] = (
     MessageSend, MessageRecall, ReceiptDelivered, ReceiptRead, Typing, History, Ping, AgentStateSet, OfferAccept,
     OfferReject, Claim, TransferRequest, TransferAccept, TransferReject, NoteAdd, ConversationClose, MonitorJoin,
     MonitorLeave, MonitorTakeover,
+)  # fmt: skip
+MERCHANT_FRAMES: tuple[type[Frame], ...] = (
+    MessageSend, Typing, History, Ping, NoteAdd, MonitorJoin, MonitorLeave, MonitorTakeover,
 )  # fmt: skip

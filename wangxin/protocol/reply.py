@@ -24,6 +24,8 @@ class Reply:
     grown: tuple[tuple[UUID, UUID], ...] = ()
     agents: tuple[UUID, ...] = ()
     wake: tuple[str, ...] = ()
+    attach: tuple[tuple[UUID, UUID, str], ...] = ()
+    detach: tuple[UUID, ...] = ()
 
 
 Handler = Callable[[Actor, Any], Awaitable[Reply]]

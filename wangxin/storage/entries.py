@@ -15,7 +15,7 @@ LANES: tuple[Lane, Lane] = ("public", "internal")
 SYSTEM = UUID(int=0)
 SenderKind = Literal["shopper", "agent", "bot", "system", "push"]
 Status = Literal["new", "old", "reused", "stale", "no_thread"]
-Executor = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+Executor = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy | asyncpg.Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +225,21 @@ async def read_one(conn: Executor, shop: UUID, thread: UUID, lane: Lane, seq: in
 
 
 async def mark_recalled(conn: Executor, shop: UUID, thread: UUID, seq: int) -> None:
-    """Hide a public line's words from everyone. They stay in the record for audit; the caller appends the event."""
+    """Hide a public line's words from everyone, also from lists of threads. They stay in the record for audit; the
+    caller appends the event."""
     await conn.execute(
         "update entry set recalled_at = clock_timestamp() where shop_id = $1 and thread_id = $2 and lane = 0"
         " and seq = $3 and recalled_at is null",
         shop,
         thread,
         seq,
+    )
+    await conn.execute(
+        """update thread t set last_public = (
+             select left(case when e.kind = 'text' then e.body->>'text' else '[' || e.kind || ']' end, 80) from entry e
+              where e.shop_id = t.shop_id and e.thread_id = t.id and e.lane = 0 and e.kind <> 'event'
+                and e.recalled_at is null order by e.seq desc limit 1)
+           where t.shop_id = $1 and t.id = $2""",
+        shop,
+        thread,
     )

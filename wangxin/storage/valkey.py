@@ -6,6 +6,8 @@ from typing import Any
 
 import redis
 import redis.asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 VALKEY_DOWN: tuple[type[BaseException], ...] = (RedisError, ConnectionError, OSError, TimeoutError)
@@ -17,6 +19,14 @@ def connect(url: str) -> Any:
     """An asyncio connection pool; commands raise one of ``VALKEY_DOWN`` quickly while the server is away."""
     return aioredis.Redis.from_url(
         url, socket_connect_timeout=1.0, socket_timeout=5.0, max_connections=50, health_check_interval=10
+    )
+
+
+def connect_watchful(url: str) -> Any:
+    """Like ``connect``, but an accident is raised at once instead of being tried again behind the caller's back: who
+    holds live state must know that he lost the line."""
+    return aioredis.Redis.from_url(
+        url, socket_connect_timeout=1.0, socket_timeout=4.0, max_connections=20, retry=Retry(NoBackoff(), 0)
     )
 
 

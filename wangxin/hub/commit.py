@@ -1,0 +1,140 @@
+"""Group commit: what arrives while a flush is out goes out with the next one. One batch in flight.
+
+An idle hub commits at once; a busy one batches by itself. A batch that met a transient accident is tried again until
+it is known to be stored: lines carry ids, so trying again changes nothing that is there already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from wangxin.model import limits
+from wangxin.model.refusals import Refusal
+from wangxin.storage import entries
+from wangxin.storage.entries import Appended, Entry, Line
+from wangxin.storage.postgres import TRANSIENT
+
+log = logging.getLogger("wangxin.hub")
+
+BUSY = Refusal("hub.busy", "too many messages are waiting to be stored", retry=1_000, status=503)
+RETRY_S = 0.2
+
+
+@dataclass(slots=True)
+class Pending:
+    """A line on its way, and who asked."""
+
+    line: Line
+    peer: Any
+    client_msg_id: UUID
+    ref: str
+
+
+Done = Callable[[Sequence[Pending], Sequence[Appended], Sequence[Entry]], None]
+Refused = Callable[[Pending, Refusal], None]
+
+
+class Committer:
+    """``done`` hears of each committed batch, in order, before the next one is sent; ``refused`` of a line that
+    PostgreSQL will never take."""
+
+    def __init__(
+        self, connect: Callable[[], Any], done: Done, refused: Refused, *, batch_max: int = limits.APPEND_BATCH_MAX
+    ) -> None:
+        self._connect = connect
+        self._done = done
+        self._refused = refused
+        self._batch_max = batch_max
+        self._waiting: list[Pending] = []
+        self._wake = asyncio.Event()
+        self._conn: asyncpg.Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.in_flight = 0
+        self.batches = 0
+        self.lines = 0
+        self.away = False
+        """Whether the store did not answer the last try."""
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting) + self.in_flight
+
+    def submit(self, pending: Pending) -> None:
+        """Raises ``hub.busy`` when too much is waiting."""
+        if len(self._waiting) >= limits.APPEND_WAITING_MAX:
+            raise BUSY
+        self._waiting.append(pending)
+        if len(self._waiting) == 1:
+            self._wake.set()
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Wait (shortly) for what was taken, then end."""
+        for _ in range(100):
+            if not self.waiting or self.away:
+                break
+            await asyncio.sleep(0.02)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._conn is not None:
+            self._conn.terminate()
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                self._wake.clear()
+                await self._wake.wait()
+            batch = self._waiting[: self._batch_max]
+            del self._waiting[: self._batch_max]
+            self.in_flight = len(batch)
+            await self._store(batch)
+            self.in_flight = 0
+
+    async def _store(self, batch: list[Pending]) -> None:
+        """Until it is known what became of every line."""
+        while True:
+            try:
+                conn = self._conn
+                if conn is None or conn.is_closed():
+                    conn = self._conn = await self._connect()
+                answers, stored = await entries.append(conn, [pending.line for pending in batch])
+            except TRANSIENT as why:
+                if not self.away:
+                    log.warning("PostgreSQL is away (%s); %d lines wait", type(why).__name__, self.waiting)
+                self.away = True
+                await self._drop()
+                await asyncio.sleep(RETRY_S)
+                continue
+            except asyncpg.PostgresError as why:
+                await self._drop()
+                if len(batch) == 1:
+                    log.error("a line was refused by PostgreSQL: %s", why)
+                    self._refused(batch[0], Refusal("message.refused", "this message cannot be stored"))
+                    return
+                # One bad line must not take the others with it: halve until it stands alone.
+                middle = len(batch) // 2
+                await self._store(batch[:middle])
+                await self._store(batch[middle:])
+                return
+            if self.away:
+                log.warning("PostgreSQL is back")
+                self.away = False
+            self.batches += 1
+            self.lines += len(batch)
+            self._done(batch, answers, stored)
+            return
+
+    async def _drop(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.terminate()

@@ -1,0 +1,26 @@
+"""What the hub asks of whoever knows people: the composition root hands it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from wangxin.storage.threads import Party, ThreadRow
+
+
+class Door(Protocol):
+    async def admit(self, token: str, guest_token: str, origin: str | None) -> Party:
+        """Who this is. Raises Refusal ``token.*`` (retry ``reauth``: expired), ``session.ended``, ``origin.wrong``."""
+
+    async def threads_of(self, party: Party) -> Sequence[ThreadRow]:
+        """The threads that are this party's to follow now."""
+
+    async def names(self, people: list[UUID]) -> Mapping[UUID, str]:
+        """What shoppers and accounts are called."""
+
+    async def ended(self, sessions: Sequence[UUID]) -> set[UUID]:
+        """Which of these logins are over."""
+
+    async def origins(self) -> set[str]:
+        """Every origin any shop allows beside our own."""

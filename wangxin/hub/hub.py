@@ -1,0 +1,547 @@
+"""One hub process: lines, hellos, and what reaches it from the record, the other nodes and the other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import orjson
+from websockets.http11 import Request
+
+from wangxin.clock import monotonic_ms, now_ms
+from wangxin.hub import views, wire
+from wangxin.hub.answering import Answering
+from wangxin.hub.delivery import Delivery, Feed
+from wangxin.hub.door import Door
+from wangxin.hub.ephemeral import Ephemeral
+from wangxin.hub.links import Links
+from wangxin.hub.names import Names
+from wangxin.hub.peer import Cork, Hold, Peer, Side
+from wangxin.hub.session import FRAMES_PER_S, Cut, Stage
+from wangxin.hub.socket import Socket, server_frame
+from wangxin.hub.wheel import Wheel
+from wangxin.model import limits
+from wangxin.model.actor import Actor, Role
+from wangxin.model.refusals import Refusal
+from wangxin.protocol.answers import Live, ThreadGone, ThreadUpdate
+from wangxin.protocol.close_codes import CloseCode
+from wangxin.protocol.frames import Frame, Hello
+from wangxin.protocol.reply import Handler
+from wangxin.storage.hints import Hints
+from wangxin.storage.postgres import TRANSIENT
+from wangxin.storage.threads import ThreadRow, last_seqs, read_receipts, read_threads
+from wangxin.storage.valkey import connect
+
+log = logging.getLogger("wangxin.hub")
+
+SWEEP_S = 30
+"""Every attached thread is compared with the record this often, whatever Valkey says."""
+FRESH_S = 3
+"""A thread just attached is compared a few times: another node may have committed before it heard of us."""
+ENDED_S = 15
+HELD = frozenset({"assigned", "parked", "wrap_up"})
+
+Told = Callable[[Actor], Awaitable[None]]
+
+
+class Hub:
+    def __init__(
+        self,
+        *,
+        node: str,
+        pool: asyncpg.Pool,
+        connect_store: Callable[[], Any],
+        valkey_url: str,
+        door: Door,
+        handlers: Mapping[type[Frame], Handler],
+        on_connected: Told | None = None,
+        on_disconnected: Told | None = None,
+        own_origins: Iterable[str] = (),
+    ) -> None:
+        """``connect_store`` opens the one connection that commits. ``own_origins`` may open lines of every shop."""
+        self.node = node
+        self.wheel = Wheel()
+        self.peers: set[Peer] = set()
+        self.people: dict[UUID, list[Peer]] = {}
+        self.door = door
+        self.pool = pool
+        self._cork = Cork()
+        self._own_origins = frozenset(own_origins)
+        self._shop_origins: frozenset[str] = frozenset()
+        self._told = (on_connected, on_disconnected)
+        self.names = Names(door.names)
+        self.delivery = Delivery(pool, self.names, moved=self._moved)
+        self._valkey = connect(valkey_url)
+        self.hints = Hints(self._valkey)
+        self.links = Links(
+            valkey_url,
+            node,
+            on_batch=self._from_afar,
+            on_hint=self._hint,
+            on_up=self._link_up,
+            on_sides=lambda threads: self.ephemeral.sides_changed(threads),
+            on_node_lost=lambda agents: self.spawn(self._agents_lost(agents)),
+        )
+        self.ephemeral = Ephemeral(pool, self.delivery, self.links)
+        self.answering = Answering(self, handlers, connect_store)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refreshing: set[UUID] = set()
+        self._rereading: set[Peer] = set()
+        self._polling = False
+        self._fresh: dict[UUID, int] = {}
+        self._unreported: dict[UUID, Actor] = {}
+        self.draining = False
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        self.wheel.each_second.append(self._each_second)
+        self.wheel.start()
+        self.delivery.start()
+        self.ephemeral.start()
+        self.answering.committer.start()
+        self.links.start()
+        self._shop_origins = frozenset(await self.door.origins())
+
+    async def stop(self) -> None:
+        """Send everybody to another hub; what was taken is stored and acknowledged first."""
+        self.draining = True
+        await self.answering.committer.stop()
+        for peer in list(self.peers):
+            peer.close(CloseCode.DRAINING, "come back and resume")
+        for _ in range(limits.CLOSE_TIMEOUT_MS // 20):
+            if not self.peers:
+                break
+            await asyncio.sleep(0.02)
+        for peer in list(self.peers):
+            peer.socket.abort()
+        await asyncio.sleep(0)
+        self.wheel.stop()
+        self.delivery.stop()
+        await self.ephemeral.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.links.stop()
+        await self._valkey.aclose()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("work in the background failed", exc_info=task.exception())
+
+    def standing(self) -> dict[str, Any]:
+        """Figures of this process, for health checks and for whoever chooses the least loaded hub."""
+        return {
+            "node": self.node,
+            "lines": len(self.peers),
+            "threads": len(self.delivery.feeds),
+            "waiting": self.answering.committer.waiting,
+            "stored": self.answering.committer.lines,
+            "batches": self.answering.committer.batches,
+            "delivered": self.delivery.delivered,
+            "read_back": self.delivery.read_back,
+            "store": "away" if self.answering.committer.away else "here",
+            "links": "up" if self.links.up else "down",
+            "draining": self.draining,
+        }
+
+    # --- lines (what a Socket asks) ---------------------------------------------------------------------------
+
+    def asked(self, socket: Socket, request: Request) -> tuple[int, str] | None:
+        path = request.path.partition("?")[0]
+        if path == "/healthz":
+            return 200, orjson.dumps(self.standing()).decode() + "\n"
+        if path != "/ws":
+            return 404, "The chat is at /ws.\n"
+        if self.draining:
+            return 503, "This hub is stopping; another one is there.\n"
+        origins = request.headers.get_all("Origin")
+        if len(origins) > 1 or (origins and not self._origin_allowed(origins[0], request.headers.get("Host", ""))):
+            return 403, "This origin may not open a line.\n"
+        socket.origin = origins[0] if origins else None
+        if socket.origin in self._own_origins or self._same_site(socket.origin or "", request.headers.get("Host", "")):
+            socket.origin = None  # our own page: as good as none
+        return None
+
+    @staticmethod
+    def _same_site(origin: str, host: str) -> bool:
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        return parts.scheme in ("http", "https") and bool(host) and origin == f"{parts.scheme}://{host}"
+
+    def _origin_allowed(self, origin: str, host: str) -> bool:
+        """Exactly ours, or exactly one a shop named; the door then checks that it is this shop's."""
+        return origin in self._own_origins or origin in self._shop_origins or self._same_site(origin, host)
+
+    def opened(self, socket: Socket) -> None:
+        peer = Peer(socket, self._cork)
+        socket.mark = peer
+        self.peers.add(peer)
+
+    def silent_since_open(self, socket: Socket) -> bool:
+        peer = socket.mark
+        return isinstance(peer, Peer) and peer.session.stage is Stage.NEW
+
+    def binary(self, socket: Socket, raw: bytes) -> None:
+        socket.fail(CloseCode.UNSUPPORTED, "frames are JSON text")
+
+    def text(self, socket: Socket, raw: bytes) -> None:
+        peer = socket.mark
+        assert isinstance(peer, Peer)
+        try:
+            frame = peer.session.receive(raw, monotonic_ms())
+        except Refusal as refusal:
+            peer.send(wire.error(refusal, **wire.marks(raw)))
+        except Cut as cut:
+            peer.send(wire.error(cut.refusal, **wire.marks(raw)))
+            self._over(peer, cut.code)
+        else:
+            if type(frame) is Hello:
+                self.spawn(self._admit(peer, frame))
+            else:
+                self.answering.take(peer, frame)
+
+    def lost(self, socket: Socket) -> None:
+        peer = socket.mark
+        assert isinstance(peer, Peer)
+        peer.session.stage = Stage.OVER
+        self.peers.discard(peer)
+        for hold in list(peer.holds.values()):
+            self.let_go(hold)
+        if peer.party is not None:
+            actor = peer.actor
+            here = self.people.get(actor.id, [])
+            if peer in here:
+                here.remove(peer)
+                if not here:
+                    self.people.pop(actor.id, None)
+                    if actor.role is Role.AGENT:
+                        self.spawn(self._agent_left(actor))
+
+    def _over(self, peer: Peer, code: CloseCode) -> None:
+        peer.session.stage = Stage.OVER
+        peer.close(code)
+
+    # --- hello ------------------------------------------------------------------------------------------------
+
+    async def _admit(self, peer: Peer, hello: Hello) -> None:
+        try:
+            await self._let_in(peer, hello)
+        except Refusal as refusal:
+            peer.send(wire.error(refusal, ref=hello.ref))
+            self._over(peer, CloseCode.TOKEN_EXPIRED if refusal.retry == "reauth" else CloseCode.TOKEN_WRONG)
+        except TRANSIENT:
+            peer.send(wire.error(Refusal("store.away", "come back in a moment", retry=1_000), ref=hello.ref))
+            self._over(peer, CloseCode.STORE_AWAY)
+        except Exception:
+            log.exception("a hello failed")
+            peer.send(wire.error(Refusal("hub.failed", "come back in a moment", retry=2_000), ref=hello.ref))
+            self._over(peer, CloseCode.STORE_AWAY)
+
+    async def _let_in(self, peer: Peer, hello: Hello) -> None:
+        party = await self.door.admit(hello.token, hello.guest_token, peer.socket.origin)
+        if not peer.socket.open:
+            return
+        peer.party = party
+        peer.device = hello.device
+        actor = party.actor
+        self.names.remember(actor.id, actor.name)
+        self._greet_person(peer)
+        after: dict[UUID, list[int | None]] = {}
+        for point in hello.resume:
+            after.setdefault(point.thread, [None, None])[0 if point.lane == "public" else 1] = point.after
+        side: Side = "shopper" if actor.role is Role.SHOPPER else "agent"
+        holds = []
+        for row in party.threads[: limits.THREADS_PER_CONNECTION_MAX]:
+            points = after.pop(row.thread, [None, None])
+            here = [row.public_seq, row.internal_seq]
+            start = [end if point is None else point for point, end in zip(points, here, strict=True)]
+            holds.append(self.follow(peer, row, side, "", start))
+        await self.links.settled()
+        pairs = [(row.shop, row.thread) for row in party.threads]
+        if pairs:
+            for receipt in await read_receipts(self.pool, pairs):
+                feed = self.delivery.feeds.get(receipt.thread)
+                if feed is not None:
+                    feed.receipts[receipt.party] = receipt
+        await self.names.fetch(row.agent for row in party.threads if row.agent is not None)
+        if not peer.socket.open:
+            return
+        shown = tuple(self.view(peer, row) for row in party.threads[: limits.THREADS_PER_CONNECTION_MAX])
+        peer.send(wire.answer(views.welcome(party, self.node, now_ms(), shown, FRAMES_PER_S[actor.role])))
+        for thread in after:
+            peer.send(wire.answer(ThreadGone(thread=thread, reason="not yours")))
+        peer.session.admitted(actor.role)
+        if not await self.delivery.catch_up(peer, holds):
+            return
+        for hold in holds:
+            for frame in self.ephemeral.frames(hold.feed, hold):
+                peer.send(frame)
+        peer.send(wire.answer(Live()))
+        if actor.role is Role.AGENT:
+            await self.links.agent(actor.id, True)
+            await self._tell(0, actor)
+
+    def _greet_person(self, peer: Peer) -> None:
+        here = self.people.setdefault(peer.actor.id, [])
+        here.append(peer)
+        while len(here) > limits.CONNECTIONS_PER_PERSON_MAX:
+            oldest = here.pop(0)
+            self._over(oldest, CloseCode.OTHER_DEVICES)
+
+    def view(self, peer: Peer, row: ThreadRow) -> Any:
+        assert peer.party is not None
+        feed = self.delivery.feeds.get(row.thread)
+        name = orjson.loads(self.names.get("agent", row.agent) or '""') if row.agent else ""
+        return views.thread_view(peer.party, row, feed.receipts.values() if feed else (), name)
+
+    # --- holds ------------------------------------------------------------------------------------------------
+
+    def follow(self, peer: Peer, row: ThreadRow, side: Side, mode: str, after: Sequence[int] | None) -> Hold:
+        known = row.thread in self.delivery.feeds
+        hold = self.delivery.hold(peer, row, side, mode, after)
+        if not known:
+            self._fresh[row.thread] = self.wheel.second + FRESH_S
+        self._sides(hold.feed)
+        return hold
+
+    def let_go(self, hold: Hold) -> None:
+        if self.delivery.release(hold):
+            self.links.here(hold.feed.thread, None)
+            self._fresh.pop(hold.feed.thread, None)
+            self.ephemeral.sides_changed([hold.feed.thread])
+        else:
+            self._sides(hold.feed)
+
+    def _sides(self, feed: Feed) -> None:
+        self.links.here(feed.thread, feed.sides())
+        self.ephemeral.sides_changed([feed.thread])
+
+    async def attach(self, peer: Peer, row: ThreadRow, side: Side, mode: str) -> None:
+        """Follow one more thread from now on."""
+        if row.thread in peer.holds or len(peer.holds) >= limits.THREADS_PER_CONNECTION_MAX:
+            return
+        hold = self.follow(peer, row, side, mode, None)
+        await self.links.settled()
+        receipts = await read_receipts(self.pool, [(row.shop, row.thread)])
+        hold.feed.receipts.update({receipt.party: receipt for receipt in receipts})
+        await self.names.fetch([row.agent] if row.agent else [])
+        peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
+        if await self.delivery.catch_up(peer, [hold]):
+            for frame in self.ephemeral.frames(hold.feed, hold):
+                peer.send(frame)
+
+    def drop(self, hold: Hold, reason: str) -> None:
+        self.let_go(hold)
+        hold.peer.send(wire.answer(ThreadGone(thread=hold.feed.thread, reason=reason)))
+
+    # --- moves ------------------------------------------------------------------------------------------------
+
+    def _moved(self, feed: Feed) -> None:
+        """A state event went by: agents hear no more until it is known whether the thread is still theirs."""
+        for hold in feed.holds:
+            if hold.side == "agent" and hold.cursors is None:
+                hold.cursors = list(feed.sent)
+        if not self._refreshing:
+            self.spawn(self._refresh())
+        self._refreshing.add(feed.thread)
+
+    async def _refresh(self) -> None:
+        await asyncio.sleep(0)
+        while self._refreshing:
+            feeds = [self.delivery.feeds[t] for t in self._refreshing if t in self.delivery.feeds]
+            self._refreshing.clear()
+            if not feeds:
+                return
+            try:
+                rows = await read_threads(self.pool, [(feed.shop, feed.thread) for feed in feeds])
+                await self.names.fetch(row.agent for row in rows if row.agent is not None)
+            except TRANSIENT:
+                self._refreshing.update(feed.thread for feed in feeds)
+                await asyncio.sleep(0.2)
+                continue
+            for row in rows:
+                feed = self.delivery.feeds.get(row.thread)
+                if feed is not None:
+                    self._stand(feed, row)
+
+    def _stand(self, feed: Feed, row: ThreadRow) -> None:
+        changed = not views.same_standing(feed.row, row)
+        feed.row = row
+        for hold in list(feed.holds):
+            peer = hold.peer
+            if hold.side == "agent" and (row.agent != peer.actor.id or row.state not in HELD):
+                self.drop(hold, row.state)
+                continue
+            if changed:
+                peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
+            if hold.side == "agent" and hold.cursors is not None:
+                self.spawn(self._resume(peer, hold))
+
+    async def _resume(self, peer: Peer, hold: Hold) -> None:
+        try:
+            await self.delivery.catch_up(peer, [hold])
+        except TRANSIENT:
+            peer.close(CloseCode.STORE_AWAY, "come back and resume")
+
+    def reread(self, agents: Iterable[UUID]) -> None:
+        """These agents' threads changed: attach what is new, drop what is gone."""
+        for agent in agents:
+            for peer in self.people.get(agent, ()):
+                if peer.actor.role is Role.AGENT and peer.session.stage is Stage.LIVE and peer not in self._rereading:
+                    self._rereading.add(peer)
+                    self.spawn(self._reread(peer))
+
+    async def _reread(self, peer: Peer) -> None:
+        try:
+            await asyncio.sleep(0)
+            self._rereading.discard(peer)
+            assert peer.party is not None
+            rows = await self.door.threads_of(peer.party)
+            now = {row.thread: row for row in rows}
+            for hold in list(peer.holds.values()):
+                if hold.side == "agent" and hold.feed.thread not in now:
+                    self._moved(hold.feed)  # the refresh looks again and says why
+            for row in rows:
+                held = peer.holds.get(row.thread)
+                if held is None:
+                    await self.attach(peer, row, "agent", "")
+                elif held.side == "watch":
+                    self.let_go(held)
+                    await self.attach(peer, row, "agent", "")
+                elif not views.same_standing(held.feed.row, row):
+                    self._moved(held.feed)
+        except TRANSIENT:
+            await asyncio.sleep(0.5)
+            self.reread([peer.actor.id])
+
+    # --- agents come and go -----------------------------------------------------------------------------------
+
+    async def _tell(self, which: int, actor: Actor) -> None:
+        told = self._told[which]
+        if told is not None:
+            try:
+                await told(actor)
+            except TRANSIENT:
+                await asyncio.sleep(1)
+                self.spawn(self._tell(which, actor))
+
+    async def _agent_left(self, actor: Actor) -> None:
+        if self.draining:
+            return
+        elsewhere = await self.links.agent(actor.id, False)
+        if not self.links.up:
+            self._unreported[actor.id] = actor  # whether he is elsewhere cannot be known now
+        elif not elsewhere and actor.id not in self.people:
+            await self._tell(1, actor)
+
+    async def _agents_lost(self, agents: list[UUID]) -> None:
+        for agent in agents:
+            if agent not in self.people:
+                await self._tell(1, Actor(Role.AGENT, agent, frozenset(), ""))
+
+    def _link_up(self) -> None:
+        self.spawn(self._compare(list(self.delivery.feeds.values())))
+        self.ephemeral.sides_changed(list(self.delivery.feeds))
+        unreported, self._unreported = self._unreported, {}
+        for actor in unreported.values():
+            if actor.id not in self.people:
+                self.spawn(self._agent_left(actor))
+        for here in self.people.values():
+            if here and here[0].actor.role is Role.AGENT:
+                self.spawn(self._tell(0, here[0].actor))
+
+    # --- from elsewhere ---------------------------------------------------------------------------------------
+
+    def _from_afar(self, batch: dict[str, Any]) -> None:
+        if "e" in batch:
+            self.delivery.show(self.answering.entries_from(batch["e"]))
+        for thread, public_seq, internal_seq in batch.get("g", ()):
+            self.delivery.heard(UUID(thread), public_seq, internal_seq)
+        if "f" in batch:
+            self.ephemeral.from_afar(batch["f"])
+
+    def _hint(self, hint: dict[str, Any]) -> None:
+        for _, thread in hint.get("grown", ()):
+            self.delivery.look(UUID(thread))
+        if hint.get("agents"):
+            self.reread(UUID(agent) for agent in hint["agents"])
+        if "frame" in hint:
+            self._tell_frame(hint)
+        if hint.get("ended"):
+            self._end_sessions({UUID(session) for session in hint["ended"]})
+
+    def _tell_frame(self, hint: dict[str, Any]) -> None:
+        raw = server_frame(orjson.dumps(hint["frame"]))
+        roles = set(hint.get("roles", ()))
+        peers: set[Peer] = set()
+        for shop, thread in hint.get("threads", ()):
+            feed = self.delivery.feeds.get(UUID(thread))
+            if feed is not None and str(feed.shop) == shop:
+                peers.update(hold.peer for hold in feed.holds)
+        for person in hint.get("people", ()):
+            peers.update(self.people.get(UUID(person), ()))
+        shops = {UUID(shop) for shop in hint.get("shops", ())}
+        if shops:
+            peers.update(peer for peer in self.peers if peer.party is not None and peer.actor.shops & shops)
+        for peer in peers:
+            if peer.session.stage is Stage.LIVE and peer.actor.role.value in roles:
+                peer.send(raw)
+
+    def _end_sessions(self, ended: set[UUID]) -> None:
+        for peer in list(self.peers):
+            if peer.party is not None and peer.party.session in ended:
+                peer.send(wire.error(Refusal("session.ended", "sign in again", retry="reauth", status=401)))
+                self._over(peer, CloseCode.REVOKED)
+
+    # --- comparing with the record ----------------------------------------------------------------------------
+
+    def _each_second(self, second: int) -> None:
+        if not self._polling:
+            feeds = self.delivery.feeds
+            if not self.links.up:
+                due = list(feeds.values())
+            else:
+                self._fresh = {thread: until for thread, until in self._fresh.items() if until >= second}
+                due = [feeds[thread] for thread in self._fresh if thread in feeds]
+                due += [feed for feed in feeds.values() if feed.thread.int % SWEEP_S == second % SWEEP_S]
+            if due:
+                self._polling = True
+                self.spawn(self._compare(due))
+        if second % ENDED_S == 0:
+            self.spawn(self._check_sessions())
+
+    async def _compare(self, feeds: list[Feed]) -> None:
+        try:
+            for at in range(0, len(feeds), 5_000):
+                part = feeds[at : at + 5_000]
+                for _, thread, public_seq, internal_seq in await last_seqs(
+                    self.pool, [(feed.shop, feed.thread) for feed in part]
+                ):
+                    self.delivery.heard(thread, public_seq, internal_seq)
+        except TRANSIENT:
+            return
+        finally:
+            self._polling = False
+
+    async def _check_sessions(self) -> None:
+        sessions = {peer.party.session for peer in self.peers if peer.party is not None and peer.party.session}
+        try:
+            if sessions:
+                self._end_sessions(await self.door.ended([s for s in sessions if s is not None]))
+            self._shop_origins = frozenset(await self.door.origins())
+        except TRANSIENT:
+            return

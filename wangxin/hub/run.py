@@ -1,0 +1,101 @@
+"""One hub process, from settings to signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from wangxin.config import Settings
+from wangxin.hub import server
+from wangxin.hub.door import Door
+from wangxin.hub.hub import Hub, Told
+from wangxin.protocol.frames import Frame
+from wangxin.protocol.reply import Handler
+from wangxin.storage import postgres
+from wangxin.storage.postgres import TRANSIENT, Pool
+
+log = logging.getLogger("wangxin.hub")
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the composition root connects a hub with. ``on_connected`` and ``on_disconnected`` hear of agents only."""
+
+    door: Door
+    handlers: Mapping[type[Frame], Handler] = field(default_factory=dict)
+    on_connected: Told | None = None
+    on_disconnected: Told | None = None
+
+
+async def _patient_pool(url: str, node: str) -> Pool:
+    """The store may still be starting."""
+    while True:
+        try:
+            pool = await postgres.open_pool(url, least=1, most=8, name=f"hub {node}")
+            async with pool.acquire() as conn:
+                await postgres.check_settings(conn)
+            return pool
+        except TRANSIENT as why:
+            log.warning("PostgreSQL does not answer yet (%s)", type(why).__name__)
+            await asyncio.sleep(0.5)
+
+
+async def run(
+    settings: Settings,
+    node: str,
+    wire: Callable[[Pool], Wiring],
+    *,
+    unix: Path | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    ready: Callable[[int | None], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT. ``settings`` name real URLs; ``wire`` makes the rest from the pool.
+
+    ``ready`` hears once that lines are taken, with the TCP port if there is one.
+    """
+    assert settings.postgres_url is not None, "the stores are started before the hub"
+    assert settings.valkey_url is not None, "the stores are started before the hub"
+    url = settings.postgres_url.get_secret_value()
+    pool = await _patient_pool(url, node)
+    wiring = wire(pool)
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(
+            url, timeout=5, command_timeout=30, server_settings={"timezone": "UTC", "application_name": f"hub {node}"}
+        )
+
+    hub = Hub(
+        node=node,
+        pool=pool,
+        connect_store=connect,
+        valkey_url=settings.valkey_url.get_secret_value(),
+        door=wiring.door,
+        handlers=wiring.handlers,
+        on_connected=wiring.on_connected,
+        on_disconnected=wiring.on_disconnected,
+        own_origins=settings.allowed_origins,
+    )
+    servers = await server.serve(hub, host=host, port=port, unix=unix)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_ in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(signal_, stopping.set)
+    gc.collect()
+    gc.freeze()  # what is here now stays: no need to look at it again and again
+    gc.set_threshold(50_000, 20, 20)
+    if ready is not None:
+        ready(server.port_of(servers[0]) if port is not None else None)
+    await stopping.wait()
+    log.info("hub %s is stopping", node)
+    await server.close(hub, servers, unix)
+    pool.terminate()
