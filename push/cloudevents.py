@@ -76,6 +76,8 @@ def parse(headers: Mapping[str, str], body: bytes) -> tuple[ShopEvent, ...]:
 
 
 def _json(body: bytes) -> Any:
+    if b"\\u0000" in body:
+        raise Refusal("event.invalid", "a NUL cannot be stored")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

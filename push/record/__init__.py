@@ -1,0 +1,1 @@
+"""What PostgreSQL remembers of push. Plain statements; whoever calls owns the transaction."""

@@ -1,0 +1,197 @@
+"""Members: who they are, what is counted of them, their events and their consent."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from push.audience.profile import COLUMNS, Day, Profile, from_row
+from push.cloudevents import ShopEvent
+from push.counting import Change
+from wangxin.storage.postgres import Connection
+
+# --- shop events -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    source: str
+    id: str
+    type: str
+    subject: str | None
+    at: datetime
+    data: dict[str, JsonValue]
+
+    def as_event(self) -> ShopEvent:
+        return ShopEvent(
+            specversion="1.0", id=self.id, source=self.source, type=self.type, subject=self.subject, time=self.at,
+            data=self.data,
+        )  # fmt: skip
+
+
+async def store_event(conn: Connection, shop: UUID, event: ShopEvent, at: datetime) -> bool:
+    """False when (source, id) is known already: the same event once more."""
+    found = await conn.fetchval(
+        "insert into shop_event (shop_id, source, id, type, subject, at, data) values ($1, $2, $3, $4, $5, $6, $7)"
+        " on conflict do nothing returning true",
+        shop, event.source, event.id, event.type, event.member_ref(), at, event.data,
+    )  # fmt: skip
+    return bool(found)
+
+
+async def read_event(conn: Connection, shop: UUID, source: str, event_id: str) -> StoredEvent | None:
+    row = await conn.fetchrow(
+        "select source, id, type, subject, at, data from shop_event where shop_id = $1 and source = $2 and id = $3",
+        shop, source, event_id,
+    )  # fmt: skip
+    return StoredEvent(**dict(row)) if row else None
+
+
+async def event_belongs_to(conn: Connection, shop: UUID, source: str, event_id: str, shopper: UUID) -> None:
+    await conn.execute(
+        "update shop_event set shopper_id = $4 where shop_id = $1 and source = $2 and id = $3",
+        shop, source, event_id, shopper,
+    )  # fmt: skip
+
+
+# --- people ----------------------------------------------------------------------------------------------------------
+async def ensure_member(
+    conn: Connection, shop: UUID, ref: str, name: str, new_shopper: UUID, *, rename: bool = False
+) -> UUID:
+    """The shopper whom the shop calls ``ref``, made with a profile if he is new."""
+    shopper: UUID = await conn.fetchval(
+        """insert into shopper (shop_id, id, external_id, name) values ($1, $2, $3, $4)
+           on conflict (shop_id, external_id)
+           do update set name = case when $5 then excluded.name else shopper.name end returning id""",
+        shop, new_shopper, ref, name or ref, rename and bool(name),
+    )  # fmt: skip
+    await conn.execute(
+        "insert into profile (shop_id, shopper_id) values ($1, $2) on conflict do nothing", shop, shopper
+    )
+    return shopper
+
+
+async def apply_change(conn: Connection, shop: UUID, shopper: UUID, change: Change, at: datetime, day: date) -> None:
+    """Counters and profile; the caller makes sure that each event is applied once."""
+    for counted in change.counted:
+        await conn.execute(
+            """insert into shopper_day (shop_id, shopper_id, kind, day, n, amount) values ($1, $2, $3, $4, $5, $6)
+               on conflict (shop_id, shopper_id, kind, day)
+               do update set n = shopper_day.n + excluded.n, amount = shopper_day.amount + excluded.amount""",
+            shop, shopper, counted.kind, day, counted.n, counted.amount,
+        )  # fmt: skip
+    sets, values = ["changed_at = clock_timestamp()"], [shop, shopper, at]
+    for name in change.moments:
+        sets.append(f"{name} = greatest({name}, $3)")
+    if change.orders:
+        values += [change.orders, change.spent_cents, day.month * 100 + day.day]
+        sets += ["orders_n = coalesce(orders_n, 0) + $4", "spent_cents = coalesce(spent_cents, 0) + $5",
+                 "first_order_at = coalesce(first_order_at, $3)",
+                 "first_order_md = coalesce(first_order_md, $6)"]  # fmt: skip
+    for name, value in change.fields.items():
+        values.append(value)
+        sets.append(f"{name} = ${len(values)}")
+    if change.moments or change.orders or change.fields:
+        unused = "" if change.moments or change.orders else " and $3::timestamptz is not null"
+        await conn.execute(
+            f"update profile set {', '.join(sets)} where shop_id = $1 and shopper_id = $2{unused}", *values
+        )
+
+
+async def birth_changed_at(conn: Connection, shop: UUID, shopper: UUID) -> datetime | None:
+    moment: datetime | None = await conn.fetchval(
+        "select birth_changed_at from profile where shop_id = $1 and shopper_id = $2 and birth_md is not null",
+        shop,
+        shopper,
+    )
+    return moment
+
+
+async def days_of(
+    conn: Connection, shop: UUID, shoppers: Sequence[UUID], kinds: Iterable[str], after: date
+) -> dict[UUID, dict[str, tuple[Day, ...]]]:
+    rows = await conn.fetch(
+        "select shopper_id, kind, day, n, amount from shopper_day"
+        " where shop_id = $1 and shopper_id = any($2) and kind = any($3) and day > $4",
+        shop, shoppers, sorted(kinds), after,
+    )  # fmt: skip
+    found: dict[UUID, dict[str, tuple[Day, ...]]] = defaultdict(dict)
+    for row in rows:
+        of = found[row["shopper_id"]]
+        of[row["kind"]] = (*of.get(row["kind"], ()), Day(row["day"], row["n"], row["amount"]))
+    return dict(found)
+
+
+async def crowds_of(conn: Connection, shop: UUID, shoppers: Sequence[UUID]) -> dict[UUID, frozenset[UUID]]:
+    rows = await conn.fetch(
+        "select shopper_id, array_agg(crowd_id) as crowds from push_crowd_member"
+        " where shop_id = $1 and shopper_id = any($2) group by shopper_id",
+        shop,
+        shoppers,
+    )
+    return {row["shopper_id"]: frozenset(row["crowds"]) for row in rows}
+
+
+_COLUMNS = ", ".join(f"p.{name}" for name in COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    name: str
+    ref: str | None
+    profile: Profile
+
+
+async def read_members(
+    conn: Connection, shop: UUID, where: str, values: Sequence[Any], limit: int, kinds: Iterable[str], after: date
+) -> list[Member]:
+    """Members under a compiled condition on ``p`` (``$1`` is the shop), with counters and crowds."""
+    rows = await conn.fetch(
+        f"select s.name, s.external_id, {_COLUMNS} from profile p"
+        " join shopper s on s.shop_id = p.shop_id and s.id = p.shopper_id"
+        f" where p.shop_id = $1 and {where} limit {int(limit)}",
+        *values,
+    )
+    people = [row["shopper_id"] for row in rows]
+    days = await days_of(conn, shop, people, kinds, after)
+    crowds = await crowds_of(conn, shop, people)
+    return [
+        Member(
+            row["name"], row["external_id"],
+            from_row(dict(row), days.get(row["shopper_id"], {}), crowds.get(row["shopper_id"], frozenset())),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+# --- consent ---------------------------------------------------------------------------------------------------------
+async def record_consent(
+    conn: Connection,
+    shop: UUID,
+    shopper: UUID,
+    log_id: UUID,
+    topic: str,
+    granted: bool,
+    personalised: bool,
+    source: str,
+) -> None:  # fmt: skip
+    """Append to the log and bring the current view along."""
+    await conn.execute(
+        "insert into consent_log (shop_id, id, shopper_id, topic, granted, personalised, source)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
+        shop, log_id, shopper, topic, granted, personalised, source,
+    )  # fmt: skip
+    await conn.execute(
+        """insert into profile (shop_id, shopper_id, is_member, refused, personalised)
+           values ($1, $2, false, case when $4 then '{}'::text[] else array[$3::text] end, $5)
+           on conflict (shop_id, shopper_id) do update set personalised = excluded.personalised,
+             refused = case when $4 then array_remove(profile.refused, $3::text)
+                            else array_append(array_remove(profile.refused, $3::text), $3::text) end""",
+        shop, shopper, topic, granted, personalised,
+    )  # fmt: skip
