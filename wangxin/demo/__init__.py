@@ -1,0 +1,1 @@
+"""The demo shop: believable goods, members, orders and words."""
