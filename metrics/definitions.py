@@ -1,0 +1,118 @@
+"""What every figure means, in one place: the pages, the REST and the definitions document all read it from here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from metrics.abandonment import SHORT_MS
+from metrics.conversion import PAY_WITHIN_MS, RULES
+from metrics.intervals import COMPARABLE_N_MIN
+from metrics.model import HOUR, SECOND
+from metrics.profiles import PROFILES
+
+FIGURES: dict[str, str] = {
+    "conversations": "Conversations opened in the period in which the shopper wrote at least once.",
+    "served": "Conversations with at least one message of the shopper and one of a person.",
+    "turns": "Spans from the shopper's first unanswered words (or the hand-off) to the first reply of a person. "
+    "Words that "
+    "follow before the reply belong to the same turn. Recalled questions, blocked shoppers and turns that were "
+    "taken out by hand count nowhere. A turn that has just begun counts once it is answered, ended or 3 minutes old.",
+    "first_response": "First human reply of a conversation less the later of the shopper's first words and the "
+    "hand-off. "
+    "Welcome texts, automatic replies and the bot never stop this clock. Unanswered: no value.",
+    "response": "The same over all turns: reply less the later of the turn's first words and the hand-off; mean over "
+    "answered turns, by the calendar. The business variant counts only time within the shop's service hours.",
+    "reply_3min": "Turns opened from 08:00 to 22:59:59 in the shop's zone and answered by a person within 3 "
+    "minutes, of all "
+    "such turns; unanswered turns are misses.",
+    "service_all": "First turns answered within the limit, of all first turns; message-box conversations are "
+    "left out. "
+    "The dashboard's figure.",
+    "service_ext": "First turns answered within the limit, of those answered and those lost after the limit. The "
+    "contract's figure.",
+    "abandonment": "Shoppers who asked for a person and left before his first reply, openly or silently, of all "
+    "who asked; "
+    f"those gone within {SHORT_MS // SECOND} s are reported beside it and are in neither part. Left messages are "
+    f"not lost.",
+    "overflow": "Conversations that asked for a person and went to a pool of a provider, of all that asked for one.",
+    "conversion": "Distinct shoppers with an enquiry that a person answered and who bought after the agent's "
+    "words, of all "
+    f"distinct shoppers with such an enquiry. The order must be paid within {PAY_WITHIN_MS // HOUR} h of its "
+    f"making. One "
+    "who bought within 21 days before and orders nothing new came for after-sales and is no enquiry.",
+    "conversion_all": "The same with all shoppers who asked for a person in the denominator, answered or not.",
+    "paid_fen": "Paid amount of orders credited to the group, by the day of payment. Each order is credited to "
+    "exactly one "
+    "agent and pool (money may be shared by turns); touched, rescued, bot, silent and late orders add up to all "
+    "that was paid.",
+    "rescued_orders": "Orders made before and paid after a person's words.",
+    "rating": "Mean of the shoppers' stars, and the share of 4 and 5.",
+}
+
+KINDS: dict[str, str] = {
+    "touched": "ordered after a person's words",
+    "rescued": "ordered before, paid after a person's words",
+    "bot": "ordered after the bot's words alone",
+    "silent": "ordered without any words within the window",
+    "late": f"paid more than {PAY_WITHIN_MS // HOUR} h after it was made",
+}
+
+
+def as_json() -> dict[str, Any]:
+    return {
+        "figures": FIGURES,
+        "kinds": KINDS,
+        "rules": {rule.name: rule.says for rule in RULES.values()},
+        "profiles": {profile.name: profile.says for profile in PROFILES.values()},
+        "comparable_n": COMPARABLE_N_MIN,
+    }
+
+
+def as_markdown() -> str:
+    """The definitions page of the documentation."""
+    lines = [
+        "# What the figures mean",
+        "",
+        "This page is generated from the code that computes the figures: `make definitions` writes it, and a "
+        "test fails",
+        "when it is stale. Times are the server's; days and hours are those of the shop's zone.",
+        "",
+        "## Figures",
+        "",
+        "| figure | definition |",
+        "|---|---|",
+        *(f"| `{name}` | {says} |" for name, says in FIGURES.items()),
+        "",
+        "Every rate stands with its 95 % Wilson interval and its n. Percentiles come from logarithmic buckets and are",
+        f"within 1 % of the exact value. Below n = {COMPARABLE_N_MIN} two teams are not told apart.",
+        "",
+        "## Definition profiles",
+        "",
+        "The same turns by the definitions of the platforms and of other products; a contract names the profile "
+        "it means.",
+        "",
+        "| profile | platform's name | definition | limit | source |",
+        "|---|---|---|---|---|",
+        *(
+            f"| `{one.name}` | {one.title_zh} · {one.title_en} | {one.says} | {one.limit_ms // SECOND} s | "
+            f"{one.source} |"
+            for one in PROFILES.values()
+        ),
+        "",
+        "## Attribution rules",
+        "",
+        "| rule | definition |",
+        "|---|---|",
+        *(f"| `{rule.name}` | {rule.says} |" for rule in RULES.values()),
+        "",
+        "| kind of order | meaning |",
+        "|---|---|",
+        *(f"| {kind} | {says} |" for kind, says in KINDS.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    Path("docs/metrics-definitions.md").write_text(as_markdown(), encoding="utf-8")

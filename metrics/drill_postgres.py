@@ -1,0 +1,100 @@
+"""Behind the figures: the very turns, conversations and orders they are made of."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from metrics.report_postgres import COUNTED_TURN, SETTLED_TURN, Asked
+from metrics.rows import TURN, Row
+from metrics.teams import Teams
+from wangxin.storage.postgres import Connection
+
+Outcome = Literal["all", "answered", "late", "unanswered", "excluded"]
+_OUTCOMES: dict[Outcome, str] = {
+    "all": f"{COUNTED_TURN} and {SETTLED_TURN}",
+    "answered": f"{COUNTED_TURN} and r.wait_ms is not null",
+    "late": f"{COUNTED_TURN} and {SETTLED_TURN} and (r.wait_ms > 180000 or r.wait_ms is null)",
+    "unanswered": f"{COUNTED_TURN} and {SETTLED_TURN} and r.wait_ms is null",
+    "excluded": "r.excluded <> '' or r.void_reason <> ''",
+}
+_TURN_COLUMNS = ", ".join(
+    f"at_ms(r.{name}) as {name}" if kind == "timestamptz" else f"r.{name}" for name, kind in TURN.columns.items()
+)
+TURNS_PAGE = 100
+EXPORT_MAX = 100_000
+
+
+def _pools_of(asked: Asked, teams: Teams) -> tuple[list[UUID] | None, bool]:
+    """(pools asked for or None for all, whether rows without a pool count): a team is its pools."""
+    if asked.pool is not None:
+        return [asked.pool], False
+    if asked.team is None:
+        return None, True
+    known = [pool.id for pool in teams.pools.values() if pool.team == asked.team]
+    return known, asked.team == "own"
+
+
+async def turns(
+    conn: Connection, asked: Asked, teams: Teams, *, outcome: Outcome = "all", offset: int = 0, limit: int = TURNS_PAGE
+) -> list[Row]:
+    """The slowest first, the unanswered before them; moments in ms."""
+    pools, poolless = _pools_of(asked, teams)
+    rows = await conn.fetch(
+        f"""select {_TURN_COLUMNS}, r.void_reason from turn r
+            where r.shop_id = $1 and r.day between $2 and $3 and ({_OUTCOMES[outcome]})
+              and ($4::uuid[] is null or r.pool_id = any($4) or ($5 and r.pool_id is null))
+              and ($6::uuid is null or r.agent_id = $6)
+            order by r.wait_ms desc nulls first, r.opened_at, r.thread_id, r.first_seq limit $7 offset $8""",
+        asked.shop, asked.first, asked.last, pools, poolless, asked.agent, limit, offset,
+    )  # fmt: skip
+    return [dict(row) for row in rows]
+
+
+async def conversations(conn: Connection, asked: Asked, teams: Teams, *, limit: int = EXPORT_MAX) -> list[Row]:
+    """One row a conversation, by opening."""
+    pools, poolless = _pools_of(asked, teams)
+    rows = await conn.fetch(
+        """select r.conversation_id, r.thread_id, r.shopper_id, r.day, at_ms(r.opened_at) as opened_at,
+             at_ms(r.enqueued_at) as enqueued_at, at_ms(r.assigned_at) as assigned_at, r.agent_id, r.pool_id,
+             at_ms(r.first_human_at) as first_human_at, at_ms(r.closed_at) as closed_at, r.close_reason,
+             r.shopper_messages, r.human_messages, r.bot_messages, r.transfers, r.left_message, r.abandoned, r.score,
+             c.topic
+           from tally r join conversation c on c.shop_id = r.shop_id and c.id = r.conversation_id
+           where r.shop_id = $1 and r.day between $2 and $3
+             and ($4::uuid[] is null or r.pool_id = any($4) or ($5 and r.pool_id is null))
+             and ($6::uuid is null or r.agent_id = $6)
+           order by r.opened_at, r.conversation_id limit $7""",
+        asked.shop, asked.first, asked.last, pools, poolless, asked.agent, limit,
+    )  # fmt: skip
+    return [dict(row) for row in rows]
+
+
+async def orders(
+    conn: Connection, asked: Asked, teams: Teams, *, kind: str | None = None, offset: int = 0, limit: int = TURNS_PAGE
+) -> list[Row]:
+    """The orders paid in the period with their parts, newest first."""
+    pools, poolless = _pools_of(asked, teams)
+    rows = await conn.fetch(
+        """select r.order_id, r.kind, r.shopper_id, r.conversation_id, r.agent_id, r.pool_id, r.orders, r.paid_fen,
+             at_ms(r.converted_at) as converted_at, at_ms(o.created_at) as created_at, o.refunded_fen
+           from order_credit r join shop_order o on o.shop_id = r.shop_id and o.id = r.order_id
+           where r.shop_id = $1 and r.day between $2 and $3 and r.rule = $9 and ($10::text is null or r.kind = $10)
+             and ($4::uuid[] is null or r.pool_id = any($4) or ($5 and r.pool_id is null))
+             and ($6::uuid is null or r.agent_id = $6)
+           order by r.converted_at desc, r.order_id, r.part limit $7 offset $8""",
+        asked.shop, asked.first, asked.last, pools, poolless, asked.agent, limit, offset, asked.rule, kind,
+    )  # fmt: skip
+    return [dict(row) for row in rows]
+
+
+async def void(conn: Connection, shop: UUID, thread: UUID, first_seq: int, reason: str) -> bool:
+    """Takes a turn out of every figure (an empty reason puts it back); the caller writes the audit. False: no such."""
+    done: str = await conn.execute(
+        "update turn set void_reason = $4 where shop_id = $1 and thread_id = $2 and first_seq = $3",
+        shop,
+        thread,
+        first_seq,
+        reason,
+    )
+    return done == "UPDATE 1"
