@@ -1,0 +1,86 @@
+// Three builds, one output folder: sdk.js (no framework), the shopper page, the two consoles.
+// The shopper page must not share chunks with the consoles: alone it stays small.
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import vue from "@vitejs/plugin-vue";
+import { build } from "vite";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = join(here, "..", "wangxin", "web", "static");
+const define = {
+  __VUE_OPTIONS_API__: "false",
+  __VUE_PROD_DEVTOOLS__: "false",
+  __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false",
+};
+const common = {
+  configFile: false,
+  publicDir: false,
+  logLevel: "warn",
+  define,
+  resolve: { alias: { "@": join(here, "src") } },
+};
+const shape = { target: "es2020", emptyOutDir: true, reportCompressedSize: false, modulePreload: { polyfill: false } };
+
+const only = process.argv.find((argument) => argument.startsWith("--only="))?.slice(7);
+const wanted = (part) => !only || only === part;
+
+if (!only) rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+
+if (wanted("sdk"))
+  await build({
+    ...common,
+    root: here,
+    build: {
+      ...shape,
+      emptyOutDir: false,
+      outDir: out,
+      lib: { entry: join(here, "src/sdk/main.ts"), formats: ["iife"], name: "wangxinSdk", fileName: () => "sdk.js" },
+    },
+  });
+if (wanted("shopper"))
+  await build({
+    ...common,
+    plugins: [vue({ features: { optionsAPI: false } })],
+    root: join(here, "shopper"),
+    base: "/static/shopper/",
+    build: { ...shape, outDir: join(out, "shopper") },
+  });
+if (wanted("consoles"))
+  await build({
+    ...common,
+    plugins: [vue()],
+    define: { ...define, __VUE_OPTIONS_API__: "true" }, // Element Plus has components that use it
+    root: here,
+    base: "/static/consoles/",
+    build: {
+      ...shape,
+      outDir: join(out, "consoles"),
+      chunkSizeWarningLimit: 900,
+      rolldownOptions: { input: { agent: join(here, "agent/index.html"), merchant: join(here, "merchant/index.html") } },
+    },
+  });
+for (const name of ["theme.js", "host.js", "host.css", "host.html"]) {
+  copyFileSync(join(here, "plain", name), join(out, name));
+}
+
+// What is served is compressed once, here.
+const walk = (folder) =>
+  readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    return statSync(path).isDirectory() ? walk(path) : [path];
+  });
+for (const path of walk(out)) {
+  if (!/\.(js|css|html|svg|json)$/.test(path)) continue;
+  const bytes = readFileSync(path);
+  if (bytes.length < 600) continue;
+  writeFileSync(`${path}.gz`, gzipSync(bytes, { level: 9 }));
+  writeFileSync(
+    `${path}.br`,
+    brotliCompressSync(bytes, {
+      params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+    }),
+  );
+}

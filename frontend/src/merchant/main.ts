@@ -1,0 +1,13 @@
+import { createApp } from "vue";
+import { loadTexts } from "@/shared/i18n";
+import "@/shared/tokens.css";
+import "@/shared/base.css";
+import "element-plus/theme-chalk/base.css";
+import "element-plus/theme-chalk/dark/css-vars.css";
+import "@/shared/element.css";
+import App from "./App.vue";
+import { router } from "./router";
+
+void loadTexts(import.meta.glob("../locales/*/{common,merchant,menu,push,pools,report}.json", { import: "default" })).then(() =>
+  createApp(App).use(router).mount("#app"),
+);

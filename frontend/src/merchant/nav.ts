@@ -1,0 +1,20 @@
+// The pages of the merchant console, in the order of the navigation. The page `x` is src/merchant/pages/x.vue.
+import { Bot, ChartLine, LayoutDashboard, ListTree, Send, Settings, Users } from "@lucide/vue";
+import type { Component } from "vue";
+import type { Key } from "@/shared/i18n";
+
+export interface NavItem {
+  page: string;
+  text: Key;
+  icon: Component;
+}
+
+export const NAV: readonly NavItem[] = [
+  { page: "overview", text: "merchant.nav.overview", icon: LayoutDashboard },
+  { page: "menus", text: "merchant.nav.menus", icon: ListTree },
+  { page: "bot", text: "merchant.nav.bot", icon: Bot },
+  { page: "push", text: "merchant.nav.push", icon: Send },
+  { page: "pools", text: "merchant.nav.pools", icon: Users },
+  { page: "report", text: "merchant.nav.report", icon: ChartLine },
+  { page: "settings", text: "merchant.nav.settings", icon: Settings },
+];

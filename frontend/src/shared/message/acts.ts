@@ -1,0 +1,14 @@
+// What a person may do with a line of the thread; the page turns it into a frame.
+import type { InjectionKey } from "vue";
+
+export type Act =
+  | { do: "choice"; seq: number; choice: string; label: string }
+  | { do: "form"; seq: number; values: Record<string, string> }
+  | { do: "rate"; conversation: string; stars: number; reasons: string[]; text: string }
+  | { do: "retry"; id: string }
+  | { do: "recall"; seq: number }
+  | { do: "view"; kind: "image" | "video"; url: string }
+  | { do: "ask"; text: string };
+
+/** Gives the token that media links are asked with; undefined: the account's. */
+export const MEDIA_TOKEN: InjectionKey<() => string | null | undefined> = Symbol("media token");

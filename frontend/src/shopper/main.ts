@@ -1,0 +1,9 @@
+import { createApp } from "vue";
+import { loadTexts } from "@/shared/i18n";
+import "@/shared/tokens.css";
+import "@/shared/base.css";
+import App from "./App.vue";
+
+void loadTexts(import.meta.glob("../locales/*/{common,shopper}.json", { import: "default" })).then(() =>
+  createApp(App).mount("#app"),
+);
