@@ -1,0 +1,194 @@
+"""The composition root: who answers which frame, which routers the web has, who is who. Tables, no decisions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Sequence
+from uuid import UUID
+
+from fastapi import APIRouter
+
+import dispatcher.people
+import dispatcher.rest
+import menus.rest
+import menus.service
+import metrics.rest
+import push.rest
+from dispatcher.intake import Intake
+from dispatcher.intake import seat_now as seat_of
+from dispatcher.service import Dispatcher
+from wangxin.chat import handlers as chat
+from wangxin.chat import rest_agent
+from wangxin.chat.door import ShopDoor
+from wangxin.config import Settings
+from wangxin.edge import Deps, Gate
+from wangxin.hub import run as hub_run
+from wangxin.hub.run import Wiring
+from wangxin.model.actor import Actor, Role
+from wangxin.protocol.frames import Frame
+from wangxin.protocol.reply import Handler
+from wangxin.storage import postgres
+from wangxin.storage.hints import Hints
+from wangxin.storage.postgres import TRANSIENT, Pool
+from wangxin.storage.sockets import hub_socket
+from wangxin.storage.valkey import connect
+
+log = logging.getLogger("wangxin.app")
+
+NODE_EVERY_S = 3.0
+"""How often a hub says that it is alive; the dispatcher waits longer before it calls a node silent."""
+
+
+def urls(settings: Settings) -> tuple[str, str]:
+    """The addresses of PostgreSQL and Valkey; whoever runs a process has set them by then."""
+    assert settings.postgres_url is not None, "the stores are known before a process starts"
+    assert settings.valkey_url is not None, "the stores are known before a process starts"
+    return settings.postgres_url.get_secret_value(), settings.valkey_url.get_secret_value()
+
+
+def frames(pool: Pool, hints: Hints, intake: Intake) -> dict[type[Frame], Handler]:
+    """Frame -> who answers it. What is not here the hub answers itself (messages, receipts, history …)."""
+    return {
+        **chat.handlers(pool),
+        **menus.service.handlers(pool, hints),
+        **intake.handlers(),
+    }
+
+
+def routers(deps: Deps) -> Sequence[APIRouter]:
+    """What is mounted under /api/v1, beside the edge's own routes."""
+    return (
+        rest_agent.router(deps),
+        menus.rest.router(deps),
+        dispatcher.rest.router(deps),
+        push.rest.router(deps),
+        metrics.rest.router(deps),
+    )
+
+
+def gate(pool: Pool, settings: Settings) -> Gate:
+    async def served(account: UUID, _: UUID) -> frozenset[UUID]:
+        async with pool.acquire() as conn:
+            scope = await dispatcher.people.agent_scope(conn, account)
+        return scope.shops if scope else frozenset()
+
+    return Gate(pool, settings.signing_key(), served)
+
+
+def door(pool: Pool, settings: Settings) -> ShopDoor:
+    async def fields(provider: UUID, shop: UUID) -> frozenset[str] | None:
+        async with pool.acquire() as conn:
+            return await dispatcher.people.visible_fields(conn, provider, shop)
+
+    async def seat(agent: UUID) -> str | None:
+        async with pool.acquire() as conn:
+            now = await seat_of(conn, agent)
+        return now.state if now else None
+
+    return ShopDoor(gate(pool, settings), fields=fields, seat=seat)
+
+
+class Lines:
+    """Which agents have lines on this node, told to the dispatcher as they come and go and every few seconds."""
+
+    def __init__(self, intake: Intake, node: str) -> None:
+        self._intake = intake
+        self._node = node
+        self._agents: dict[UUID, int] = {}
+        self._told_all = False
+
+    async def came(self, actor: Actor) -> None:
+        if actor.role is Role.AGENT:
+            self._agents[actor.id] = self._agents.get(actor.id, 0) + 1
+            await self._intake.agent_here(actor.id, self._node)
+
+    async def left(self, actor: Actor) -> None:
+        if actor.role is not Role.AGENT:
+            return
+        lines = self._agents.get(actor.id, 0) - 1
+        if lines > 0:
+            self._agents[actor.id] = lines
+            return
+        self._agents.pop(actor.id, None)
+        await self._intake.agent_gone(actor.id, self._node)
+
+    async def keep(self) -> None:
+        """Say that the node lives; with the whole list at first and after an outage."""
+        while True:
+            try:
+                await self._intake.node_here(self._node, None if self._told_all else list(self._agents))
+                self._told_all = True
+            except TRANSIENT:
+                self._told_all = False
+            await asyncio.sleep(NODE_EVERY_S)
+
+
+async def run_hub(settings: Settings, node: str, *, port: int = 0) -> None:
+    """One hub, until SIGTERM or SIGINT: on its unix socket, and on a TCP port where one is named."""
+    _, valkey_url = urls(settings)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def wire(pool: Pool) -> Wiring:
+        hints = Hints(connect(valkey_url))
+        intake = Intake(pool, hints)
+        lines = Lines(intake, node)
+        tasks.add(asyncio.get_running_loop().create_task(lines.keep()))
+        return Wiring(door(pool, settings), frames(pool, hints, intake), lines.came, lines.left)
+
+    try:
+        await hub_run.run(
+            settings, node, wire, unix=hub_socket(settings.data, node), host=settings.host, port=port or None
+        )
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def run_web(settings: Settings) -> None:
+    """The web process, until SIGTERM or SIGINT."""
+    from wangxin.web import run as web_run
+
+    pool = await patient_pool(settings, "web")
+    _, valkey_url = urls(settings)
+    valkey = connect(valkey_url)
+    deps = Deps(settings, pool, valkey, Hints(valkey), gate(pool, settings))
+    await web_run.run(deps, routers(deps))
+
+
+async def run_dispatcher(settings: Settings) -> None:
+    """The dispatcher (or its standby), until SIGTERM or SIGINT."""
+    pool = await patient_pool(settings, "dispatcher")
+    _, valkey_url = urls(settings)
+    await until_stopped(Dispatcher(pool, connect(valkey_url)).run())
+
+
+async def patient_pool(settings: Settings, name: str) -> Pool:
+    """A pool, however long the store takes to come up."""
+    postgres_url, _ = urls(settings)
+    while True:
+        try:
+            return await postgres.open_pool(postgres_url, least=1, most=10, name=name)
+        except TRANSIENT as why:
+            log.warning("PostgreSQL does not answer yet (%s)", type(why).__name__)
+            await asyncio.sleep(0.5)
+
+
+async def until_stopped(*works: Awaitable[None]) -> None:
+    """Run until SIGTERM or SIGINT, or until one of the works fails."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    tasks = [asyncio.ensure_future(work) for work in works]
+    stop = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        if task.done():
+            task.result()
+        task.cancel()
+    stop.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks, return_exceptions=True)

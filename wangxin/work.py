@@ -1,0 +1,188 @@
+"""Background work: the ticker and the consumers of the outbox as one loop, and rq jobs by their dotted names.
+
+rq only wakes: what has to be done stands in PostgreSQL, and every job here may run twice, late, or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+
+import menus.service
+from metrics.service import Figures
+from push.service import Push
+from wangxin.app import patient_pool, until_stopped, urls
+from wangxin.config import Settings
+from wangxin.model.facts import Consumer
+from wangxin.storage.hints import Hints, wake_channel
+from wangxin.storage.postgres import TRANSIENT
+from wangxin.storage.valkey import VALKEY_DOWN, connect, connect_blocking
+
+log = logging.getLogger("wangxin.work")
+
+QUEUE = "wangxin"
+TICK_S = 1.0
+SLOW_SWEEP_S = 300.0
+RETRY_S = 1.0
+Work = Callable[[], Awaitable[int]]
+"""One turn: does what is there and says how much it was."""
+
+
+class Waker:
+    """Hears hints for the consumers; without Valkey, they look every second all the same."""
+
+    def __init__(self, url: str, consumers: tuple[Consumer, ...]) -> None:
+        self._url = url
+        self.events: dict[str, asyncio.Event] = {wake_channel(consumer): asyncio.Event() for consumer in consumers}
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with connect(self._url).pubsub() as listening:
+                    await listening.subscribe(*self.events)
+                    async for message in listening.listen():
+                        event = self.events.get(message["channel"].decode())
+                        if event is not None:
+                            event.set()
+            except VALKEY_DOWN:
+                await asyncio.sleep(RETRY_S)
+
+    async def wait(self, consumer: Consumer, at_most_s: float) -> None:
+        event = self.events[wake_channel(consumer)]
+        try:
+            await asyncio.wait_for(event.wait(), at_most_s)
+        except TimeoutError:
+            return
+        event.clear()
+
+
+async def _follow(name: Consumer, work: Work, waker: Waker) -> None:
+    """Do the consumer's work whenever a hint comes, and every second."""
+    while True:
+        try:
+            while await work():
+                pass
+        except TRANSIENT as why:
+            log.warning("%s waits for PostgreSQL (%s)", name, type(why).__name__)
+            await asyncio.sleep(RETRY_S)
+        except Exception:
+            log.exception("%s stumbled; it tries again", name)
+            await asyncio.sleep(RETRY_S)
+        await waker.wait(name, TICK_S)
+
+
+async def _every(name: str, pause_s: float, work: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await work()
+        except TRANSIENT as why:
+            log.warning("%s waits for PostgreSQL (%s)", name, type(why).__name__)
+        except Exception:
+            log.exception("%s stumbled; it tries again", name)
+        await asyncio.sleep(pause_s)
+
+
+class Ticker:
+    """Finds what is due in push and wakes rq workers for it. Any number may run: unique rows are the lock."""
+
+    def __init__(self, push: Push, valkey_url: str) -> None:
+        self._push = push
+        self._queue = Queue(QUEUE, connection=connect_blocking(valkey_url), serializer=JSONSerializer)
+        self._wake = 0
+
+    async def tick(self) -> None:
+        waiting = await self._push.tick()
+        if waiting:
+            try:
+                await asyncio.to_thread(self._enqueue)
+            except VALKEY_DOWN:
+                await self._push.work(chunks_max=4)  # without rq the ticker does the work itself
+
+    def _enqueue(self) -> None:
+        if len(self._queue) < 2:
+            self._wake += 1
+            self._queue.enqueue("wangxin.work.push_chunks", result_ttl=0, failure_ttl=3_600, job_timeout=600)
+
+
+def push_chunks() -> None:
+    """rq job: do push chunks until none is due. The stores come from the worker's environment."""
+    asyncio.run(_push_chunks(Settings()))
+
+
+async def _push_chunks(settings: Settings) -> None:
+    pool = await patient_pool(settings, "push job")
+    _, valkey_url = urls(settings)
+    valkey = connect(valkey_url)
+    try:
+        await Push(pool, Hints(valkey)).work()
+    finally:
+        await valkey.aclose()
+        await pool.close()
+
+
+def run_rq(settings: Settings) -> None:
+    """An rq worker for our own trusted jobs: one long-lived process, no fork a job."""
+    _, valkey_url = urls(settings)
+    while True:
+        try:
+            connection = connect_blocking(valkey_url)
+            queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+            SimpleWorker([queue], connection=connection, serializer=JSONSerializer, worker_ttl=30).work(
+                logging_level="WARNING"
+            )
+            return
+        except VALKEY_DOWN:
+            signal.sigtimedwait([], RETRY_S)
+
+
+async def _keep_rq() -> None:
+    """Run the rq worker as a child, and again when it ends."""
+    while True:
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", _RQ_CHILD, stdin=asyncio.subprocess.DEVNULL)
+        try:
+            await child.wait()
+        finally:
+            if child.returncode is None:
+                child.terminate()
+        log.warning("the rq worker ended (exit %s); starting it again", child.returncode)
+        await asyncio.sleep(RETRY_S)
+
+
+_RQ_CHILD = """
+from wangxin import logs, supervise
+from wangxin.running import stores_of
+from wangxin.config import Settings
+from wangxin.work import run_rq
+supervise._die_with_parent()
+settings = stores_of(Settings())
+logs.set_up(settings, "rq")
+run_rq(settings)
+"""
+
+
+async def run_worker(settings: Settings) -> None:
+    """Ticker, consumers and an rq worker, until SIGTERM or SIGINT."""
+    postgres_url, valkey_url = urls(settings)
+    os.environ["WANGXIN_POSTGRES_URL"], os.environ["WANGXIN_VALKEY_URL"] = postgres_url, valkey_url
+    pool = await patient_pool(settings, "worker")
+    hints = Hints(connect(valkey_url))
+    push = Push(pool, hints)
+    figures = Figures(pool)
+    bot = menus.service.Bot(pool, hints)
+    waker = Waker(valkey_url, ("bot", "push"))
+    await until_stopped(
+        waker.run(),
+        _follow("bot", bot.follow, waker),
+        _follow("push", push.follow, waker),
+        _every("ticker", TICK_S, Ticker(push, valkey_url).tick),
+        _every("figures", TICK_S, figures.sweep),
+        _every("figures of old", SLOW_SWEEP_S, lambda: figures.sweep(slow=True)),
+        _keep_rq(),
+    )
