@@ -161,6 +161,9 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
     if all(f.usable(c, pool)[1] in ("closed", "outside_hours", "no_contract") for pool in every):
         to_box(f, c, "hours")
         return
+    if policy.message_box_ms is not None and f.now_ms >= c.waiting_ms + policy.message_box_ms:
+        to_box(f, c, "waited")  # an offer was in the air when the time came
+        return
     _free_the_excluded(f, c)
     f.lines.add(c)
     if c.stage + 1 < len(policy.stages) and c.pinned is None:
