@@ -236,10 +236,11 @@ def reply_awaited(f: Floor, e: ev.ReplyAwaited) -> None:
     limit = policy.next_reply_ms if e.replied else policy.first_reply_ms
     if limit is None:
         return
-    waited = f.now_ms - max(e.since_ms, c.since_ms)
+    since = max(e.since_ms, c.since_ms)
+    if since != c.warned_since_ms:
+        c.warned, c.warned_since_ms = 0, since  # answered meanwhile: a new wait
+    waited = f.now_ms - since
     level = 2 if waited >= limit else 1 if waited >= limit * policy.warn_per_mille // 1_000 else 0
-    if level < c.warned:
-        c.warned = level  # answered since
     if level > c.warned:
         c.warned = level
         f.decisions.append(Warn(c.id, c.shop, c.agent, waited, limit, level == 2))

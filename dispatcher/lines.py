@@ -49,6 +49,7 @@ class Conversation:
     counted: Id | None = None
     """The contract whose daily volume this conversation counts in."""
     warned: int = 0
+    warned_since_ms: int = 0
     seen: tuple[PoolSeen, ...] = ()
 
     @property

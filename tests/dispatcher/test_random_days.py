@@ -87,7 +87,9 @@ class Day:
             "close": ev.CloseRequested(c, epoch),
             "closed": ev.CloseRequested(c, None, "shopper"),
             "claim": ev.Claimed(c, agent),
-            "silent": ev.ReplyAwaited(c, self.now - chance.choice((20_000, 70_000, 130_000)), chance.choice((True, False))),
+            "silent": ev.ReplyAwaited(
+                c, self.now - chance.choice((20_000, 70_000, 130_000)), chance.choice((True, False))
+            ),
         }[kind]
 
 

@@ -113,12 +113,14 @@ class TransferAnswered(Fact):
 
 
 class ConversationClaimed(Fact):
-    """An agent takes a waiting conversation, or one from the message box, by himself."""
+    """An agent takes a waiting conversation, or one from the message box, by himself; ``force``: a supervisor takes it
+    whoever has it."""
 
     fact: Literal["conversation_claimed"] = "conversation_claimed"
     thread: UUID
     conversation: UUID
     agent: UUID
+    force: bool = False
     at_ms: int
 
 

@@ -1,0 +1,116 @@
+"""What a shop and a provider agree on, as it is stored and edited; the core sees only what routing needs of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+
+from dispatcher.hours import Hours
+from dispatcher.model import Contract, Id, Policy
+
+_Topic = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+_Fen = Annotated[int, Field(ge=0, le=10**12)]
+_PerMille = Annotated[int, Field(ge=0, le=1_000)]
+
+
+class Agreed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tier(Agreed):
+    """From the ``above``-th conversation of a settlement cycle on, each costs ``price_fen``."""
+
+    above: int = Field(ge=0)
+    price_fen: _Fen
+
+
+class Price(Agreed):
+    """``per_conversation`` (or by tiers), ``per_seat_month``, ``per_online_hour``, ``per_handled_minute``: each costs
+    ``price_fen``. ``base_plus_tier``: ``base_fen`` a cycle including ``included`` conversations, then the tiers."""
+
+    model: Literal["per_conversation", "per_seat_month", "per_online_hour", "per_handled_minute", "base_plus_tier"] = (
+        "per_conversation"
+    )
+    price_fen: _Fen = 0
+    base_fen: _Fen = 0
+    included: int = Field(default=0, ge=0)
+    tiers: tuple[Tier, ...] = Field(default=(), max_length=10)
+
+    def marginal_fen(self) -> int:
+        """What one more conversation costs, for choosing among pools. Paid seats and hours cost nothing more."""
+        if self.model == "per_conversation":
+            return self.tiers[0].price_fen if self.tiers else self.price_fen
+        if self.model == "base_plus_tier":
+            return self.tiers[0].price_fen if self.tiers else 0
+        return self.price_fen * 5 if self.model == "per_handled_minute" else 0
+
+
+class Commission(Agreed):
+    """``per_mille`` of net paid amounts of orders attributed to the pool's own served shoppers."""
+
+    per_mille: _PerMille = 0
+    silent_orders: bool = Field(default=False, description="orders without a conversation count too")
+    refunds: Literal["clawed_back", "kept"] = "clawed_back"
+
+
+class Target(Agreed):
+    """A service level: ``metric`` ``op`` ``value``, judged when at least ``sample_min`` cases are there."""
+
+    metric: Literal["frt_mean_ms", "frt_p95_ms", "art_mean_ms", "within_30s", "reply_rate_3min", "csat", "qa_pass"]
+    op: Literal["<=", ">="]
+    value: int = Field(ge=0, description="ms, per mille, or hundredths of a star")
+    sample_min: int = Field(default=30, ge=1)
+
+
+class Penalty(Agreed):
+    """Missing the target by ``off_per_mille`` or more costs ``fee_per_mille`` of the cycle's fee."""
+
+    metric: str = Field(min_length=1, max_length=40)
+    off_per_mille: int = Field(ge=0)
+    fee_per_mille: _PerMille
+
+
+VISIBLE = ("level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel")
+
+
+class Terms(Agreed):
+    """Everything of one contract version beside parties and term."""
+
+    name: Annotated[str, StringConstraints(max_length=60)] = ""
+    topics: tuple[_Topic, ...] = Field(default=(), max_length=30, description="empty: all topics")
+    hours: Hours | None = None
+    rank: int = Field(default=1, ge=1, le=9, description="1: the shop's preferred provider")
+    seats_committed: int = Field(default=0, ge=0, le=10_000)
+    daily_max: int | None = Field(default=None, ge=0, le=1_000_000)
+    daily_min: int = Field(default=0, ge=0, le=1_000_000)
+    price: Price = Price()
+    commission: Commission = Commission()
+    targets: tuple[Target, ...] = Field(default=(), max_length=10)
+    penalties: tuple[Penalty, ...] = Field(default=(), max_length=10)
+    penalty_cap_per_mille: _PerMille = 300
+    visible_fields: tuple[Literal[VISIBLE], ...] = Field(default=("level", "orders", "tags", "remark"))  # type: ignore[valid-type]
+    settlement: Literal["week", "month"] = "month"
+    dispute_days: int = Field(default=7, ge=0, le=60)
+
+
+def to_contract(
+    *,
+    id_: Id,
+    version: int,
+    shop: Id,
+    provider: Id,
+    pools: tuple[Id, ...],
+    starts_ms: int,
+    ends_ms: int | None,
+    terms: Terms,
+    paused: bool,
+) -> Contract:
+    return Contract(
+        id_, version, shop, provider, pools, terms.topics, terms.hours, starts_ms, ends_ms, terms.rank, terms.daily_max,
+        terms.daily_min, terms.price.marginal_fen(), paused,
+    )  # fmt: skip
+
+
+POLICY: TypeAdapter[Policy] = TypeAdapter(Policy)
+HOURS: TypeAdapter[Hours] = TypeAdapter(Hours)

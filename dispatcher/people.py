@@ -1,0 +1,89 @@
+"""Who an agent is to the rest of the house: his shops, what his contract shows him, names of pools and providers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from dispatcher.contracts import Terms
+from wangxin.storage.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """``shops``: those his pools serve now. ``fields``: what of a shopper each shop's contract opens to him (own team:
+    absent, everything)."""
+
+    agent: UUID
+    name: str
+    provider: UUID | None
+    shops: frozenset[UUID]
+    fields: dict[UUID, frozenset[str]]
+
+
+async def agent_scope(conn: Connection, agent: UUID) -> Scope | None:
+    """None: the account has no seat, or it is retired."""
+    seat = await conn.fetchrow(
+        "select owner_id, provider_id, name from seat where agent_id = $1 and retired_at is null", agent
+    )
+    if seat is None:
+        return None
+    if seat["provider_id"] is None:
+        return Scope(agent, seat["name"], None, frozenset({seat["owner_id"]}), {})
+    rows = await conn.fetch(
+        """select distinct on (c.shop_id, c.id) c.shop_id, c.terms
+             from contract c
+             join pool_agent a on a.agent_id = $1 and a.pool_id = any(c.pool_ids)
+             join provider v on v.provider_id = c.provider_id and v.state <> 'suspended'
+            where c.starts_at <= clock_timestamp() and (c.ends_at is null or c.ends_at > clock_timestamp())
+            order by c.shop_id, c.id, c.version desc""",
+        agent,
+    )
+    fields: dict[UUID, frozenset[str]] = {}
+    for row in rows:
+        shown = frozenset(Terms.model_validate(row["terms"]).visible_fields)
+        fields[row["shop_id"]] = fields.get(row["shop_id"], shown) & shown
+    return Scope(agent, seat["name"], seat["provider_id"], frozenset(fields), fields)
+
+
+async def visible_fields(conn: Connection, provider: UUID, shop: UUID) -> frozenset[str] | None:
+    """The fields of a shopper that the provider's contract with the shop opens; None: there is none in force."""
+    terms = await conn.fetchval(
+        """select terms from contract where shop_id = $1 and provider_id = $2 and starts_at <= clock_timestamp()
+             and (ends_at is null or ends_at > clock_timestamp()) order by version desc limit 1""",
+        shop,
+        provider,
+    )
+    return None if terms is None else frozenset(Terms.model_validate(terms).visible_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolName:
+    pool: UUID
+    name: str
+    provider: UUID | None
+    provider_name: str
+
+
+async def pool_names(conn: Connection, shop: UUID) -> list[PoolName]:
+    """The pools that serve a shop or did: its own first."""
+    rows = await conn.fetch(
+        """select p.id, p.name, p.provider_id, coalesce(v.name, '') as provider_name
+             from pool p left join provider v on v.provider_id = p.provider_id
+            where p.owner_id = $1 or exists (select 1 from contract c where c.shop_id = $1 and p.id = any(c.pool_ids))
+            order by p.provider_id is not null, p.name, p.id""",
+        shop,
+    )
+    return [PoolName(row["id"], row["name"], row["provider_id"], row["provider_name"]) for row in rows]
+
+
+async def reply_limits(conn: Connection, shops: Sequence[UUID]) -> dict[UUID, int]:
+    """How soon a shopper must be answered, in ms, by shop: what the routing policy takes a conversation back after."""
+    rows = await conn.fetch(
+        """select s.shop_id, coalesce((p.policy->>'first_reply_ms')::bigint, 60000) as ms from shop s
+             left join lateral (select policy from routing_policy r where r.shop_id = s.shop_id
+                                order by version desc limit 1) p on true where s.shop_id = any($1)""",
+        list(shops),
+    )
+    return {row["shop_id"]: row["ms"] for row in rows}

@@ -1,0 +1,262 @@
+"""Commits decisions: moves, assignments, seats, facts for others; and gathers what is to be told afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from uuid import UUID
+
+from dispatcher import decisions as de
+from dispatcher.model import Routing
+from dispatcher.moves import Diverged, Move, apply_moves
+from dispatcher.record_load import threads_of
+from wangxin.model.conversation import State
+from wangxin.model.facts import ConversationClosed
+from wangxin.storage import outbox
+from wangxin.storage.postgres import Connection
+
+
+@dataclass(slots=True)
+class Told:
+    """What people should hear once the transaction has committed."""
+
+    grown: set[tuple[UUID, UUID]] = field(default_factory=set)
+    agents: set[UUID] = field(default_factory=set)
+    to_people: list[tuple[UUID, dict[str, Any]]] = field(default_factory=list)
+    shops: set[str] = field(default_factory=set)
+    """Shops whose line of waiting conversations changed."""
+    closed: bool = False
+
+
+class Writer:
+    """Turns decisions into rows. ``names`` are the agents' names that shoppers may know."""
+
+    def __init__(self, routing: Routing) -> None:
+        self._names = {seat.agent: seat.name for seat in routing.seats}
+        self._caps = {seat.agent: seat.seats_max for seat in routing.seats}
+        self._providers = {pool.id: pool.provider for pool in routing.pools}
+
+    async def write(
+        self, conn: Connection, made: Sequence[de.Decision], now_ms: int, heard_ms: Mapping[str, int] | None = None
+    ) -> Told:
+        """Everything in the caller's transaction. Raises Diverged when the record has moved on.
+
+        ``heard_ms``: when a person last wrote, by conversation, as the sweep saw it: a silent one is only taken back if
+        that still holds under the lock.
+        """
+        heard = heard_ms or {}
+        told = Told()
+        about = await threads_of(
+            conn, sorted({(UUID(d.shop), UUID(d.conversation)) for d in made if not isinstance(d, _WITHOUT_SHOP)})
+        )
+        moves: list[Move] = []
+        facts: list[ConversationClosed] = []
+        releases: list[tuple[UUID, UUID, str]] = []
+        assigns: list[de.Assign] = []
+        for d in made:
+            if isinstance(d, de.SetSeatState):
+                await self._seat(conn, d, told, now_ms)
+                continue
+            if isinstance(d, de.Refuse):
+                told.to_people.append((UUID(d.agent), {"type": "error", "code": d.code, "retry": "never", "ref": ""}))
+                continue
+            row = about.get(UUID(d.conversation))
+            if row is None:
+                raise Diverged(f"no conversation {d.conversation}")
+            if isinstance(d, (de.Queued, de.Overflowed)):
+                told.shops.add(d.shop)
+                continue
+            self._tell(d, row, told)
+            move = self._move(d, row, heard)
+            if move is None:
+                continue
+            moves.append(move)
+            told.grown.add((move.shop, move.thread))
+            if isinstance(d, de.Assign):
+                assigns.append(d)
+                told.agents.add(UUID(d.agent))
+            if isinstance(d, (de.Assign, de.Requeue, de.Park, de.Close)):
+                releases.append((UUID(d.shop), UUID(d.conversation), _RELEASED[type(d)] or _why(d)))
+            await self._assignments(conn, d, row, releases)
+            if isinstance(d, de.Close):
+                facts.append(
+                    ConversationClosed(
+                        shop=UUID(d.shop), thread=row["thread_id"], conversation=UUID(d.conversation),
+                        shopper=row["shopper_id"], reason=d.reason, at_ms=now_ms,
+                    )
+                )  # fmt: skip
+        stored = await apply_moves(conn, moves)
+        told.grown.update((entry.shop, entry.thread) for entry in stored)
+        await outbox.write(conn, facts)
+        told.closed = bool(facts)
+        return told
+
+    async def _assignments(
+        self, conn: Connection, d: de.Decision, row: Any, releases: list[tuple[UUID, UUID, str]]
+    ) -> None:
+        if releases:
+            await conn.executemany(
+                "update assignment set released_at = clock_timestamp(), release_reason = $3"
+                " where shop_id = $1 and conversation_id = $2 and released_at is null",
+                releases,
+            )
+            releases.clear()
+        if isinstance(d, de.Assign):
+            provider = self._providers.get(d.pool)
+            await conn.execute(
+                """insert into assignment (shop_id, conversation_id, epoch, thread_id, shopper_id, agent_id, pool_id,
+                     provider_id, contract_id, contract_version, policy_version, stage, reason, level, waited_ms,
+                     predicted_ms, explanation)
+                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)""",
+                UUID(d.shop), UUID(d.conversation), d.epoch, row["thread_id"], row["shopper_id"], UUID(d.agent),
+                UUID(d.pool), UUID(provider) if provider else None, UUID(d.contract) if d.contract else None,
+                d.contract_version, d.policy_version, d.stage, d.reason, d.level, d.waited_ms, d.predicted_ms,
+                {"candidates": [asdict(c) for c in d.candidates], "pools": [asdict(p) for p in d.pools]},
+            )  # fmt: skip
+
+    def _move(self, d: de.Decision, row: Any, heard: Mapping[str, int]) -> Move | None:
+        """The move a decision means; None: it moves nothing."""
+        if isinstance(d, (de.MakeOffer, de.RevokeOffer, de.Warn)):
+            return None
+        assert not isinstance(d, (de.SetSeatState, de.Refuse, de.Queued, de.Overflowed)), "handled before"
+        ids = (UUID(d.shop), row["thread_id"], UUID(d.conversation))
+        if isinstance(d, de.Assign):
+            why = {
+                "decision": d.event, "reason": d.reason, "agent": d.agent, "pool": d.pool, "wait_ms": d.waited_ms,
+            }  # fmt: skip
+            return Move(
+                *ids, State.ASSIGNED, f"conversation.{d.event}", d.epoch, UUID(d.agent), UUID(d.pool), d.reason,
+                {"agent_name": self._names.get(d.agent, "")}, why,
+            )  # fmt: skip
+        if isinstance(d, de.Requeue):
+            why = {"decision": "requeued", "reason": d.reason, **({"agent": d.agent} if d.agent else {})}
+            event = "conversation.transferred" if d.reason == "transferred" else "conversation.reclaimed"
+            still = heard.get(d.conversation) if d.reason == "silent" else None
+            return Move(*ids, State.WAITING, event, d.epoch, reason=d.reason, why=why, unanswered_since_ms=still)
+        if isinstance(d, de.Park):
+            return Move(*ids, State.PARKED, "conversation.parked")
+        if isinstance(d, de.WrapUp):
+            return Move(*ids, State.WRAP_UP, "conversation.wrapped_up")
+        if isinstance(d, de.Close):
+            shown = "idle" if d.reason == "idle" else "ended"
+            return Move(*ids, State.CLOSED, "conversation.closed", reason=d.reason, body={"reason": shown})
+        if isinstance(d, de.ToMessageBox):
+            return Move(*ids, State.MESSAGE_BOX, "conversation.message_box", reason=d.reason, body={"reason": d.reason})
+        return Move(*ids, State.BOT, "queue.left")
+
+    def _tell(self, d: de.Decision, row: Any, told: Told) -> None:
+        if isinstance(d, (de.Assign, de.Requeue, de.ToMessageBox, de.ToBot, de.Close)):
+            told.shops.add(d.shop)
+        frame: dict[str, Any]
+        if isinstance(d, de.MakeOffer):
+            frame = {
+                "type": "offer", "conversation": d.conversation, "thread": str(row["thread_id"]), "epoch": d.epoch,
+                "shop_name": row["shop_name"], "shopper_name": row["shopper_name"], "topic": row["topic"],
+                "expires_ms": d.expires_ms, "note": d.note,
+                "transfer_from": self._names.get(d.from_agent or "", "") if d.from_agent else "",
+            }  # fmt: skip
+        elif isinstance(d, de.RevokeOffer):
+            frame = {"type": "offer.revoked", "conversation": d.conversation, "reason": d.reason}
+        elif isinstance(d, de.Warn):
+            frame = {
+                "type": "sla.breach" if d.breach else "sla.warn", "thread": str(row["thread_id"]),
+                "waited_ms": d.waited_ms, "limit_ms": d.limit_ms,
+            }  # fmt: skip
+        else:
+            return
+        told.to_people.append((UUID(d.agent), frame))
+
+    async def _seat(self, conn: Connection, d: de.SetSeatState, told: Told, now_ms: int) -> None:
+        agent = UUID(d.agent)
+        before = await conn.fetchrow(
+            "select owner_id, state, connected from seat where agent_id = $1 for update", agent
+        )
+        if before is None:
+            return
+        lost = before["state"] if d.reason == "disconnected" and before["state"] != "draining" else None
+        await conn.execute(
+            "update seat set state = $2, state_reason = $3, before_loss = $4, state_since = clock_timestamp()"
+            " where agent_id = $1",
+            agent, d.state, d.reason, lost,
+        )  # fmt: skip
+        await conn.execute(
+            "update seat_time set to_at = clock_timestamp() where agent_id = $1 and to_at is null", agent
+        )
+        await conn.execute(
+            "insert into seat_time (owner_id, agent_id, from_at, state, reason)"
+            " values ($1, $2, clock_timestamp(), $3, $4)",
+            before["owner_id"], agent, d.state, d.reason,
+        )  # fmt: skip
+        told.to_people.append(
+            (
+                agent,
+                {
+                    "type": "seat", "state": d.state, "reason": "" if d.reason == "agent" else d.reason,
+                    "seats_max": self._caps.get(d.agent, 0), "since_ms": now_ms,
+                },
+            )
+        )  # fmt: skip
+
+
+_WITHOUT_SHOP = (de.SetSeatState, de.Refuse)
+_RELEASED: dict[type[Any], str] = {de.Assign: "transferred", de.Park: "parked", de.Close: "closed", de.Requeue: ""}
+
+
+def _why(d: de.Decision) -> str:
+    assert isinstance(d, de.Requeue), "only a requeue names its own reason"
+    return d.reason
+
+
+async def take_lease(conn: Connection, shard: str, holder: str, lease_ms: int) -> int | None:
+    """Become the shard's writer if nobody is, by the database's clock. Returns the new epoch; None: somebody is."""
+    await conn.execute(
+        "insert into dispatch_lease (shard, epoch, holder, until_at) values ($1, 0, '', 'epoch')"
+        " on conflict (shard) do nothing",
+        shard,
+    )
+    epoch: int | None = await conn.fetchval(
+        """update dispatch_lease set epoch = epoch + 1, holder = $2,
+             until_at = clock_timestamp() + $3 * interval '1 ms'
+           where shard = $1 and until_at < clock_timestamp() returning epoch""",
+        shard, holder, lease_ms,
+    )  # fmt: skip
+    return epoch
+
+
+async def renew_lease(conn: Connection, shard: str, epoch: int, lease_ms: int) -> bool:
+    """False: somebody else is the writer by now."""
+    done = await conn.fetchval(
+        "update dispatch_lease set until_at = clock_timestamp() + $3 * interval '1 ms'"
+        " where shard = $1 and epoch = $2 returning true",
+        shard, epoch, lease_ms,
+    )  # fmt: skip
+    return bool(done)
+
+
+async def drop_lease(conn: Connection, shard: str, epoch: int) -> None:
+    await conn.execute("update dispatch_lease set until_at = 'epoch' where shard = $1 and epoch = $2", shard, epoch)
+
+
+class Superseded(Exception):
+    """Another writer has taken the shard over: nothing of ours may be committed any more."""
+
+
+async def hold_lease(conn: Connection, shard: str, epoch: int) -> None:
+    """Within a transaction: nobody can take over before it ends. Raises Superseded when somebody has."""
+    mine = await conn.fetchval(
+        "select true from dispatch_lease where shard = $1 and epoch = $2 for share", shard, epoch
+    )
+    if not mine:
+        raise Superseded(f"epoch {epoch} of shard {shard} is over")
+
+
+async def write_journal(
+    conn: Connection, shard: str, epoch: int, rows: Sequence[tuple[int, int, dict[str, Any], list[Any]]]
+) -> None:
+    """(seq, at_ms, event, decisions) each."""
+    if rows:
+        await conn.executemany(
+            "insert into dispatch_journal (shard, epoch, seq, at_ms, event, decisions) values ($1, $2, $3, $4, $5, $6)",
+            [(shard, epoch, *row) for row in rows],
+        )
