@@ -264,7 +264,7 @@ class Answering:
         for _, thread in reply.grown:
             hub.delivery.look(thread)
         if reply.agents:
-            hub.reread(reply.agents)
+            hub.rooms.reread(reply.agents)
         if reply.grown or reply.agents:
             await hub.hints.grown(reply.grown, agents=reply.agents)
         for consumer in reply.wake:
@@ -275,11 +275,11 @@ class Answering:
                 held.mode = mode
             elif held is None:
                 for row in await read_threads(hub.pool, [(shop, thread)]):
-                    await hub.attach(peer, row, "watch", mode)
+                    await hub.rooms.attach(peer, row, "watch", mode)
         for thread in reply.detach:
             held = peer.holds.get(thread)
             if held is not None and held.side == "watch":
-                hub.drop(held, "left")
+                hub.rooms.drop(held, "left")
         for answer in reply.frames:
             peer.send(wire.answer(answer))
 

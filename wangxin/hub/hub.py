@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -21,32 +21,29 @@ from wangxin.hub.door import Door
 from wangxin.hub.ephemeral import Ephemeral
 from wangxin.hub.links import Links
 from wangxin.hub.names import Names
-from wangxin.hub.peer import Cork, Hold, Peer, Side
+from wangxin.hub.peer import Cork, Peer, Side
+from wangxin.hub.rooms import Rooms
+from wangxin.hub.seats import Seats, Told
 from wangxin.hub.session import FRAMES_PER_S, Cut, Stage
 from wangxin.hub.socket import Socket, server_frame
 from wangxin.hub.wheel import Wheel
 from wangxin.model import limits
-from wangxin.model.actor import Actor, Role
+from wangxin.model.actor import Role
 from wangxin.model.refusals import Refusal
-from wangxin.protocol.answers import Live, ThreadGone, ThreadUpdate
+from wangxin.protocol.answers import Live, ThreadGone
 from wangxin.protocol.close_codes import CloseCode
 from wangxin.protocol.frames import Frame, Hello
 from wangxin.protocol.reply import Handler
 from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import TRANSIENT
-from wangxin.storage.threads import ThreadRow, last_seqs, read_receipts, read_threads
+from wangxin.storage.threads import last_seqs, read_receipts
 from wangxin.storage.valkey import connect
 
 log = logging.getLogger("wangxin.hub")
 
 SWEEP_S = 30
 """Every attached thread is compared with the record this often, whatever Valkey says."""
-FRESH_S = 3
-"""A thread just attached is compared a few times: another node may have committed before it heard of us."""
 ENDED_S = 15
-HELD = frozenset({"assigned", "parked", "wrap_up"})
-
-Told = Callable[[Actor], Awaitable[None]]
 
 
 class Hub:
@@ -73,9 +70,10 @@ class Hub:
         self._cork = Cork()
         self._own_origins = frozenset(own_origins)
         self._shop_origins: frozenset[str] = frozenset()
-        self._told = (on_connected, on_disconnected)
         self.names = Names(door.names)
-        self.delivery = Delivery(pool, self.names, moved=self._moved)
+        self.rooms = Rooms(self)
+        self.seats = Seats(self, on_connected, on_disconnected)
+        self.delivery = Delivery(pool, self.names, moved=self.rooms.moved)
         self._valkey = connect(valkey_url)
         self.hints = Hints(self._valkey)
         self.links = Links(
@@ -85,16 +83,12 @@ class Hub:
             on_hint=self._hint,
             on_up=self._link_up,
             on_sides=lambda threads: self.ephemeral.sides_changed(threads),
-            on_node_lost=lambda agents: self.spawn(self._agents_lost(agents)),
+            on_node_lost=lambda agents: self.spawn(self.seats.lost(agents)),
         )
         self.ephemeral = Ephemeral(pool, self.delivery, self.links)
         self.answering = Answering(self, handlers, connect_store)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._refreshing: set[UUID] = set()
-        self._rereading: set[Peer] = set()
         self._polling = False
-        self._fresh: dict[UUID, int] = {}
-        self._unreported: dict[UUID, Actor] = {}
         self.draining = False
 
     # --- life -------------------------------------------------------------------------------------------------
@@ -124,6 +118,8 @@ class Hub:
         self.wheel.stop()
         self.delivery.stop()
         await self.ephemeral.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -220,7 +216,7 @@ class Hub:
         peer.session.stage = Stage.OVER
         self.peers.discard(peer)
         for hold in list(peer.holds.values()):
-            self.let_go(hold)
+            self.rooms.let_go(hold)
         if peer.party is not None:
             actor = peer.actor
             here = self.people.get(actor.id, [])
@@ -229,7 +225,7 @@ class Hub:
                 if not here:
                     self.people.pop(actor.id, None)
                     if actor.role is Role.AGENT:
-                        self.spawn(self._agent_left(actor))
+                        self.spawn(self.seats.left(actor))
 
     def _over(self, peer: Peer, code: CloseCode) -> None:
         peer.session.stage = Stage.OVER
@@ -269,7 +265,7 @@ class Hub:
             points = after.pop(row.thread, [None, None])
             here = [row.public_seq, row.internal_seq]
             start = [end if point is None else point for point, end in zip(points, here, strict=True)]
-            holds.append(self.follow(peer, row, side, "", start))
+            holds.append(self.rooms.follow(peer, row, side, "", start))
         await self.links.settled()
         pairs = [(row.shop, row.thread) for row in party.threads]
         if pairs:
@@ -280,7 +276,7 @@ class Hub:
         await self.names.fetch(row.agent for row in party.threads if row.agent is not None)
         if not peer.socket.open:
             return
-        shown = tuple(self.view(peer, row) for row in party.threads[: limits.THREADS_PER_CONNECTION_MAX])
+        shown = tuple(self.rooms.view(peer, row) for row in party.threads[: limits.THREADS_PER_CONNECTION_MAX])
         peer.send(wire.answer(views.welcome(party, self.node, now_ms(), shown, FRAMES_PER_S[actor.role])))
         for thread in after:
             peer.send(wire.answer(ThreadGone(thread=thread, reason="not yours")))
@@ -292,8 +288,7 @@ class Hub:
                 peer.send(frame)
         peer.send(wire.answer(Live()))
         if actor.role is Role.AGENT:
-            await self.links.agent(actor.id, True)
-            await self._tell(0, actor)
+            await self.seats.came(actor)
 
     def _greet_person(self, peer: Peer) -> None:
         here = self.people.setdefault(peer.actor.id, [])
@@ -302,167 +297,10 @@ class Hub:
             oldest = here.pop(0)
             self._over(oldest, CloseCode.OTHER_DEVICES)
 
-    def view(self, peer: Peer, row: ThreadRow) -> Any:
-        assert peer.party is not None
-        feed = self.delivery.feeds.get(row.thread)
-        name = orjson.loads(self.names.get("agent", row.agent) or '""') if row.agent else ""
-        return views.thread_view(peer.party, row, feed.receipts.values() if feed else (), name)
-
-    # --- holds ------------------------------------------------------------------------------------------------
-
-    def follow(self, peer: Peer, row: ThreadRow, side: Side, mode: str, after: Sequence[int] | None) -> Hold:
-        known = row.thread in self.delivery.feeds
-        hold = self.delivery.hold(peer, row, side, mode, after)
-        if not known:
-            self._fresh[row.thread] = self.wheel.second + FRESH_S
-        self._sides(hold.feed)
-        return hold
-
-    def let_go(self, hold: Hold) -> None:
-        if self.delivery.release(hold):
-            self.links.here(hold.feed.thread, None)
-            self._fresh.pop(hold.feed.thread, None)
-            self.ephemeral.sides_changed([hold.feed.thread])
-        else:
-            self._sides(hold.feed)
-
-    def _sides(self, feed: Feed) -> None:
-        self.links.here(feed.thread, feed.sides())
-        self.ephemeral.sides_changed([feed.thread])
-
-    async def attach(self, peer: Peer, row: ThreadRow, side: Side, mode: str) -> None:
-        """Follow one more thread from now on."""
-        if row.thread in peer.holds or len(peer.holds) >= limits.THREADS_PER_CONNECTION_MAX:
-            return
-        hold = self.follow(peer, row, side, mode, None)
-        await self.links.settled()
-        receipts = await read_receipts(self.pool, [(row.shop, row.thread)])
-        hold.feed.receipts.update({receipt.party: receipt for receipt in receipts})
-        await self.names.fetch([row.agent] if row.agent else [])
-        peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
-        if await self.delivery.catch_up(peer, [hold]):
-            for frame in self.ephemeral.frames(hold.feed, hold):
-                peer.send(frame)
-
-    def drop(self, hold: Hold, reason: str) -> None:
-        self.let_go(hold)
-        hold.peer.send(wire.answer(ThreadGone(thread=hold.feed.thread, reason=reason)))
-
-    # --- moves ------------------------------------------------------------------------------------------------
-
-    def _moved(self, feed: Feed) -> None:
-        """A state event went by: agents hear no more until it is known whether the thread is still theirs."""
-        for hold in feed.holds:
-            if hold.side == "agent" and hold.cursors is None:
-                hold.cursors = list(feed.sent)
-        if not self._refreshing:
-            self.spawn(self._refresh())
-        self._refreshing.add(feed.thread)
-
-    async def _refresh(self) -> None:
-        await asyncio.sleep(0)
-        while self._refreshing:
-            feeds = [self.delivery.feeds[t] for t in self._refreshing if t in self.delivery.feeds]
-            self._refreshing.clear()
-            if not feeds:
-                return
-            try:
-                rows = await read_threads(self.pool, [(feed.shop, feed.thread) for feed in feeds])
-                await self.names.fetch(row.agent for row in rows if row.agent is not None)
-            except TRANSIENT:
-                self._refreshing.update(feed.thread for feed in feeds)
-                await asyncio.sleep(0.2)
-                continue
-            for row in rows:
-                feed = self.delivery.feeds.get(row.thread)
-                if feed is not None:
-                    self._stand(feed, row)
-
-    def _stand(self, feed: Feed, row: ThreadRow) -> None:
-        changed = not views.same_standing(feed.row, row)
-        feed.row = row
-        for hold in list(feed.holds):
-            peer = hold.peer
-            if hold.side == "agent" and (row.agent != peer.actor.id or row.state not in HELD):
-                self.drop(hold, row.state)
-                continue
-            if changed:
-                peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
-            if hold.side == "agent" and hold.cursors is not None:
-                self.spawn(self._resume(peer, hold))
-
-    async def _resume(self, peer: Peer, hold: Hold) -> None:
-        try:
-            await self.delivery.catch_up(peer, [hold])
-        except TRANSIENT:
-            peer.close(CloseCode.STORE_AWAY, "come back and resume")
-
-    def reread(self, agents: Iterable[UUID]) -> None:
-        """These agents' threads changed: attach what is new, drop what is gone."""
-        for agent in agents:
-            for peer in self.people.get(agent, ()):
-                if peer.actor.role is Role.AGENT and peer.session.stage is Stage.LIVE and peer not in self._rereading:
-                    self._rereading.add(peer)
-                    self.spawn(self._reread(peer))
-
-    async def _reread(self, peer: Peer) -> None:
-        try:
-            await asyncio.sleep(0)
-            self._rereading.discard(peer)
-            assert peer.party is not None
-            rows = await self.door.threads_of(peer.party)
-            now = {row.thread: row for row in rows}
-            for hold in list(peer.holds.values()):
-                if hold.side == "agent" and hold.feed.thread not in now:
-                    self._moved(hold.feed)  # the refresh looks again and says why
-            for row in rows:
-                held = peer.holds.get(row.thread)
-                if held is None:
-                    await self.attach(peer, row, "agent", "")
-                elif held.side == "watch":
-                    self.let_go(held)
-                    await self.attach(peer, row, "agent", "")
-                elif not views.same_standing(held.feed.row, row):
-                    self._moved(held.feed)
-        except TRANSIENT:
-            await asyncio.sleep(0.5)
-            self.reread([peer.actor.id])
-
-    # --- agents come and go -----------------------------------------------------------------------------------
-
-    async def _tell(self, which: int, actor: Actor) -> None:
-        told = self._told[which]
-        if told is not None:
-            try:
-                await told(actor)
-            except TRANSIENT:
-                await asyncio.sleep(1)
-                self.spawn(self._tell(which, actor))
-
-    async def _agent_left(self, actor: Actor) -> None:
-        if self.draining:
-            return
-        elsewhere = await self.links.agent(actor.id, False)
-        if not self.links.up:
-            self._unreported[actor.id] = actor  # whether he is elsewhere cannot be known now
-        elif not elsewhere and actor.id not in self.people:
-            await self._tell(1, actor)
-
-    async def _agents_lost(self, agents: list[UUID]) -> None:
-        for agent in agents:
-            if agent not in self.people:
-                await self._tell(1, Actor(Role.AGENT, agent, frozenset(), ""))
-
     def _link_up(self) -> None:
         self.spawn(self._compare(list(self.delivery.feeds.values())))
         self.ephemeral.sides_changed(list(self.delivery.feeds))
-        unreported, self._unreported = self._unreported, {}
-        for actor in unreported.values():
-            if actor.id not in self.people:
-                self.spawn(self._agent_left(actor))
-        for here in self.people.values():
-            if here and here[0].actor.role is Role.AGENT:
-                self.spawn(self._tell(0, here[0].actor))
+        self.seats.link_up()
 
     # --- from elsewhere ---------------------------------------------------------------------------------------
 
@@ -478,7 +316,7 @@ class Hub:
         for _, thread in hint.get("grown", ()):
             self.delivery.look(UUID(thread))
         if hint.get("agents"):
-            self.reread(UUID(agent) for agent in hint["agents"])
+            self.rooms.reread(UUID(agent) for agent in hint["agents"])
         if "frame" in hint:
             self._tell_frame(hint)
         if hint.get("ended"):
@@ -515,8 +353,9 @@ class Hub:
             if not self.links.up:
                 due = list(feeds.values())
             else:
-                self._fresh = {thread: until for thread, until in self._fresh.items() if until >= second}
-                due = [feeds[thread] for thread in self._fresh if thread in feeds]
+                fresh = {thread: until for thread, until in self.rooms.fresh.items() if until >= second}
+                self.rooms.fresh = fresh
+                due = [feeds[thread] for thread in fresh if thread in feeds]
                 due += [feed for feed in feeds.values() if feed.thread.int % SWEEP_S == second % SWEEP_S]
             if due:
                 self._polling = True

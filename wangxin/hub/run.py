@@ -16,7 +16,8 @@ import asyncpg
 from wangxin.config import Settings
 from wangxin.hub import server
 from wangxin.hub.door import Door
-from wangxin.hub.hub import Hub, Told
+from wangxin.hub.hub import Hub
+from wangxin.hub.seats import Told
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
 from wangxin.storage import postgres

@@ -1,0 +1,163 @@
+"""Who follows which thread here, and what happens to them when it changes hands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import orjson
+
+from wangxin.hub import views, wire
+from wangxin.hub.delivery import Feed
+from wangxin.hub.peer import Hold, Peer, Side
+from wangxin.hub.session import Stage
+from wangxin.model import limits
+from wangxin.model.actor import Role
+from wangxin.protocol.answers import ThreadGone, ThreadUpdate, ThreadView
+from wangxin.protocol.close_codes import CloseCode
+from wangxin.storage.postgres import TRANSIENT
+from wangxin.storage.threads import ThreadRow, read_receipts, read_threads
+
+if TYPE_CHECKING:
+    from wangxin.hub.hub import Hub
+
+FRESH_S = 3
+"""A thread just attached is compared a few times: another node may have committed before it heard of us."""
+HELD = frozenset({"assigned", "parked", "wrap_up"})
+
+
+class Rooms:
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._refreshing: set[UUID] = set()
+        self._rereading: set[Peer] = set()
+        self.fresh: dict[UUID, int] = {}
+        """Threads attached a moment ago, and until which second they count as that."""
+
+    def view(self, peer: Peer, row: ThreadRow) -> ThreadView:
+        assert peer.party is not None
+        feed = self._hub.delivery.feeds.get(row.thread)
+        name = orjson.loads(self._hub.names.get("agent", row.agent) or '""') if row.agent else ""
+        return views.thread_view(peer.party, row, feed.receipts.values() if feed else (), name)
+
+    # --- holds ------------------------------------------------------------------------------------------------
+
+    def follow(self, peer: Peer, row: ThreadRow, side: Side, mode: str, after: Sequence[int] | None) -> Hold:
+        known = row.thread in self._hub.delivery.feeds
+        hold = self._hub.delivery.hold(peer, row, side, mode, after)
+        if not known:
+            self.fresh[row.thread] = self._hub.wheel.second + FRESH_S
+        self._sides(hold.feed)
+        return hold
+
+    def let_go(self, hold: Hold) -> None:
+        if self._hub.delivery.release(hold):
+            self._hub.links.here(hold.feed.thread, None)
+            self.fresh.pop(hold.feed.thread, None)
+            self._hub.ephemeral.sides_changed([hold.feed.thread])
+        else:
+            self._sides(hold.feed)
+
+    def _sides(self, feed: Feed) -> None:
+        self._hub.links.here(feed.thread, feed.sides())
+        self._hub.ephemeral.sides_changed([feed.thread])
+
+    async def attach(self, peer: Peer, row: ThreadRow, side: Side, mode: str) -> None:
+        """Follow one more thread from now on."""
+        if row.thread in peer.holds or len(peer.holds) >= limits.THREADS_PER_CONNECTION_MAX:
+            return
+        hold = self.follow(peer, row, side, mode, None)
+        await self._hub.links.settled()
+        receipts = await read_receipts(self._hub.pool, [(row.shop, row.thread)])
+        hold.feed.receipts.update({receipt.party: receipt for receipt in receipts})
+        await self._hub.names.fetch([row.agent] if row.agent else [])
+        peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
+        if await self._hub.delivery.catch_up(peer, [hold]):
+            for frame in self._hub.ephemeral.frames(hold.feed, hold):
+                peer.send(frame)
+
+    def drop(self, hold: Hold, reason: str) -> None:
+        self.let_go(hold)
+        hold.peer.send(wire.answer(ThreadGone(thread=hold.feed.thread, reason=reason)))
+
+    # --- moves ------------------------------------------------------------------------------------------------
+
+    def moved(self, feed: Feed) -> None:
+        """A state event went by: agents hear no more until it is known whether the thread is still theirs."""
+        for hold in feed.holds:
+            if hold.side == "agent" and hold.cursors is None:
+                hold.cursors = list(feed.sent)
+        if not self._refreshing:
+            self._hub.spawn(self._refresh())
+        self._refreshing.add(feed.thread)
+
+    async def _refresh(self) -> None:
+        await asyncio.sleep(0)
+        while self._refreshing:
+            feeds = [self._hub.delivery.feeds[t] for t in self._refreshing if t in self._hub.delivery.feeds]
+            self._refreshing.clear()
+            if not feeds:
+                return
+            try:
+                rows = await read_threads(self._hub.pool, [(feed.shop, feed.thread) for feed in feeds])
+                await self._hub.names.fetch(row.agent for row in rows if row.agent is not None)
+            except TRANSIENT:
+                self._refreshing.update(feed.thread for feed in feeds)
+                await asyncio.sleep(0.2)
+                continue
+            for row in rows:
+                feed = self._hub.delivery.feeds.get(row.thread)
+                if feed is not None:
+                    self._stand(feed, row)
+
+    def _stand(self, feed: Feed, row: ThreadRow) -> None:
+        changed = not views.same_standing(feed.row, row)
+        feed.row = row
+        for hold in list(feed.holds):
+            peer = hold.peer
+            if hold.side == "agent" and (row.agent != peer.actor.id or row.state not in HELD):
+                self.drop(hold, row.state)
+                continue
+            if changed:
+                peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
+            if hold.side == "agent" and hold.cursors is not None:
+                self._hub.spawn(self._resume(peer, hold))
+
+    async def _resume(self, peer: Peer, hold: Hold) -> None:
+        try:
+            await self._hub.delivery.catch_up(peer, [hold])
+        except TRANSIENT:
+            peer.close(CloseCode.STORE_AWAY, "come back and resume")
+
+    def reread(self, agents: Iterable[UUID]) -> None:
+        """These agents' threads changed: attach what is new, drop what is gone."""
+        for agent in agents:
+            for peer in self._hub.people.get(agent, ()):
+                if peer.actor.role is Role.AGENT and peer.session.stage is Stage.LIVE and peer not in self._rereading:
+                    self._rereading.add(peer)
+                    self._hub.spawn(self._reread(peer))
+
+    async def _reread(self, peer: Peer) -> None:
+        try:
+            await asyncio.sleep(0)
+            self._rereading.discard(peer)
+            assert peer.party is not None
+            rows = await self._hub.door.threads_of(peer.party)
+            now = {row.thread: row for row in rows}
+            for hold in list(peer.holds.values()):
+                if hold.side == "agent" and hold.feed.thread not in now:
+                    self.moved(hold.feed)  # the refresh looks again and says why
+            for row in rows:
+                held = peer.holds.get(row.thread)
+                if held is None:
+                    await self.attach(peer, row, "agent", "")
+                elif held.side == "watch":
+                    self.let_go(held)
+                    await self.attach(peer, row, "agent", "")
+                elif not views.same_standing(held.feed.row, row):
+                    self.moved(held.feed)
+        except TRANSIENT:
+            await asyncio.sleep(0.5)
+            self.reread([peer.actor.id])
