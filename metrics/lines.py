@@ -19,7 +19,7 @@ EVENTS: dict[str, Event] = {
     "conversation.opened": Event.OPENED,
     "handoff.requested": Event.HANDOFF,
     "conversation.assigned": Event.ASSIGNED,
-    "conversation.transferred": Event.ASSIGNED,
+    "conversation.transferred": Event.TRANSFERRED,
     "conversation.reclaimed": Event.QUEUED,
     "conversation.parked": Event.PARKED,
     "conversation.resumed": Event.RESUMED,
@@ -71,7 +71,8 @@ def line_of(
 
 
 def _routing(at_ms: int, conversation: UUID | None, kind: str, body: dict[str, Any]) -> Line | None:
-    if kind != "routing" or not body.get("agent"):
+    # Only an assignment names a pool; that a conversation went back into the line is told by its public event.
+    if kind != "routing" or not body.get("agent") or not body.get("pool"):
         return None
     return Line(
         0,
@@ -81,5 +82,5 @@ def _routing(at_ms: int, conversation: UUID | None, kind: str, body: dict[str, A
         "routing",
         event=Event.ROUTED,
         agent=UUID(body["agent"]),
-        pool=UUID(body["pool"]) if body.get("pool") else None,
+        pool=UUID(body["pool"]),
     )

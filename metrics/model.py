@@ -53,6 +53,7 @@ class Event(StrEnum):
     UNQUEUED = "unqueued"  # the shopper gave up waiting and goes on with the bot
     ASSIGNED = "assigned"
     ROUTED = "routed"  # the internal line beside an assignment, which alone names agent and pool; before or after it
+    TRANSFERRED = "transferred"  # given away: to the line, or to whom the routing line beside it names
     PARKED = "parked"
     RESUMED = "resumed"
     MESSAGE_BOX = "message_box"
@@ -63,7 +64,9 @@ class Event(StrEnum):
     RATED = "rated"
 
 
-NEEDS_ANSWER = frozenset({"text", "image", "video", "voice", "file", "location", "product", "order", "form", "cards"})
+NEEDS_ANSWER = frozenset(
+    {"text", "image", "video", "voice", "file", "location", "product", "order", "form_answer", "cards"}
+)
 """Kinds of shopper message that ask for a reply. Read receipts, coupon claims, ratings and stickers do not."""
 
 

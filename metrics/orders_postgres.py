@@ -25,6 +25,37 @@ async def changed_orders(conn: Connection, *, within_s: int | None) -> set[tuple
     return {(row["shop_id"], row["shopper_id"]) for row in rows}
 
 
+async def members(conn: Connection, shoppers: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """(shop, shopper) of those who are meant: a guest who logged in later is that member."""
+    rows = await conn.fetch(
+        """select s.shop_id, coalesce(s.merged_into, s.id) as id from unnest($1::uuid[], $2::uuid[]) w(shop, shopper)
+           join shopper s on s.shop_id = w.shop and s.id = w.shopper""",
+        [shop for shop, _ in shoppers],
+        [shopper for _, shopper in shoppers],
+    )
+    return {(row["shop_id"], row["id"]) for row in rows}
+
+
+async def credit_nameless(conn: Connection, *, within_s: int | None) -> int:
+    """Paid orders that name no shopper follow nobody's words; returns how many were written."""
+    done: str = await conn.execute(
+        """insert into order_credit (shop_id, order_id, rule, part, kind, orders, paid_fen, converted_at, day,
+             order_changed_at)
+           select o.shop_id, o.id, r.rule, 0, 'silent', 1, o.amount_fen, o.paid_at, (o.paid_at at time zone s.tz)::date,
+             o.changed_at
+           from shop_order o join shop s on s.shop_id = o.shop_id cross join unnest($2::text[]) r(rule)
+           where o.paid_at is not null and o.shopper_id is null
+             and ($1::int is null or o.changed_at > clock_timestamp() - $1 * interval '1 second')
+             and not exists (select from order_credit c where c.shop_id = o.shop_id and c.order_id = o.id
+                             and c.order_changed_at = o.changed_at)
+           on conflict (shop_id, order_id, rule, part) do update set paid_fen = excluded.paid_fen,
+             converted_at = excluded.converted_at, day = excluded.day, order_changed_at = excluded.order_changed_at""",
+        within_s,
+        list(RULES),
+    )
+    return int(done.split()[-1]) // len(RULES)
+
+
 async def credit_orders(conn: Connection, shop: UUID, shoppers: Sequence[UUID], calendar: Calendar) -> int:
     """Attributes every paid order of these shoppers anew, by every rule; returns how many orders."""
     attributed = await attributions(conn, shop, shoppers, calendar)
@@ -76,21 +107,26 @@ async def attributions(
         )
     ]
     columns = ", ".join(
-        f"at_ms({name}) as {name}" if kind == "timestamptz" else name for name, kind in TOUCH.columns.items()
+        f"at_ms(x.{name}) as {name}" if kind == "timestamptz" else f"x.{name}" for name, kind in TOUCH.columns.items()
     )
     touches: dict[UUID, list[Row]] = {}
     for row in await conn.fetch(
-        f"select {columns} from touch where shop_id = $1 and shopper_id = any($2)", shop, shoppers
-    ):
-        touches.setdefault(row["shopper_id"], []).append(dict(row))
-    bots: dict[UUID, list[int]] = {}
-    for row in await conn.fetch(
-        "select shopper_id, at_ms(last_bot_at) as ms from tally where shop_id = $1 and shopper_id = any($2)"
-        " and last_bot_at is not null",
+        f"select coalesce(s.merged_into, s.id) as member, {columns} from touch x"
+        " join shopper s on s.shop_id = x.shop_id and s.id = x.shopper_id"
+        " where x.shop_id = $1 and (s.id = any($2) or s.merged_into = any($2))",
         shop,
         shoppers,
     ):
-        bots.setdefault(row["shopper_id"], []).append(row["ms"])
+        touches.setdefault(row["member"], []).append(dict(row))
+    bots: dict[UUID, list[int]] = {}
+    for row in await conn.fetch(
+        "select coalesce(s.merged_into, s.id) as member, at_ms(x.last_bot_at) as ms from tally x"
+        " join shopper s on s.shop_id = x.shop_id and s.id = x.shopper_id"
+        " where x.shop_id = $1 and (s.id = any($2) or s.merged_into = any($2)) and x.last_bot_at is not null",
+        shop,
+        shoppers,
+    ):
+        bots.setdefault(row["member"], []).append(row["ms"])
     found = []
     for order in orders:
         assert order.shopper is not None

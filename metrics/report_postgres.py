@@ -131,16 +131,18 @@ async def _tallies(conn: Connection, by: By, common: tuple[Any, ...], group: Any
 
 # Whether a conversation was an enquiry: by its topic, else not if the shopper had bought within 21 days before it and
 # orders nothing new until the next day 24:00. The same as conversion.is_enquiry.
-_ENQUIRY = """select t.shop_id, t.shopper_id, t.conversation_id, t.pool_id, t.agent_id, t.day, t.hour,
+_ENQUIRY = """select t.shop_id, coalesce(p.merged_into, p.id) as shopper_id, t.conversation_id, t.pool_id,
+    t.agent_id, t.day, t.hour,
     t.shopper_messages > 0 and t.human_messages > 0 as served
   from tally t join conversation c on c.shop_id = t.shop_id and c.id = t.conversation_id
   join shop s on s.shop_id = t.shop_id
+  join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id
   where t.shop_id = $1 and t.day between $2 and $3 and t.shopper_messages > 0
     and (t.enqueued_at is not null or t.human_messages > 0)
     and case when c.topic <> '' then c.topic <> 'after_sales' else
-      not exists (select from shop_order o where o.shop_id = t.shop_id and o.shopper_id = t.shopper_id
+      not exists (select from shop_order o where o.shop_id = t.shop_id and o.shopper_id = coalesce(p.merged_into, p.id)
         and o.paid_at >= t.opened_at - interval '21 days' and o.paid_at < t.opened_at)
-      or exists (select from shop_order o where o.shop_id = t.shop_id and o.shopper_id = t.shopper_id
+      or exists (select from shop_order o where o.shop_id = t.shop_id and o.shopper_id = coalesce(p.merged_into, p.id)
         and o.created_at >= t.opened_at and o.created_at < (t.day + 2)::timestamp at time zone s.tz) end"""
 
 

@@ -43,9 +43,10 @@ class Figures:
                 async with conn.transaction():
                     lines, concerned = await record.fold_threads(conn, grown)
                     # In the same transaction: new words may decide over orders that are there already.
-                    credited += await self._credit(conn, concerned)
+                    credited += await self._credit(conn, await orders.members(conn, sorted(concerned)))
             async with conn.transaction():
                 credited += await self._credit(conn, await orders.changed_orders(conn, within_s=within_s))
+                credited += await orders.credit_nameless(conn, within_s=within_s)
         return Swept(lines, len(grown), credited, len(grown) == THREADS_MAX)
 
     async def catch_up(self) -> Swept:

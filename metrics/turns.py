@@ -176,9 +176,8 @@ class _Run:
         return agent, self.pool, self.provider
 
     def _bot(self, line: Line) -> None:
-        tally = self.tally
-        tally.bot_messages += 1
-        tally.last_bot_ms = line.at_ms
+        self.tally.bot_messages += 1
+        self.tally.last_bot_ms = line.at_ms
         self.replied = None
         if self.open is not None:
             self.open.bot_ms = line.at_ms if self.open.bot_ms is None else self.open.bot_ms
@@ -248,22 +247,25 @@ class _Run:
                 self._open_turn(line, "handoff")
             else:
                 self._human_due(line.at_ms)
-        if tally.enqueued_ms is None:
-            tally.enqueued_ms = line.at_ms
+        tally.enqueued_ms = line.at_ms if tally.enqueued_ms is None else tally.enqueued_ms
 
     def _on_queued(self, line: Line) -> None:
         if self.stage is Stage.BOT:
             self._on_handoff(line)
-        elif self.stage in (Stage.ASSIGNED, Stage.PARKED):
-            self.tally.transfers += 1
-        if self.tally.enqueued_ms is None:
-            self.tally.enqueued_ms = line.at_ms
+        self.tally.transfers += self.stage in (Stage.ASSIGNED, Stage.PARKED)
+        self.tally.enqueued_ms = line.at_ms if self.tally.enqueued_ms is None else self.tally.enqueued_ms
         # While it waits, the owner of the stage is charged: the pool the line names, else the shop.
         self._hand_over(line.at_ms, line.pool, None)
         self.stage = Stage.WAITING
         self.agent = self.listed_ms = None
         self.routed = False
         self.pool, self.provider = line.pool, line.provider
+
+    def _on_transferred(self, line: Line) -> None:
+        if self.routed and self.listed_ms == line.at_ms:
+            self.routed = False  # the routing line beside it came first and said to whom
+        else:
+            self._on_queued(line)
 
     def _on_unqueued(self, line: Line) -> None:
         if self.open is not None:
@@ -312,8 +314,7 @@ class _Run:
         self.stage = Stage.PARKED
 
     def _on_resumed(self, line: Line) -> None:
-        self.stage = Stage.ASSIGNED if self.agent is not None else Stage.WAITING
-        self.routed = False
+        self.stage, self.routed = (Stage.ASSIGNED if self.agent is not None else Stage.WAITING), False
 
     def _on_message_box(self, line: Line) -> None:
         if self.stage is Stage.BOT:
@@ -370,12 +371,9 @@ class _Run:
                 self.human_turns -= 1
 
     def _on_blocked(self, line: Line) -> None:
-        self.blocked = True
-        if self.open is not None:
+        self.blocked = line.event is Event.BLOCKED
+        if self.open is not None and self.blocked:
             self.open.excluded = "blocked"
-
-    def _on_unblocked(self, line: Line) -> None:
-        self.blocked = False
 
     def _on_rated(self, line: Line) -> None:
         # A late rating belongs to the conversation it names; only the current one is still in hand.
@@ -390,12 +388,13 @@ _EVENTS = {
     Event.UNQUEUED: _Run._on_unqueued,
     Event.ASSIGNED: _Run._on_assigned,
     Event.ROUTED: _Run._on_routed,
+    Event.TRANSFERRED: _Run._on_transferred,
     Event.PARKED: _Run._on_parked,
     Event.RESUMED: _Run._on_resumed,
     Event.MESSAGE_BOX: _Run._on_message_box,
     Event.CLOSED: _Run._on_closed,
     Event.RECALLED: _Run._on_recalled,
     Event.BLOCKED: _Run._on_blocked,
-    Event.UNBLOCKED: _Run._on_unblocked,
+    Event.UNBLOCKED: _Run._on_blocked,
     Event.RATED: _Run._on_rated,
 }

@@ -148,3 +148,29 @@ async def test_nothing_of_one_shop_is_in_anothers_verdict(pool: asyncpg.Pool, sh
     await figures.catch_up()
     assert (await figures.verify(shop.id)).rows == 0
     assert (await figures.verify(other.id)).rows > 0
+
+
+async def test_a_guests_words_count_for_the_member_he_turns_out_to_be(
+    pool: asyncpg.Pool, shop: Shop, chat: Chat
+) -> None:
+    await a_served_conversation(Counter(pool, chat), BEN, NIGHT)
+    member = await make_chat(pool, shop.id, "会员", external_id="m-1")
+    await pool.execute("update shopper set merged_into = $1 where id = $2", member.shopper, chat.shopper)
+    await Counter(pool, member).orders("A1", 100)
+    figures = Figures(pool)
+    await figures.catch_up()
+    assert await pool.fetchval("select agent_id from order_credit where rule = 'last_touch'") == BEN
+    assert (await figures.verify(shop.id)).differences == 0
+
+
+async def test_an_order_without_a_shopper_is_silent_until_its_shopper_is_known(pool: asyncpg.Pool, chat: Chat) -> None:
+    counter, figures = Counter(pool, chat), Figures(pool)
+    await a_served_conversation(counter)
+    await counter.orders("A1", 100)
+    await pool.execute("update shop_order set shopper_id = null")
+    assert (await figures.sweep()).orders == 1
+    assert (await figures.sweep()).orders == 0
+    assert await pool.fetchval("select distinct kind from order_credit") == "silent"
+    await pool.execute("update shop_order set shopper_id = $1, changed_at = clock_timestamp()", chat.shopper)
+    await figures.sweep()
+    assert await pool.fetchval("select distinct kind from order_credit") == "touched"

@@ -228,3 +228,17 @@ def test_an_internal_routing_line_names_the_agent_whether_it_comes_before_or_aft
         assert (turn.agent, turn.pool, turn.transfers, turn.agent_wait_ms) == (ANNA, OWN, 0, SECOND)
         assert turn.stints == (Stint(None, None, 0, 1_000), Stint(OWN, ANNA, 1_000, 2_000))
         assert talk.tally().transfers == 0
+
+
+def test_a_transfer_counts_once_whether_it_goes_through_the_line_or_to_a_named_colleague() -> None:
+    begun = Talk(stage=Stage.WAITING).asks().event(Event.ASSIGNED).event(Event.ROUTED, agent=ANNA, pool=OWN)
+    through_line = begun.after(SECOND).event(Event.TRANSFERRED).after(SECOND).event(Event.ASSIGNED)
+    through_line.event(Event.ROUTED, agent=BEN, pool=NIGHT)
+    named = Talk(stage=Stage.WAITING).asks().event(Event.ASSIGNED).event(Event.ROUTED, agent=ANNA, pool=OWN)
+    named.after(2 * SECOND).event(Event.TRANSFERRED).event(Event.ROUTED, agent=BEN, pool=NIGHT)
+    for talk in (through_line, named):
+        turn = talk.after(SECOND).replies(BEN).turn()
+        assert (turn.agent, turn.pool, turn.transfers, turn.agent_wait_ms) == (BEN, NIGHT, 1, SECOND)
+        assert talk.tally().transfers == 1
+    assert [stint.agent for stint in through_line.turn().stints] == [ANNA, None, BEN]
+    assert [stint.agent for stint in named.turn().stints] == [ANNA, BEN]
