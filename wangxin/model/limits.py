@@ -37,7 +37,11 @@ FORM_FIELDS_MAX = 10
 
 # --- people ----------------------------------------------------------------------------------------------------
 TOKEN_MS_MAX = 3_600_000
-LOGIN_TRIES_PER_MINUTE = 10
+LOGIN_TRIES_PER_MINUTE = 10  # of one login from one address; above: error login.too_often
+LOGIN_TRIES_PER_MINUTE_LOGIN = 30  # of one login from anywhere
+LOGIN_TRIES_PER_MINUTE_ADDRESS = 60  # from one address: a whole team may sit behind it
+LOGINS_AT_ONCE = 2  # passwords checked side by side (64 MiB each); the others wait
+GUESTS_PER_MINUTE_ADDRESS = 60  # new visitor tokens; above: error guest.too_often
 PASSWORD_CHARS_MIN = 8
 PASSWORD_CHARS_MAX = 200
 NAME_CHARS_MAX = 60
@@ -74,7 +78,20 @@ RULES_PER_SHOP_MAX = 500
 SHOP_EVENT_BYTES_MAX = 65_536  # a larger CloudEvent: event.too_large
 
 # --- the web edge ----------------------------------------------------------------------------------------------
-REQUEST_BYTES_MAX = 1_048_576
+REQUEST_BYTES_MAX = 1_048_576  # larger (but for uploads): error request.too_large
+UPLOADS_PER_MINUTE = 30  # of one person; above: error media.too_often
+UPLOADS_AT_ONCE = 4  # checked side by side in one web process; the others wait
+IMAGE_SIDE_MAX = 12_000  # pixels of one side; above: error media.too_large
+IMAGE_CHILD_MS_MAX = 20_000  # a picture that takes longer to re-encode: error media.broken
+IMAGE_CHILD_BYTES_MAX = 1_536 * 1024 * 1024  # address space of the child that decodes a picture
+IMAGE_FRAMES_MAX = 200  # of an animated picture; above: error media.too_large
+IMAGE_SIDE_KEPT = 4_096  # larger pictures are stored at this size
+THUMB_SIDE = 480
+VIDEO_BOXES_MAX = 20_000  # parts of a video file; above: error media.broken
+MEDIA_IDS_MAX = 100  # links asked for at once
+TUNNEL_CONNECT_MS_MAX = 2_000  # a hub that does not take the line by then: the next one is tried
+TUNNEL_HANDSHAKE_BYTES_MAX = 65_536
+TUNNEL_HIGH_BYTES = 262_144  # waiting for the slower side; above: the faster side is no longer read
 PAGE_MAX = 200
 
 assert TEXT_CHARS_MAX * 4 <= BODY_BYTES_MAX <= FRAME_BYTES_MAX, "the longest text must fit its body, the body its frame"
