@@ -1,0 +1,1 @@
+"""The HTTP edge: pages, REST, uploads, and the tunnel that brings sockets to the hubs."""

@@ -68,3 +68,6 @@ create table media (
 );
 create index media_by_owner on media (shop_id, owner_id, created_at);
 select wall_shop('media');
+
+-- Whether an upload stands in a line that somebody may see.
+create index entry_by_media on entry (shop_id, (body->>'media')) where body ? 'media';

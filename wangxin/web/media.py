@@ -1,0 +1,184 @@
+"""Uploads: pictures and short videos, typed by what they are and never by their name, and signed links to them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import FileResponse, Response
+from pydantic import BaseModel, Field
+from starlette.datastructures import UploadFile
+
+from wangxin import auth, clock
+from wangxin.edge import Deps
+from wangxin.model import limits
+from wangxin.model.actor import Actor, Role
+from wangxin.model.refusals import Refusal, not_found
+from wangxin.protocol.base import Id
+from wangxin.storage.objects import Objects, Variant
+from wangxin.web import media_record, video
+from wangxin.web.login import Asked
+from wangxin.web.media_record import Media
+from wangxin.web.pictures import reencode
+from wangxin.web.rate import Rate
+
+_VIDEO_HEADS = (b"\x1a\x45\xdf\xa3",)
+_UNWANTED = re.compile(r"[\x00-\x1f\x7f/\\<>\"]|[\u202a-\u202e\u2066-\u2069]")
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "picture or video"},
+                        "poster": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "with a video: one of its frames, as a picture",
+                        },
+                        "shop": {"type": "string", "format": "uuid", "description": "needed by who has several shops"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class MediaLink(BaseModel):
+    """``original`` and ``thumb`` are links for ten minutes; ``thumb`` is a small JPEG (of a video: its poster)."""
+
+    id: UUID
+    kind: str
+    mime: str
+    bytes: int
+    width: int
+    height: int
+    duration_ms: int | None
+    original: str
+    thumb: str
+    expires_ms: int
+
+
+class LinksAsked(Asked):
+    ids: Annotated[tuple[Id, ...], Field(max_length=limits.MEDIA_IDS_MAX, strict=False)]
+
+
+class Links(BaseModel):
+    """Of those asked for, the ones the asker may see."""
+
+    links: tuple[MediaLink, ...]
+
+
+def _link(media: Media, key: str, now_ms: int) -> MediaLink:
+    signed = auth.sign_media(media.id, media.shop, key, now_ms)
+    return MediaLink(
+        id=media.id, kind=media.kind, mime=media.mime, bytes=media.bytes, width=media.width, height=media.height,
+        duration_ms=media.duration_ms, original=f"/media/{signed}/original", thumb=f"/media/{signed}/thumb",
+        expires_ms=now_ms + limits.MEDIA_LINK_MS,
+    )  # fmt: skip
+
+
+async def _whole(part: object, field: str, most: int) -> bytes:
+    if not isinstance(part, UploadFile):
+        raise Refusal("request.invalid", "a file is missing", field=field, status=422)
+    content = await part.read(most + 1)
+    if len(content) > most:
+        raise Refusal("media.too_large", f"at most {most // 2**20} MB", field=field, status=413)
+    return content
+
+
+def _shop(actor: Actor, asked: object) -> UUID:
+    if asked is None and len(actor.shops) == 1:
+        return next(iter(actor.shops))
+    try:
+        return Deps.belongs(actor, UUID(str(asked)))
+    except ValueError:
+        raise not_found("shop") from None
+
+
+def router(deps: Deps, rate: Rate, objects: Objects) -> APIRouter:
+    routes = APIRouter(prefix="/media", tags=["media"])
+    chatting = deps.require(Role.SHOPPER, Role.AGENT, Role.MERCHANT)
+
+    @routes.post("", status_code=201, openapi_extra=_UPLOAD)
+    async def upload(request: Request, actor: Actor = Depends(chatting)) -> MediaLink:
+        """Store a picture (10 MB) or a video (60 s, 50 MB). Pictures are re-encoded without place and device."""
+        # The body is read here and not by a parameter: who may not upload must not fill the disk first.
+        now = clock.now_ms()
+        await rate.spend("upload", str(actor.id), limits.UPLOADS_PER_MINUTE, now, code="media.too_often")
+        async with request.form(max_files=2, max_fields=4) as form:
+            shop = _shop(actor, form.get("shop"))
+            content = await _whole(form.get("file"), "file", limits.VIDEO_BYTES_MAX)
+            is_video = content[4:8] == b"ftyp" or content.startswith(_VIDEO_HEADS)
+            poster = await _whole(form.get("poster"), "poster", limits.IMAGE_BYTES_MAX) if is_video else b""
+            name = str(getattr(form.get("file"), "filename", "") or "")
+        media_id = clock.new_id()
+        if is_video:
+            checked = video.read(content)
+            still = await reencode(poster)
+            kept, thumb, mime = checked.content, still.thumb, checked.mime
+            width, height, duration_ms = checked.width, checked.height, checked.duration_ms
+        else:
+            if len(content) > limits.IMAGE_BYTES_MAX:
+                raise Refusal("media.too_large", "a picture may have 10 MB at most", field="file", status=413)
+            picture = await reencode(content)
+            kept, thumb, mime = picture.content, picture.thumb, picture.mime
+            width, height, duration_ms = picture.width, picture.height, None
+        media = Media(
+            shop, media_id, "video" if is_video else "image", mime, len(kept), width, height, duration_ms,
+            _UNWANTED.sub("", name)[:100],
+        )  # fmt: skip
+        await objects.put(shop, media_id, "original", kept)
+        await objects.put(shop, media_id, "thumb", thumb)
+        async with deps.scope(actor, shop) as conn:
+            await media_record.keep(conn, media, actor.id, hashlib.sha256(kept).digest())
+        return _link(media, deps.gate.key, clock.now_ms())
+
+    @routes.post("/links")
+    async def links(asked: LinksAsked, actor: Actor = Depends(chatting)) -> Links:
+        """Fresh links for uploads that are one's own, or stand in a thread one may see."""
+        async with deps.scope(actor) as conn:
+            found = await media_record.visible(conn, actor, asked.ids)
+        now = clock.now_ms()
+        return Links(links=tuple(_link(media, deps.gate.key, now) for media in found))
+
+    return routes
+
+
+_AS_A_FILE = {
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, max-age=600",
+}
+_SUFFIX = {
+    "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "video/mp4": "mp4", "video/webm": "webm"
+}  # fmt: skip
+
+
+def serving(deps: Deps, objects: Objects) -> APIRouter:
+    """``/media/<signed>/<variant>``: the link is the permission, and it ends soon."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/media/{signed}/{variant}")
+    async def serve(signed: str, variant: Variant) -> Response:
+        media_id, shop = auth.verify_media(signed, deps.gate.key, clock.now_ms())
+        async with deps.pool.acquire() as conn:
+            media = await media_record.read(conn, shop, media_id)
+        path = await objects.find(shop, media_id, variant)
+        if media is None or path is None:
+            raise not_found("media")
+        mime = media.mime if variant == "original" else "image/jpeg"
+        return FileResponse(
+            path, media_type=mime, headers=_AS_A_FILE, filename=f"{media_id.hex}.{_SUFFIX[mime]}",
+            content_disposition_type="attachment",
+        )  # fmt: skip
+
+    return routes

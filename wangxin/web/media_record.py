@@ -1,0 +1,70 @@
+"""Uploads in the record, and who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from wangxin.model.actor import Actor, Role
+from wangxin.storage.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An upload. ``duration_ms`` is None for a picture."""
+
+    shop: UUID
+    id: UUID
+    kind: str
+    mime: str
+    bytes: int
+    width: int
+    height: int
+    duration_ms: int | None
+    name: str
+
+
+_COLUMNS = "m.shop_id, m.id, m.kind, m.mime, m.bytes, m.width, m.height, m.duration_ms, m.name"
+
+
+async def keep(conn: Connection, media: Media, owner: UUID, digest: bytes) -> None:
+    await conn.execute(
+        "insert into media (shop_id, id, owner_id, kind, mime, bytes, width, height, duration_ms, name, digest)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        media.shop, media.id, owner, media.kind, media.mime, media.bytes, media.width, media.height, media.duration_ms,
+        media.name, digest,
+    )  # fmt: skip
+
+
+async def read(conn: Connection, shop: UUID, media: UUID) -> Media | None:
+    row = await conn.fetchrow(f"select {_COLUMNS} from media m where m.shop_id = $1 and m.id = $2", shop, media)
+    return None if row is None else Media(*row.values())
+
+
+# An upload stands in a line if its sender uploaded it himself, or a machine of the shop sent it: otherwise anybody
+# could write down somebody else's id and would be given the link. What was recalled shows nothing any more.
+_IN_A_LINE = """exists (
+  select 1 from entry e join thread t on t.shop_id = e.shop_id and t.id = e.thread_id
+    left join shopper s on s.shop_id = t.shop_id and s.id = t.shopper_id
+   where e.shop_id = m.shop_id and e.body ? 'media' and e.body->>'media' = m.id::text and e.recalled_at is null
+     and (e.sender_id = m.owner_id or e.sender_kind in ('bot', 'push', 'system')) and {mine})"""
+_MINE = {
+    "shopper": "e.lane = 0 and (t.shopper_id = $2 or s.merged_into = $2)",
+    "own": "true",
+    # As long as the conversation is his: after a transfer its pictures are the next agent's to see.
+    "outsourced": "(t.agent_id = $2 or exists (select 1 from conversation c where c.shop_id = e.shop_id"
+    " and c.id = e.conversation_id and c.agent_id = $2))",
+}
+
+
+async def visible(conn: Connection, actor: Actor, wanted: Sequence[UUID]) -> list[Media]:
+    """Those of ``wanted`` that the actor uploaded, or that stand in a line he may see. Runs within his shops' scope."""
+    viewer = "shopper" if actor.role is Role.SHOPPER else "own" if actor.provider is None else "outsourced"
+    mine = _MINE[viewer]
+    rows = await conn.fetch(
+        f"select {_COLUMNS} from media m where m.id = any($1) and (m.owner_id = $2 or {_IN_A_LINE.format(mine=mine)})",
+        list(wanted),
+        actor.id,
+    )
+    return [Media(*row.values()) for row in rows]
