@@ -37,6 +37,37 @@ async def add_pool(
     )  # fmt: skip
 
 
+async def change_pool(conn: Connection, shop: UUID, pool: UUID, name: str, state: str, hours: Hours | None) -> bool:
+    """Change a pool of the shop's own; False: there is none."""
+    done = await conn.fetchval(
+        "update pool set name = $3, state = $4, hours = $5 where owner_id = $1 and id = $2 and kind = 'in_house'"
+        " returning true",
+        shop, pool, name, state, None if hours is None else HOURS.dump_python(hours, mode="json"),
+    )  # fmt: skip
+    return bool(done)
+
+
+async def own_agent(conn: Connection, shop: UUID, agent: UUID) -> bool:
+    """Whether the account is one of the shop's own agents."""
+    if await conn.fetchval("select true from seat where owner_id = $1 and agent_id = $2", shop, agent):
+        return True
+    found = await conn.fetchval(
+        """select true from account a join account_shop s on s.account_id = a.id and s.shop_id = $1
+            where a.id = $2 and a.role = 'agent' and a.provider_id is null and a.disabled_at is null""",
+        shop,
+        agent,
+    )
+    return bool(found)
+
+
+async def provider_of(conn: Connection, shop: UUID, contract: UUID) -> UUID | None:
+    """The provider of a contract; None: the shop has no such contract."""
+    found: UUID | None = await conn.fetchval(
+        "select provider_id from contract where shop_id = $1 and id = $2 limit 1", shop, contract
+    )
+    return found
+
+
 async def put_seat(
     conn: Connection,
     owner: UUID,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from dispatcher.hours import Hours
-from dispatcher.model import Contract, Id, Policy
+from dispatcher.model import AgentRule, Contract, Id, Policy, TriggerKind
+from wangxin.model import limits
 
 _Topic = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 _Fen = Annotated[int, Field(ge=0, le=10**12)]
@@ -114,3 +115,67 @@ def to_contract(
 
 POLICY: TypeAdapter[Policy] = TypeAdapter(Policy)
 HOURS: TypeAdapter[Hours] = TypeAdapter(Hours)
+
+_WEEK_MS = 7 * 86_400_000
+_Ms = Annotated[int, Field(ge=0, le=_WEEK_MS)]
+_MaybeMs = Annotated[int | None, Field(ge=1, le=_WEEK_MS)]
+
+
+class _Trigger(Agreed):
+    kind: TriggerKind
+    above: int = Field(default=0, ge=0, le=_WEEK_MS)
+    clear_below: int | None = Field(default=None, ge=0, le=_WEEK_MS)
+    hold_ms: _Ms = 0
+
+
+class _Stage(Agreed):
+    pools: Literal["own", "preferred", "any"] | tuple[Id, ...]
+    after_ms: _Ms = 0
+    enter_if: tuple[_Trigger, ...] = Field(default=(), max_length=7)
+    mode: Literal["expand", "transfer"] = "expand"
+
+
+class _TopicRule(Agreed):
+    topic: Annotated[str, StringConstraints(max_length=40)]
+    priority: int = Field(default=5, ge=0, le=9)
+    target_ms: int = Field(default=30_000, ge=1_000, le=_WEEK_MS)
+    skill: Annotated[str, StringConstraints(max_length=40)] = ""
+
+
+class _Policy(Agreed):
+    """What a merchant may write into a policy, and within which bounds."""
+
+    version: int = 0
+    stages: tuple[_Stage, ...] = Field(min_length=1, max_length=8)
+    topics: tuple[_TopicRule, ...] = Field(default=(), max_length=50)
+    agent_rule: AgentRule = "least_loaded"
+    pool_rule: Literal["rank", "value"] = "rank"
+    margin_fen: _Fen = 0
+    commit_bonus_fen: _Fen = 50
+    sticky_window_ms: _Ms = 86_400_000
+    sticky_hold_ms: Annotated[int, Field(ge=0, le=60_000)] = 5_000
+    answer: Literal["auto", "offer"] = "auto"
+    offer_ms: Annotated[int, Field(ge=3_000, le=600_000)] = 20_000
+    transfer_offer_ms: Annotated[int, Field(ge=3_000, le=600_000)] = 30_000
+    transfer_wait_ms: Annotated[int, Field(ge=1_000, le=600_000)] = 30_000
+    first_reply_ms: _MaybeMs = 60_000
+    next_reply_ms: _MaybeMs = 120_000
+    warn_per_mille: Annotated[int, Field(ge=100, le=1_000)] = 500
+    strikes_max: Annotated[int, Field(ge=1, le=20)] = 2
+    strike_window_ms: _Ms = 1_800_000
+    exclude_ms: _Ms = 600_000
+    retry_ms: Annotated[int, Field(ge=1_000, le=600_000)] = 5_000
+    grace_ms: Annotated[int, Field(ge=0, le=600_000)] = 20_000
+    park_ms: _MaybeMs = 120_000
+    resume_reserve: Annotated[int, Field(ge=0, le=5)] = 1
+    close_idle_ms: _MaybeMs = 1_800_000
+    wrap_up_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
+    nobody_ms: _MaybeMs = 20_000
+    message_box_ms: _MaybeMs = 120_000
+    backlog_every_ms: _Ms = 30_000
+    waiting_max: Annotated[int, Field(ge=0, le=limits.WAITING_PER_SHOP_MAX)] = limits.WAITING_PER_SHOP_MAX
+
+
+def check_policy(value: dict[str, Any]) -> Policy:
+    """A policy as a merchant wrote it. Raises pydantic's ValidationError with the field that is wrong."""
+    return POLICY.validate_python(_Policy.model_validate(value).model_dump(mode="json"))
