@@ -1,0 +1,122 @@
+"""What a shop's bot knows, held in memory and built again when the merchant changes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from uuid import UUID
+
+from menus import record_postgres as record
+from menus.dialogue import Understood
+from menus.model import Menu, walk
+from menus.record_postgres import FaqEntry
+from menus.understand.matcher import NOTHING, Matcher
+from menus.understand.topics import Router, Routing, shop_router
+from menus.understand.words import Words
+from wangxin.model.limits import BOT_DEADLINE_MS
+from wangxin.storage.postgres import Pool
+
+log = logging.getLogger("wangxin.menus")
+
+SHOPS_KEPT = 200
+BUILD_DEADLINE_S = 30.0
+
+
+@lru_cache(maxsize=1)
+def common_router() -> Router:
+    """The topics of shop talk, the same for every shop that has labelled nothing itself."""
+    return shop_router()
+
+
+@dataclass(frozen=True, slots=True)
+class Brain:
+    """Immutable: one state of a shop's questions and menu. Slow calls; never from the event loop."""
+
+    revision: tuple[int, int]
+    menu: Menu | None
+    entries: dict[str, FaqEntry]
+    matcher: Matcher
+    item_of_topic: dict[str, str]
+    entry_of_topic: dict[str, str]
+
+    def understand(self, text: str) -> Understood:
+        return Understood(self.matcher.match(text), common_router().route(text))
+
+    def nearest(self, text: str, most: int) -> list[tuple[FaqEntry, float]]:
+        """Questions near to ``text`` (also half-typed), best first, each with a score."""
+        match = self.matcher.match(text)
+        return [(self.entries[c.entry], c.score) for c in match.candidates[:most]]
+
+
+def build(revision: tuple[int, int], menu: Menu | None, faq: Sequence[FaqEntry], overlay: Sequence[str]) -> Brain:
+    active = {str(e.id): e for e in faq if e.active}
+    matcher = Matcher([(id_, text) for id_, e in active.items() for text in e.phrasings], Words(overlay))
+    items = {} if menu is None else {t: i.id for _, i in reversed(list(walk(menu.items))) for t in i.topics}
+    router = common_router()
+    of_topic: dict[str, tuple[float, str]] = {}
+    for id_, entry in active.items():
+        routing = router.route(entry.phrasings[0])
+        if routing.ranked and routing.confidence > of_topic.get(routing.ranked[0][0], (0.4, ""))[0]:
+            of_topic[routing.ranked[0][0]] = (routing.confidence, id_)
+    return Brain(revision, menu, active, matcher, items, {t: id_ for t, (_, id_) in of_topic.items()})
+
+
+class Brains:
+    """One brain a shop, the most recently used kept. Building and understanding run in one thread of their own."""
+
+    def __init__(self, pool: Pool):
+        self._pool = pool
+        self._kept: OrderedDict[UUID, Brain] = OrderedDict()
+        self._building: dict[UUID, asyncio.Lock] = {}
+        self._thread = ThreadPoolExecutor(1, "understand")
+
+    async def warm_up(self) -> None:
+        """Load dictionary and topics before the first shopper waits for them."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, common_router)
+
+    async def of(self, shop: UUID) -> Brain:
+        desk = await record.desk(self._pool, shop)
+        revision = (desk.faq_revision, desk.published)
+        kept = self._kept.get(shop)
+        if kept is not None and kept.revision == revision:
+            self._kept.move_to_end(shop)
+            return kept
+        async with self._building.setdefault(shop, asyncio.Lock()):
+            kept = self._kept.get(shop)
+            if kept is not None and kept.revision == revision:
+                return kept
+            menu = await record.published(self._pool, shop)
+            faq = await record.faq(self._pool, shop)
+            built = await asyncio.get_running_loop().run_in_executor(self._thread, build, revision, menu, faq, ())
+            self._kept[shop] = built
+            while len(self._kept) > SHOPS_KEPT:
+                gone, _ = self._kept.popitem(last=False)
+                self._building.pop(gone, None)
+            return built
+
+    async def understand(self, brain: Brain, text: str) -> Understood | None:
+        """None when it took longer than the bot may think; the shopper is then treated as not understood."""
+        work = asyncio.get_running_loop().run_in_executor(self._thread, brain.understand, text)
+        try:
+            return await asyncio.wait_for(work, BOT_DEADLINE_MS / 1000)
+        except TimeoutError:
+            log.warning("understanding took longer than %d ms", BOT_DEADLINE_MS)
+            return None
+
+    async def nearest(self, brain: Brain, text: str, most: int) -> list[tuple[FaqEntry, float]]:
+        work = asyncio.get_running_loop().run_in_executor(self._thread, brain.nearest, text, most)
+        try:
+            return await asyncio.wait_for(work, BOT_DEADLINE_MS / 1000)
+        except TimeoutError:
+            return []
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+UNKNOWN = Understood(NOTHING, Routing((), 1.0))

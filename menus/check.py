@@ -1,0 +1,127 @@
+"""What is wrong with a draft, named by item, before anyone sees it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, assert_never
+from urllib.parse import urlsplit
+
+from menus.model import (
+    Action,
+    Answer,
+    Coupon,
+    Draft,
+    FaqGroup,
+    Form,
+    Human,
+    Item,
+    Link,
+    Logistics,
+    OrderLookup,
+    ProductList,
+    ReturnExchange,
+    Submenu,
+    walk,
+)
+from wangxin.model import limits
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """``item`` is the id it is about ("": the menu as a whole); ``code`` never changes; an error blocks publishing."""
+
+    item: str
+    code: str
+    level: Literal["error", "warning"] = "error"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What items may refer to."""
+
+    topics: Collection[str] = ()
+    """Topics with at least one question."""
+    products: Collection[str] = ()
+    banned: tuple[str, ...] = ()
+
+
+def problems(draft: Draft, known: Known, depth_max: int = limits.MENU_DEPTH_MAX) -> list[Problem]:
+    """Everything that is wrong, in the order of the items. Without errors the draft may be published."""
+    found: list[Problem] = []
+    if not draft.items:
+        found.append(Problem("", "menu.empty"))
+    if len(draft.items) > limits.MENU_TOP_ITEMS_MAX:
+        found.append(Problem("", "menu.too_many_items", detail=str(limits.MENU_TOP_ITEMS_MAX)))
+    seen: set[str] = set()
+    for depth, item in walk(draft.items):
+        if item.id in seen:
+            found.append(Problem(item.id, "item.id_twice"))
+        seen.add(item.id)
+        found += _of_item(item, depth, depth_max, known)
+    if draft.items and not any(isinstance(item.action, Human) for _, item in walk(draft.items)):
+        found.append(Problem("", "menu.no_way_to_a_person"))
+    if draft.items and not any(isinstance(item.action, Human) for item in draft.items):
+        found.append(Problem("", "menu.person_not_on_top", "warning"))
+    found += [Problem("", "menu.banned_words", detail=word) for word in known.banned if word and word in draft.greeting]
+    return found
+
+
+def _of_item(item: Item, depth: int, depth_max: int, known: Known) -> list[Problem]:
+    found: list[Problem] = []
+    if not item.label:
+        found.append(Problem(item.id, "item.no_label"))
+    if len(item.label) > limits.MENU_LABEL_CHARS_MAX:
+        found.append(Problem(item.id, "item.label_too_long", detail=str(limits.MENU_LABEL_CHARS_MAX)))
+    if depth > depth_max:
+        found.append(Problem(item.id, "item.too_deep", detail=str(depth_max)))
+    if isinstance(item.action, Submenu):
+        if not item.items:
+            found.append(Problem(item.id, "item.dead_end"))
+        if len(item.items) > limits.MENU_CHILDREN_MAX:
+            found.append(Problem(item.id, "item.too_many_children", detail=str(limits.MENU_CHILDREN_MAX)))
+    elif item.items:
+        found.append(Problem(item.id, "item.children_unreachable"))
+    labels = [child.label for child in item.items]
+    found += [Problem(child.id, "item.label_twice", "warning") for child in item.items if labels.count(child.label) > 1]
+    words = f"{item.label} {item.hint} {item.action.model_dump_json()}"
+    found += [Problem(item.id, "item.banned_words", detail=word) for word in known.banned if word and word in words]
+    found += [Problem(item.id, code, detail=detail) for code, detail in _of_action(item.action, known)]
+    return found
+
+
+def _of_action(action: Action, known: Known) -> list[tuple[str, str]]:
+    match action:
+        case Answer():
+            return [] if action.text else [("item.dead_end", "")]
+        case FaqGroup():
+            return [] if not action.topic or action.topic in known.topics else [("item.no_questions", action.topic)]
+        case Link():
+            return _of_link(action)
+        case Form():
+            twice = len({f.id for f in action.fields}) < len(action.fields)
+            empty = [f.label for f in action.fields if f.type == "select" and not f.options]
+            return [("form.field_twice", "")] * twice + [("form.no_options", label) for label in empty]
+        case ProductList():
+            return [("item.unknown_product", p) for p in action.products if p not in known.products]
+        case Coupon():
+            least_too_small = 0 < action.least_fen < action.value_fen
+            return [("coupon.worth_more_than_least", "")] if least_too_small else []
+        case OrderLookup() | Logistics() | ReturnExchange() | Human() | Submenu():
+            return []
+        case _:
+            assert_never(action)
+
+
+def _of_link(link: Link) -> list[tuple[str, str]]:
+    if not link.url:
+        return [("link.missing", "")]
+    try:
+        parts = urlsplit(link.url)
+    except ValueError:
+        return [("link.broken", link.url[:80])]
+    inside = link.url.startswith("/") and not link.url.startswith("//")
+    if any(c.isspace() for c in link.url) or not (inside or (parts.scheme in ("http", "https") and parts.hostname)):
+        return [("link.broken", link.url[:80])]
+    return [] if link.title else [("link.no_title", "")]

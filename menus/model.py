@@ -1,0 +1,174 @@
+"""Menus as the merchant writes them: nested items, each with one action of a closed set. Versions never change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from wangxin.model import limits
+
+
+def _no_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("U+0000 is not text")
+    return value
+
+
+class Closed(BaseModel):
+    """Frozen and closed; JSON lists become tuples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_.-]+$")]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_no_nul)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1_000), AfterValidator(_no_nul)]
+Topic = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_no_nul)]
+"""A shop's own heading for questions, or what a person is asked about: any words."""
+
+
+class Answer(Closed):
+    """A text of the merchant."""
+
+    kind: Literal["answer"] = "answer"
+    text: Words
+
+
+class FaqGroup(Closed):
+    """The questions of one topic, as buttons; empty ``topic``: the most asked of all."""
+
+    kind: Literal["faq_group"] = "faq_group"
+    text: Line = ""
+    topic: Topic = ""
+
+
+class Link(Closed):
+    kind: Literal["link"] = "link"
+    title: Line
+    url: Annotated[str, StringConstraints(max_length=2_000)]
+    text: Line = ""
+
+
+class OrderLookup(Closed):
+    """The shopper's newest orders as cards."""
+
+    kind: Literal["order_lookup"] = "order_lookup"
+    states: tuple[Literal["unpaid", "paid", "shipped", "signed", "refunding", "refunded", "cancelled"], ...] = ()
+
+
+class Logistics(Closed):
+    """Where the newest parcel is; buttons for the other ones."""
+
+    kind: Literal["logistics"] = "logistics"
+
+
+class Field_(Closed):
+    id: Key
+    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
+    type: Literal["text", "long_text", "number", "phone", "date", "select", "image"] = "text"
+    required: bool = True
+    options: tuple[Annotated[str, StringConstraints(min_length=1, max_length=40)], ...] = Field(
+        default=(), max_length=20
+    )
+
+
+class Form(Closed):
+    """Questions to fill in; afterwards a word of thanks, or a person who takes it up."""
+
+    kind: Literal["form"] = "form"
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+    fields: tuple[Field_, ...] = Field(min_length=1, max_length=limits.FORM_FIELDS_MAX)
+    thanks: Line = ""
+    then: Literal["thanks", "human"] = "thanks"
+    topic: Topic = ""
+
+
+class ReturnExchange(Closed):
+    """The official component for returns: pick the order, say why, and a person of the topic takes it up."""
+
+    kind: Literal["return_exchange"] = "return_exchange"
+    policy: Words = ""
+    topic: Topic = "aftersale"
+
+
+class Coupon(Closed):
+    kind: Literal["coupon"] = "coupon"
+    coupon: Key
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+    value_fen: int = Field(gt=0, le=10_000_000)
+    least_fen: int = Field(default=0, ge=0, le=10_000_000)
+    text: Line = ""
+
+
+class ProductList(Closed):
+    """Products of the shop as cards: the named ones, or the newest on sale whose title holds ``words``."""
+
+    kind: Literal["product_list"] = "product_list"
+    title: Line = ""
+    products: tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...] = Field(
+        default=(), max_length=10
+    )
+    words: Line = ""
+
+
+class Human(Closed):
+    """A person. ``topic`` helps the dispatcher choose."""
+
+    kind: Literal["human"] = "human"
+    topic: Topic = ""
+
+
+class Submenu(Closed):
+    """Opens its children; ``text`` is said above them when they are shown as buttons in the chat."""
+
+    kind: Literal["submenu"] = "submenu"
+    text: Line = ""
+
+
+Action = Annotated[
+    Answer | FaqGroup | Link | OrderLookup | Logistics | Form | ReturnExchange | Coupon | ProductList | Human | Submenu,
+    Field(discriminator="kind"),
+]
+
+
+class Item(Closed):
+    """One entry of the menu. ``topics`` let words lead here: a message clearly about one of them is answered by it."""
+
+    id: Key
+    label: Line
+    hint: Line = ""
+    icon: Key | None = None
+    topics: tuple[Topic, ...] = Field(default=(), max_length=6)
+    action: Action
+    items: tuple[Item, ...] = Field(default=(), max_length=50)
+
+
+class Draft(Closed):
+    """A menu that may still be wrong: what the editor keeps. :func:`menus.check.problems` says what is wrong."""
+
+    greeting: Words = ""
+    items: tuple[Item, ...] = Field(default=(), max_length=50)
+
+
+class Menu(Closed):
+    """A published version. It never changes; publishing makes the next number."""
+
+    version: int = Field(ge=1)
+    greeting: Words = ""
+    items: tuple[Item, ...]
+
+    def find(self, id_: str) -> Item | None:
+        return next((item for _, item in walk(self.items) if item.id == id_), None)
+
+    def for_topic(self, topic: str) -> Item | None:
+        """The first item that a message about ``topic`` leads to."""
+        return next((item for _, item in walk(self.items) if topic in item.topics), None)
+
+
+def walk(items: tuple[Item, ...], depth: int = 1) -> Iterator[tuple[int, Item]]:
+    """Every item with its depth (1 = top), parents first, in the order shown."""
+    for item in items:
+        yield depth, item
+        yield from walk(item.items, depth + 1)

@@ -1,0 +1,238 @@
+"""What an item answers. Pure: the service reads what :func:`needs` names, then asks :func:`answer`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
+
+from menus import say
+from menus.model import (
+    Answer,
+    Coupon,
+    FaqGroup,
+    Form,
+    Human,
+    Item,
+    Link,
+    Logistics,
+    Menu,
+    OrderLookup,
+    ProductList,
+    ReturnExchange,
+    Submenu,
+)
+from wangxin.model import limits
+from wangxin.protocol import bodies
+from wangxin.protocol.bodies import AnyBody, Choice
+
+Need = Literal["orders", "products", "questions"]
+HUMAN = "human"
+"""The choice that asks for a person, wherever it is shown."""
+_KEY = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
+ORDERS_SHOWN = 3
+QUESTIONS_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of the shop that may be shown as a button."""
+
+    id: str
+    label: str
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSeen:
+    order: bodies.Order
+    logistics: bodies.Logistics | None
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was read for an answer: the shopper's orders newest first, products, questions most asked first."""
+
+    orders: tuple[OrderSeen, ...] = ()
+    products: tuple[bodies.ProductCard, ...] = ()
+    questions: tuple[Question, ...] = ()
+    guest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the bot says, and whether the conversation now asks for a person (and about what)."""
+
+    says: tuple[AnyBody, ...] = ()
+    human: bool = False
+    topic: str = ""
+    solved: bool = field(default=True)
+    """Whether this counts as an answer at all (a person's turn, a dead order list do not)."""
+
+
+def needs(item: Item) -> frozenset[Need]:
+    match item.action:
+        case OrderLookup() | Logistics() | ReturnExchange():
+            return frozenset({"orders"})
+        case ProductList():
+            return frozenset({"products"})
+        case FaqGroup():
+            return frozenset({"questions"})
+        case Answer() | Link() | Form() | Coupon() | Human() | Submenu():
+            return frozenset()
+        case _:
+            assert_never(item.action)
+
+
+def answer(menu: Menu, item: Item, seen: Seen) -> Outcome:
+    """The blocks an item answers with. Every one leaves a way on: a button, a card, or words of the merchant."""
+    action = item.action
+    match action:
+        case Answer():
+            return Outcome((bodies.BotAnswer(text=action.text),))
+        case FaqGroup():
+            return _questions(action, item, seen)
+        case Link():
+            return Outcome((bodies.Article(title=action.title or item.label, text=action.text, url=action.url),))
+        case OrderLookup():
+            return _orders(action, seen)
+        case Logistics():
+            return _logistics(seen)
+        case Form():
+            return Outcome((_form(item, action),))
+        case ReturnExchange():
+            return _returns(action, seen)
+        case Coupon():
+            card = bodies.Coupon(
+                coupon=action.coupon, title=action.title, value_fen=action.value_fen, least_fen=action.least_fen
+            )
+            said = (bodies.BotAnswer(text=action.text),) if action.text else ()
+            return Outcome((*said, card))
+        case ProductList():
+            if not seen.products:
+                return _or_human(say.NO_PRODUCTS)
+            return Outcome((bodies.Cards(title=action.title or item.label, products=seen.products[:10]),))
+        case Human():
+            return Outcome(human=True, topic=action.topic, solved=False)
+        case Submenu():
+            shown = tuple(Choice(id=f"item:{c.id}", label=c.label, hint=c.hint) for c in item.items)
+            return Outcome(
+                (bodies.Choices(text=action.text or say.CHOOSE, choices=shown[: limits.CHOICES_MAX]),), solved=False
+            )
+        case _:
+            assert_never(action)
+
+
+def person_choice() -> Choice:
+    return Choice(id=HUMAN, label=say.TO_A_PERSON)
+
+
+def _or_human(text: str) -> Outcome:
+    return Outcome((bodies.BotAnswer(text=text, choices=(person_choice(),)),), solved=False)
+
+
+def _questions(action: FaqGroup, item: Item, seen: Seen) -> Outcome:
+    chosen = [q for q in seen.questions if not action.topic or q.topic == action.topic][:QUESTIONS_SHOWN]
+    if not chosen:
+        return _or_human(say.NO_QUESTIONS)
+    choices = tuple(Choice(id=f"faq:{q.id}", label=q.label) for q in chosen)
+    return Outcome((bodies.Suggestions(text=action.text or item.label, choices=(*choices, person_choice())),))
+
+
+def _orders(action: OrderLookup, seen: Seen) -> Outcome:
+    orders = [o for o in seen.orders if not action.states or o.order.state in action.states]
+    if not orders:
+        return _or_human(say.GUEST_NO_ORDERS if seen.guest else say.NO_ORDERS)
+    return Outcome((*(o.order for o in orders[:ORDERS_SHOWN]), _what_about(orders[0].order)))
+
+
+def order_choices(order: bodies.Order) -> tuple[Choice, ...]:
+    """What can be done about an order in its state."""
+    if not _KEY.match(f"logistics:{order.order}"):
+        return (person_choice(),)
+    by_state = {
+        "unpaid": (),
+        "paid": (Choice(id=f"remind:{order.order}", label=say.REMIND),),
+        "shipped": (Choice(id=f"logistics:{order.order}", label=say.WHERE_IS_IT),),
+        "signed": (
+            Choice(id=f"return:{order.order}", label=say.RETURN_IT),
+            Choice(id=f"logistics:{order.order}", label=say.WHERE_IS_IT),
+        ),
+    }
+    return (*by_state.get(order.state, ()), person_choice())
+
+
+def _what_about(order: bodies.Order) -> bodies.Choices:
+    return bodies.Choices(text=say.about_order(order.order, order.state), choices=order_choices(order))
+
+
+def _logistics(seen: Seen) -> Outcome:
+    moving = [o for o in seen.orders if o.logistics is not None and o.order.state in ("shipped", "signed")]
+    moving.sort(key=lambda o: o.order.state != "shipped")  # what is on its way first; newest first within
+    if not moving:
+        paid = [o for o in seen.orders if o.order.state == "paid"]
+        if paid:
+            return Outcome((paid[0].order, _what_about(paid[0].order)))
+        return _or_human(say.GUEST_NO_ORDERS if seen.guest else say.NOTHING_SHIPPED)
+    first, others = moving[0], moving[1:4]
+    assert first.logistics is not None
+    choices = [
+        Choice(id=f"logistics:{o.order.order}", label=say.other_parcel(o.order))
+        for o in others
+        if _KEY.match(f"logistics:{o.order.order}")
+    ]
+    return Outcome(
+        (first.order, first.logistics, bodies.Choices(text=say.STILL_OPEN, choices=(*choices, person_choice())))
+    )
+
+
+def one_parcel(found: OrderSeen | None) -> Outcome:
+    if found is None:
+        return _or_human(say.NO_SUCH_ORDER)
+    if found.logistics is None:
+        return Outcome((bodies.BotAnswer(text=say.NOT_SHIPPED_YET, choices=(person_choice(),)),))
+    return Outcome((found.logistics,))
+
+
+def _form(item: Item, action: Form) -> bodies.Form:
+    fields = tuple(
+        bodies.FormField(id=f.id, label=f.label, type=f.type, required=f.required, options=f.options)
+        for f in action.fields
+    )
+    return bodies.Form(form=item.id, title=action.title, fields=fields, submit=say.SUBMIT)
+
+
+def _returns(action: ReturnExchange, seen: Seen) -> Outcome:
+    can = [o.order for o in seen.orders if o.order.state in ("paid", "shipped", "signed")][:ORDERS_SHOWN]
+    choices = [Choice(id=f"return:{o.order}", label=say.this_order(o)) for o in can if _KEY.match(f"return:{o.order}")]
+    policy = (bodies.BotAnswer(text=action.policy),) if action.policy else ()
+    if not choices:
+        text = say.GUEST_NO_ORDERS if seen.guest else say.NOTHING_TO_RETURN
+        return Outcome((*policy, bodies.BotAnswer(text=text, choices=(person_choice(),))))
+    return Outcome((*policy, bodies.Choices(text=say.WHICH_ORDER, choices=(*choices, person_choice()))))
+
+
+RETURN_FORM = "return"
+
+
+def return_form(order: bodies.Order) -> bodies.Form:
+    """The form of the return component; its answer goes to a person."""
+    return bodies.Form(
+        form=f"{RETURN_FORM}:{order.order}"[:64],
+        title=say.return_title(order.order),
+        fields=(
+            bodies.FormField(id="kind", label=say.RETURN_KIND, type="select", options=say.RETURN_KINDS),
+            bodies.FormField(id="reason", label=say.RETURN_REASON, type="select", options=say.RETURN_REASONS),
+            bodies.FormField(id="words", label=say.RETURN_WORDS, type="long_text", required=False),
+        ),
+        submit=say.SUBMIT,
+    )
+
+
+def missing_fields(fields: Sequence[bodies.FormField], values: dict[str, str]) -> list[str]:
+    """Ids of fields that are required and empty, unknown, or outside their options; in order."""
+    wrong = [f.id for f in fields if f.required and not values.get(f.id, "").strip()]
+    wrong += [f.id for f in fields if f.options and values.get(f.id) and values[f.id] not in f.options]
+    return wrong + sorted(set(values) - {f.id for f in fields})
