@@ -2,9 +2,6 @@ import { createApp } from "vue";
 import { loadTexts } from "@/shared/i18n";
 import "@/shared/tokens.css";
 import "@/shared/base.css";
-import "element-plus/theme-chalk/base.css";
-import "element-plus/theme-chalk/dark/css-vars.css";
-import "@/shared/element.css";
 import App from "./App.vue";
 
 void loadTexts(import.meta.glob("../locales/*/{common,merchant,agent}.json", { import: "default" })).then(() =>

@@ -1,0 +1,428 @@
+/** The desk's state: what the hub said, what this page wants to say, and nothing about how it looks. */
+import { computed, reactive, ref } from 'vue'
+
+import type {
+  AnyAnswer, AnyBody, AnyFrame, EntryView, OfferAnswer, SeatNowAnswer, ThreadView, WelcomeAnswer, WireLimits,
+} from '../../shared/protocol'
+import { asking, Refused } from './ask'
+import { uuid } from './ids'
+import * as keep from './keep'
+import { add, addPage, answers, asks, emptyLog, recall, startAgain, unread, type Lane, type Log } from './log'
+
+export interface Outgoing {
+  thread: string
+  client_msg_id: string
+  body: AnyBody
+  epoch: number
+  at_ms: number
+  note: boolean
+  assisted: boolean
+  /** '' while it is on its way. */
+  failed: string
+}
+
+export interface Talk {
+  view: ThreadView
+  log: Log
+  typing: boolean
+  typing_until: number
+  presence: 'here' | 'away' | 'unknown'
+  limit_ms: number
+  pinned: boolean
+  /** The thread is no longer ours; it stays on the page until it is left. */
+  gone: boolean
+  asking: boolean
+}
+
+export const REPLY_MS_DEFAULT = 30_000
+const PAGE = 50
+
+export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => string = uuid) {
+  const talks = reactive(new Map<string, Talk>())
+  const outgoing = reactive<Outgoing[]>([])
+  const offers = reactive<OfferAnswer[]>([])
+  const opened = ref<string | null>(null)
+  const live = ref(false)
+  const me = ref<WelcomeAnswer['you'] | null>(null)
+  const node = ref('')
+  const limits = ref<WireLimits | null>(null)
+  const seat = ref<Omit<SeatNowAnswer, 'type'>>({ state: 'offline', reason: '', load: 0, seats_max: 0, since_ms: 0 })
+  /** Server's clock minus ours. */
+  const offset_ms = ref(0)
+  const replyMs = reactive(new Map<string, number>())
+  const arrived: ((talk: Talk, what: 'message' | 'assigned' | 'offer' | 'late') => void)[] = []
+  const { ask, settle, dropAll } = asking(send)
+  let pingAt = 0
+  let outboxKey = ''
+
+  const now = (): number => Date.now() + offset_ms.value
+  const talk = (thread: string): Talk | undefined => talks.get(thread)
+  const open = computed(() => (opened.value ? talks.get(opened.value) : undefined))
+  const mine = computed(() => [...talks.values()].filter((one) => one.view.mine && !one.gone))
+  const unreadOf = (one: Talk): number => (one.view.mine ? unread(one.log, one.view.my_read_seq) : 0)
+  const unreadAll = computed(() => mine.value.reduce((sum, one) => sum + unreadOf(one), 0))
+  const pendingOf = (thread: string): Outgoing[] => outgoing.filter((one) => one.thread === thread)
+
+  // --- saying ---------------------------------------------------------------------------------------------------
+
+  function say(thread: string, body: AnyBody, options: { assisted?: boolean } = {}): void {
+    const one = talk(thread)
+    if (!one) return
+    queue({ thread, body, epoch: one.view.epoch, note: false, assisted: options.assisted ?? false })
+  }
+
+  function note(thread: string, text: string): void {
+    queue({ thread, body: { kind: 'note', text }, epoch: 0, note: true, assisted: false })
+  }
+
+  function queue(what: Pick<Outgoing, 'thread' | 'body' | 'epoch' | 'note' | 'assisted'>): void {
+    outgoing.push({ ...what, client_msg_id: newId(), at_ms: now(), failed: '' })
+    saveOutbox()
+    if (live.value) transmit(outgoing[outgoing.length - 1]!)
+  }
+
+  function transmit(one: Outgoing): void {
+    const { thread, client_msg_id } = one
+    if (one.note) send({ type: 'note.add', thread, client_msg_id, text: (one.body as { text: string }).text } as AnyFrame)
+    else {
+      send({
+        type: 'message.send', thread, client_msg_id, body: one.body, epoch: one.epoch, assisted: one.assisted,
+      } as AnyFrame)
+    }
+  }
+
+  function again(id: string): void {
+    const one = outgoing.find((other) => other.client_msg_id === id)
+    if (!one) return
+    one.failed = ''
+    one.epoch = talk(one.thread)?.view.epoch ?? one.epoch
+    saveOutbox()
+    if (live.value) transmit(one)
+  }
+
+  function giveUp(id: string): Outgoing | undefined {
+    const at = outgoing.findIndex((other) => other.client_msg_id === id)
+    if (at < 0) return undefined
+    const [one] = outgoing.splice(at, 1)
+    saveOutbox()
+    return one
+  }
+
+  function saveOutbox(): void {
+    if (!outboxKey) return
+    if (outgoing.length) keep.write(outboxKey, outgoing)
+    else keep.forget(outboxKey)
+  }
+
+  // --- hearing --------------------------------------------------------------------------------------------------
+
+  /** What a `hello` must name so that exactly what was missed comes. */
+  function resume(): { thread: string; lane: Lane; after: number }[] {
+    const points: { thread: string; lane: Lane; after: number }[] = []
+    for (const [thread, one] of talks) {
+      if (one.gone || !one.log.loaded) continue
+      for (const lane of ['public', 'internal'] as const) {
+        if (one.log.held[lane] > 0) points.push({ thread, lane, after: one.log.held[lane] })
+      }
+    }
+    return points
+  }
+
+  function down(): void {
+    live.value = false
+    dropAll()
+    for (const one of talks.values()) {
+      one.typing = false
+      one.presence = 'unknown'
+      one.asking = false
+    }
+  }
+
+  function hear(answer: AnyAnswer): void {
+    switch (answer.type) {
+      case 'welcome': return welcome(answer)
+      case 'live': return goLive()
+      case 'ack': return acked(answer)
+      case 'ok': return void settle(answer.ref, answer)
+      case 'error': return wrong(answer)
+      case 'message.new': return line(answer.entry)
+      case 'message.recalled': {
+        const one = talk(answer.thread)
+        if (one) recall(one.log, answer.seq)
+        return
+      }
+      case 'receipt': {
+        const one = talk(answer.thread)
+        if (!one) return
+        if (answer.by === 'shopper') {
+          one.view.their_delivered_seq = Math.max(one.view.their_delivered_seq, answer.delivered_seq)
+          one.view.their_read_seq = Math.max(one.view.their_read_seq, answer.read_seq)
+        } else if (one.view.mine) one.view.my_read_seq = Math.max(one.view.my_read_seq, answer.read_seq)
+        return
+      }
+      case 'typing': {
+        const one = talk(answer.thread)
+        if (one && answer.by === 'shopper') {
+          one.typing = answer.on
+          one.typing_until = Date.now() + 6_000
+        }
+        return
+      }
+      case 'thread.update': return updated(answer.view)
+      case 'thread.gone': return gone(answer.thread)
+      case 'offer': {
+        if (!offers.some((one) => one.conversation === answer.conversation)) offers.push(answer)
+        tell(talk(answer.thread), 'offer')
+        return
+      }
+      case 'offer.revoked': return dropOffer(answer.conversation)
+      case 'sla.warn':
+      case 'sla.breach': {
+        const one = talk(answer.thread)
+        if (!one) return
+        one.limit_ms = answer.limit_ms
+        if (answer.type === 'sla.breach') tell(one, 'late')
+        return
+      }
+      case 'presence': {
+        const one = talk(answer.thread)
+        if (one && answer.who === 'shopper') one.presence = answer.state
+        return
+      }
+      case 'seat': {
+        const { type: _, ...rest } = answer
+        seat.value = { ...rest, since_ms: rest.since_ms || now() }
+        return
+      }
+      case 'snapshot': {
+        const one = talk(answer.thread)
+        if (one) startAgain(one.log, answer.lane, answer.entries)
+        return
+      }
+      case 'history.page': return void settle(answer.ref, answer)
+      case 'gap': {
+        const one = talk(answer.thread)
+        if (one) void catchUp(one, answer.lane)
+        return
+      }
+      case 'pong': {
+        if (pingAt) offset_ms.value = Math.round(answer.server_ms - (pingAt + Date.now()) / 2)
+        pingAt = 0
+        return
+      }
+      default: return
+    }
+  }
+
+  function welcome(answer: WelcomeAnswer): void {
+    me.value = answer.you
+    node.value = answer.node
+    limits.value = answer.limits
+    offset_ms.value = answer.server_ms - Date.now()
+    if (answer.seat) seat.value = { ...seat.value, state: answer.seat, since_ms: seat.value.since_ms || answer.server_ms }
+    if (!outboxKey) {
+      outboxKey = `wx.agent.outbox.${answer.you.id}`
+      outgoing.push(...keep.read<Outgoing[]>(outboxKey, []))
+    }
+    const still = new Set(answer.threads.map((view) => view.thread))
+    for (const one of talks.values()) if (one.view.mine && !still.has(one.view.thread)) one.gone = true
+    for (const view of answer.threads) updated(view)
+  }
+
+  function goLive(): void {
+    live.value = true
+    for (const one of outgoing) if (!one.failed) transmit(one)
+    pingAt = Date.now()
+    send({ type: 'ping' } as AnyFrame)
+    for (const one of talks.values()) {
+      if (!one.log.loaded) void load(one)
+      else {
+        if (one.view.public_seq > one.log.held.public) void catchUp(one, 'public')
+        if (one.view.internal_seq > one.log.held.internal) void catchUp(one, 'internal')
+      }
+    }
+  }
+
+  /** Committed: what waited becomes the line it is, whether the hub's own copy came before or comes after. */
+  function acked(answer: Extract<AnyAnswer, { type: 'ack' }>): void {
+    const one = giveUp(answer.client_msg_id)
+    if (!one) return
+    line({
+      thread: answer.thread, lane: answer.lane ?? 'public', seq: answer.seq, at_ms: answer.at_ms,
+      client_msg_id: answer.client_msg_id, body: one.body,
+      sender: { kind: 'agent', name: me.value?.name ?? '', id: me.value?.id ?? null, me: true },
+    })
+  }
+
+  function wrong(answer: Extract<AnyAnswer, { type: 'error' }>): void {
+    const refused = new Refused(answer.code, answer.detail ?? '', answer.retry ?? 'never')
+    if (answer.ref && settle(answer.ref, undefined, refused)) return
+    const one = answer.client_msg_id && outgoing.find((other) => other.client_msg_id === answer.client_msg_id)
+    if (!one) return
+    if (typeof answer.retry === 'number') {
+      window.setTimeout(() => live.value && outgoing.includes(one) && transmit(one), Math.max(200, answer.retry))
+    } else {
+      one.failed = answer.code
+      saveOutbox()
+    }
+  }
+
+  function line(entry: EntryView): void {
+    const one = talk(entry.thread)
+    if (!one) return
+    const added = add(one.log, entry)
+    if (entry.client_msg_id) giveUp(entry.client_msg_id)
+    if (added === 'gap') void catchUp(one, entry.lane)
+    if (added === 'known') return
+    if (entry.lane === 'public') {
+      one.view.public_seq = Math.max(one.view.public_seq, entry.seq)
+      one.view.last_at_ms = Math.max(one.view.last_at_ms, entry.at_ms)
+      if (asks(entry)) {
+        one.view.awaiting_since_ms ??= entry.at_ms
+        one.typing = false
+        tell(one, 'message')
+      }
+      if (answers(entry)) one.view.awaiting_since_ms = null
+      if (entry.body?.kind === 'event' && entry.body.event === 'message.recalled' && entry.body.seq != null) {
+        recall(one.log, entry.body.seq)
+      }
+    } else one.view.internal_seq = Math.max(one.view.internal_seq, entry.seq)
+  }
+
+  function updated(view: ThreadView): void {
+    const one = talks.get(view.thread)
+    if (!one) {
+      const fresh: Talk = {
+        view, log: emptyLog(), typing: false, typing_until: 0, presence: 'unknown', pinned: false, gone: false,
+        asking: false, limit_ms: replyMs.get(view.shop) ?? REPLY_MS_DEFAULT,
+      }
+      talks.set(view.thread, fresh)
+      if (live.value) {
+        void load(talks.get(view.thread)!)
+        if (view.mine) tell(talks.get(view.thread), 'assigned')
+      }
+      return
+    }
+    const came = view.mine && (!one.view.mine || one.gone)
+    one.view = { ...view, my_read_seq: Math.max(view.my_read_seq, one.view.my_read_seq) }
+    one.gone = false
+    if (view.mine) for (const offer of offers) if (offer.thread === view.thread) dropOffer(offer.conversation)
+    if (came && live.value) tell(one, 'assigned')
+  }
+
+  function gone(thread: string): void {
+    const one = talks.get(thread)
+    if (!one) return
+    one.gone = true
+    one.view = { ...one.view, mine: false }
+    if (opened.value !== thread) talks.delete(thread)
+  }
+
+  function dropOffer(conversation: string): void {
+    const at = offers.findIndex((one) => one.conversation === conversation)
+    if (at >= 0) offers.splice(at, 1)
+  }
+
+  function tell(one: Talk | undefined, what: 'message' | 'assigned' | 'offer' | 'late'): void {
+    for (const hear of arrived) hear(one as Talk, what)
+  }
+
+  // --- history --------------------------------------------------------------------------------------------------
+
+  async function page(thread: string, lane: Lane, more: { before?: number; after?: number }): Promise<EntryView[]> {
+    const frame = { type: 'history', thread, lane, limit: PAGE, ...more } as unknown as AnyFrame
+    const answer = await ask(frame)
+    if (answer.type !== 'history.page') return []
+    if (lane === 'public' && more.after === undefined) {
+      const one = talk(thread)
+      if (one) one.log.more = answer.more
+    }
+    return answer.entries
+  }
+
+  /** The newest page of both lanes. */
+  async function load(one: Talk): Promise<void> {
+    if (one.asking) return
+    one.asking = true
+    try {
+      const thread = one.view.thread
+      addPage(one.log, 'public', await page(thread, 'public', {}))
+      addPage(one.log, 'internal', await page(thread, 'internal', {}))
+      one.log.loaded = true
+    } catch {
+      /* asked again when the line is back, or when it is opened */
+    } finally {
+      one.asking = false
+    }
+  }
+
+  async function older(one: Talk): Promise<void> {
+    const first = one.log.lines.find((entry) => entry.lane === 'public')
+    if (one.asking || !one.log.more || !first || first.seq <= 1) return
+    one.asking = true
+    try {
+      addPage(one.log, 'public', await page(one.view.thread, 'public', { before: first.seq }))
+    } catch {
+      /* the next scroll asks again */
+    } finally {
+      one.asking = false
+    }
+  }
+
+  async function catchUp(one: Talk, lane: Lane): Promise<void> {
+    try {
+      for (;;) {
+        const after = one.log.held[lane]
+        const lines = await page(one.view.thread, lane, { after })
+        for (const entry of lines) if (entry.client_msg_id) giveUp(entry.client_msg_id)
+        addPage(one.log, lane, lines)
+        if (lines.length < PAGE || one.log.held[lane] === after) return
+      }
+    } catch {
+      /* resume asks again */
+    }
+  }
+
+  function show(thread: string): void {
+    const left = opened.value
+    opened.value = thread
+    if (left && left !== thread && talks.get(left)?.gone) talks.delete(left)
+    const one = talk(thread)
+    if (one && !one.log.loaded) void load(one)
+  }
+
+  function leave(): void {
+    const left = opened.value
+    opened.value = null
+    if (left && talks.get(left)?.gone) talks.delete(left)
+  }
+
+  /** All held of the open thread has been seen. */
+  function markRead(): void {
+    const one = open.value
+    if (!one?.view.mine || !live.value) return
+    const upTo = one.log.held.public
+    if (upTo <= one.view.my_read_seq) return
+    one.view.my_read_seq = upTo
+    send({ type: 'receipt.read', thread: one.view.thread, up_to_seq: upTo } as AnyFrame)
+  }
+
+  /** Put an ended thread beside the others, to be read. */
+  function lookAt(view: ThreadView): void {
+    if (!talks.has(view.thread)) {
+      talks.set(view.thread, {
+        view, log: emptyLog(), typing: false, typing_until: 0, presence: 'unknown', pinned: false, gone: false,
+        asking: false, limit_ms: REPLY_MS_DEFAULT,
+      })
+    }
+    show(view.thread)
+  }
+
+  return {
+    talks, mine, open, opened, outgoing, offers, live, me, node, limits, seat, offset_ms, replyMs, arrived, unreadAll,
+    now, talk, ask, say, note, again, giveUp, hear, down, resume, show, leave, markRead, older, load, lookAt, dropOffer,
+    unreadOf, pendingOf, send,
+  }
+}
+
+export type Desk = ReturnType<typeof createDesk>

@@ -1,0 +1,73 @@
+/** What the shopper panel knows of a thread's shopper; read when a thread is opened, kept for a minute. */
+import { reactive } from "vue";
+import { api, errorText } from "@/shared/api";
+
+export interface Profile {
+  name: string;
+  guest: boolean;
+  conversations: number;
+  starred: boolean;
+  hidden: string[];
+  level?: string;
+  external_id?: string | null;
+  since_ms?: number;
+  orders?: number;
+  refunds?: number;
+  spent_fen?: number;
+  remark?: string;
+  remark_by?: string;
+  tags?: string[];
+}
+export interface OrderLine {
+  product?: string;
+  title: string;
+  sku?: string;
+  count?: number;
+  price_fen?: number;
+  picture?: string;
+}
+export interface Order {
+  id: string;
+  state: "unpaid" | "paid" | "shipped" | "signed" | "refunding" | "refunded" | "cancelled";
+  amount_fen: number;
+  refunded_fen: number;
+  lines: OrderLine[];
+  logistics: Record<string, unknown>;
+  created_ms: number;
+  masked: string[];
+}
+export interface Panel {
+  profile: Profile | null;
+  orders: Order[];
+  ordersHidden: boolean;
+  trouble: string;
+  read_ms: number;
+}
+
+const panels = reactive(new Map<string, Panel>());
+const KEPT_MS = 60_000;
+
+export const heldPanel = (thread: string): Panel | undefined => panels.get(thread);
+
+export async function panelOf(thread: string, again = false): Promise<Panel> {
+  const held = panels.get(thread);
+  if (held && !again && !held.trouble && Date.now() - held.read_ms < KEPT_MS) return held;
+  if (!held) panels.set(thread, { profile: null, orders: [], ordersHidden: false, trouble: "", read_ms: Date.now() });
+  const panel = panels.get(thread)!;
+  panel.read_ms = Date.now();
+  try {
+    const [profile, orders] = await Promise.all([
+      api.get<Profile>(`/desk/threads/${thread}/shopper`),
+      api.get<{ orders: Order[]; hidden: boolean }>(`/desk/threads/${thread}/orders`),
+    ]);
+    Object.assign(panel, { profile, orders: orders.orders, ordersHidden: orders.hidden, trouble: "" });
+  } catch (why) {
+    panel.trouble = errorText(why);
+  }
+  return panel;
+}
+
+/** A picture that lies on our own origin; others the page's policy forbids. */
+export function ownPicture(url: string | undefined): string {
+  return url && (url.startsWith("/") || url.startsWith("data:image/")) ? url : "";
+}

@@ -1,0 +1,44 @@
+/** Canned replies and suggestions, as the server has them. */
+import { ref } from "vue";
+import { api } from "@/shared/api";
+import type { CannedReply } from "./desk/canned";
+import type { Talk } from "./desk/store";
+
+export const replies = ref<CannedReply[]>([]);
+
+export async function readReplies(): Promise<void> {
+  try {
+    replies.value = (await api.get<{ replies: CannedReply[] }>("/desk/replies")).replies;
+  } catch {
+    // what was read before stays of use
+  }
+}
+
+export function repliesOf(shop: string): CannedReply[] {
+  return replies.value.filter((reply) => reply.shop === shop);
+}
+
+export function markUsed(reply: CannedReply): void {
+  void api.post(`/desk/shops/${reply.shop}/replies/${reply.id}/used`).catch(() => undefined);
+}
+
+export interface Suggestion {
+  title: string;
+  text: string;
+}
+
+/** Up to three answers to what the shopper said last; none where nobody can say. */
+export async function suggest(talk: Talk): Promise<Suggestion[]> {
+  try {
+    const answer = await api.get<{ suggestions: Suggestion[] }>("/menus/suggestions", { query: { thread: talk.view.thread } });
+    return answer.suggestions.slice(0, 3);
+  } catch {
+    return [];
+  }
+}
+
+/** What the shop's bot knows about `words` (all of it, the most asked first, when there are none). */
+export async function searchKnowledge(talk: Talk, words: string): Promise<Suggestion[]> {
+  const answer = await api.get<{ suggestions: Suggestion[] }>("/menus/knowledge", { query: { thread: talk.view.thread, q: words } });
+  return answer.suggestions;
+}
