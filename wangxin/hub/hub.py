@@ -83,7 +83,6 @@ class Hub:
             on_hint=self._hint,
             on_up=self._link_up,
             on_sides=lambda threads: self.ephemeral.sides_changed(threads),
-            on_node_lost=lambda agents: self.spawn(self.seats.lost(agents)),
         )
         self.ephemeral = Ephemeral(pool, self.delivery, self.links)
         self.answering = Answering(self, handlers, connect_store)
@@ -225,7 +224,7 @@ class Hub:
                 if not here:
                     self.people.pop(actor.id, None)
                     if actor.role is Role.AGENT:
-                        self.spawn(self.seats.left(actor))
+                        self.spawn(self.seats.changed(actor))
 
     def _over(self, peer: Peer, code: CloseCode) -> None:
         peer.session.stage = Stage.OVER
@@ -288,7 +287,7 @@ class Hub:
                 peer.send(frame)
         peer.send(wire.answer(Live()))
         if actor.role is Role.AGENT:
-            await self.seats.came(actor)
+            await self.seats.changed(actor)
 
     def _greet_person(self, peer: Peer) -> None:
         here = self.people.setdefault(peer.actor.id, [])
@@ -300,7 +299,6 @@ class Hub:
     def _link_up(self) -> None:
         self.spawn(self._compare(list(self.delivery.feeds.values())))
         self.ephemeral.sides_changed(list(self.delivery.feeds))
-        self.seats.link_up()
 
     # --- from elsewhere ---------------------------------------------------------------------------------------
 

@@ -3,9 +3,9 @@
 Everything here may vanish at any moment. ``up`` says whether Valkey answers; when it comes back (or was wiped) the node
 registers itself again and ``on_up`` is called, so that the hub compares with the record.
 
-Keys: ``{wx}:nodes`` node -> lease end (ms); ``{wx}:node:<node>:threads`` thread -> sides here (with a lease);
-``{wx}:node:<node>:agents`` agents with a line here. Channels: ``{wx}:hubs`` (what changed on a node, its heartbeat),
-``{wx}:to:<node>`` (batches for one node), the hints of ``wangxin.storage.hints``.
+Keys: ``{wx}:nodes`` node -> lease end (ms); ``{wx}:node:<node>:threads`` thread -> sides here (with a lease).
+Channels: ``{wx}:hubs`` (what changed on a node, and its heartbeat), ``{wx}:to:<node>`` (batches for one node), the
+hints of ``wangxin.storage.hints``.
 """
 
 from __future__ import annotations
@@ -39,10 +39,6 @@ def _threads(node: str) -> str:
     return f"{{wx}}:node:{node}:threads"
 
 
-def _agents(node: str) -> str:
-    return f"{{wx}}:node:{node}:agents"
-
-
 def _to(node: str) -> str:
     return f"{{wx}}:to:{node}"
 
@@ -57,16 +53,14 @@ class Links:
         on_hint: Callable[[dict[str, Any]], None],
         on_up: Callable[[], None],
         on_sides: Callable[[Iterable[UUID]], None],
-        on_node_lost: Callable[[list[UUID]], None],
     ) -> None:
         self.node = node
         self.up = False
         self.nodes: frozenset[str] = frozenset()
         self._url = url
         self._on_batch, self._on_hint, self._on_up = on_batch, on_hint, on_up
-        self._on_sides, self._on_node_lost = on_sides, on_node_lost
+        self._on_sides = on_sides
         self._here: dict[UUID, str] = {}
-        self._agents_here: set[UUID] = set()
         self._far: dict[UUID, dict[str, str]] = {}
         """thread -> node -> sides there."""
         self._out: dict[str, dict[str, list[Any]]] = {}
@@ -87,7 +81,7 @@ class Links:
         if self.up:
             with contextlib.suppress(*VALKEY_DOWN):
                 pipe = self._valkey.pipeline(transaction=False)
-                pipe.zrem(NODES, self.node).delete(_threads(self.node), _agents(self.node))
+                pipe.zrem(NODES, self.node).delete(_threads(self.node))
                 pipe.publish(HUBS, orjson.dumps({"node": self.node, "gone": True}))
                 await pipe.execute()
         self.up = False
@@ -131,23 +125,6 @@ class Links:
         self._out.setdefault(node, {}).setdefault(kind, []).append(item)
         if self._flushing is None:
             self._kick()
-
-    async def agent(self, agent: UUID, on: bool) -> bool:
-        """Note that an agent has a line here, or none any more. Returns whether he has one on another node."""
-        (self._agents_here.add if on else self._agents_here.discard)(agent)
-        if not self.up:
-            return False
-        pipe = self._valkey.pipeline(transaction=False)
-        (pipe.sadd if on else pipe.srem)(_agents(self.node), str(agent))
-        others = sorted(self.nodes)
-        for node in others:
-            pipe.sismember(_agents(node), str(agent))
-        try:
-            answers = await pipe.execute()
-        except VALKEY_DOWN:
-            self._down()
-            return False
-        return any(answers[1:])
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -241,11 +218,9 @@ class Links:
 
     async def _register(self) -> None:
         pipe = self._valkey.pipeline(transaction=True)
-        pipe.delete(_threads(self.node), _agents(self.node))
+        pipe.delete(_threads(self.node))
         pipe.hset(_threads(self.node), mapping={SELF: "1", **{str(t): sides for t, sides in self._here.items()}})
         pipe.pexpire(_threads(self.node), LEASE_MS * 2)
-        if self._agents_here:
-            pipe.sadd(_agents(self.node), *(str(agent) for agent in self._agents_here))
         pipe.zadd(NODES, {self.node: now_ms() + LEASE_MS})
         pipe.zrangebyscore(NODES, now_ms(), "+inf")
         pipe.publish(HUBS, orjson.dumps({"node": self.node, "fresh": True}))
@@ -333,17 +308,9 @@ class Links:
             await asyncio.sleep(BEAT_S)
 
     async def _bury(self, node: str) -> None:
-        """A node's lease ran out. Whoever removes it from the list reports its agents."""
+        """A node's lease ran out."""
         self.nodes -= {node}
         self._on_sides(self._forget(node))
         if await self._valkey.zrem(NODES, node):
             log.warning("node %s is gone", node)
-            agents = [UUID(agent.decode()) for agent in await self._valkey.smembers(_agents(node))]
-            pipe = self._valkey.pipeline(transaction=False)
-            pipe.delete(_threads(node), _agents(node))
-            for agent in agents:
-                for other in (*self.nodes, self.node):
-                    pipe.sismember(_agents(other), str(agent))
-            answers = (await pipe.execute())[1:]
-            each = len(self.nodes) + 1
-            self._on_node_lost([agent for n, agent in enumerate(agents) if not any(answers[n * each : (n + 1) * each])])
+            await self._valkey.delete(_threads(node))

@@ -1,0 +1,121 @@
+"""Things break while people talk. Nothing acknowledged is lost or doubled; everybody hears everything in one order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.faults.crowd import PATIENCE_S, Crowd, Hubs, short_folder
+from wangxin.clock import monotonic_ms
+from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+from wangxin.storage.migrate import migrate
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def stores() -> Iterator[tuple[EmbeddedPostgres, EmbeddedValkey]]:
+    """Servers of their own: these are going to suffer."""
+    folder = short_folder()
+    os.chmod(folder, 0o755)
+    postgres, valkey = EmbeddedPostgres(folder), EmbeddedValkey(folder)
+    asyncio.run(postgres.start())
+    asyncio.run(migrate(postgres.url))
+    asyncio.run(valkey.start())
+    yield postgres, valkey
+    postgres.stop(how="immediate")
+    valkey.stop(how="kill")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def crowd(stores: tuple[EmbeddedPostgres, EmbeddedValkey]) -> AsyncIterator[Crowd]:
+    folder = short_folder()
+    hubs = Hubs(*stores, folder)
+    try:
+        await asyncio.gather(hubs.start("a"), hubs.start("b"))
+        async with AsyncExitStack() as stack:
+            crowd = Crowd(hubs, stack)
+            await crowd.gather()
+            crowd.talk()
+            await crowd.more(30)
+            yield crowd
+    finally:
+        hubs.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def test_a_hub_is_killed_and_comes_back(crowd: Crowd) -> None:
+    crowd.hubs.kill("a")
+    await crowd.more(20)  # on the other one
+    await crowd.hubs.start("a")
+    await crowd.more(40)
+    verdict = await crowd.judged()
+    assert verdict.kept, str(verdict)
+
+
+async def test_valkey_is_killed_and_wiped_and_the_chat_goes_on(crowd: Crowd) -> None:
+    valkey = crowd.hubs.valkey
+    valkey.stop(how="kill", wipe=True)
+    await crowd.more(60)  # acknowledged without it
+    await crowd.heard_all()  # and delivered across hubs by the record
+    await valkey.start()
+    await crowd.more(60)
+    await crowd.heard_all()
+    verdict = await crowd.judged()
+    assert verdict.kept, str(verdict)
+
+
+async def test_valkey_restarts_in_a_moment(crowd: Crowd) -> None:
+    crowd.hubs.valkey.stop(how="kill")
+    await crowd.hubs.valkey.start()
+    await crowd.more(40)
+    verdict = await crowd.judged()
+    assert verdict.kept, str(verdict)
+
+
+@pytest.mark.parametrize("how", ["fast", "immediate"])
+async def test_postgresql_stops_and_nothing_is_acknowledged_until_it_is_back(crowd: Crowd, how: str) -> None:
+    postgres = crowd.hubs.postgres
+    postgres.stop(how=how)
+    down_ms = monotonic_ms()
+    await asyncio.sleep(0.6)  # people go on typing; what was acknowledged meanwhile is looked at below
+    up_ms = monotonic_ms()
+    await postgres.start()
+    await crowd.more(40)
+    verdict = await crowd.judged()
+    assert verdict.kept, str(verdict)
+    parties = [person.party for person in (*crowd.agents, *(person for person, _ in crowd.shoppers))]
+    margin_ms = 100  # an acknowledgement may have been on its way
+    early = [ack for party in parties for ack in party.acked if down_ms + margin_ms < ack.moment < up_ms]
+    assert early == []
+
+
+async def test_frames_sent_twice_and_out_of_order_are_stored_once(crowd: Crowd) -> None:
+    """A bad line between: every frame of every shopper is sent again a little later, behind newer ones."""
+    for person, _ in crowd.shoppers:
+        put = person._put
+
+        async def twice(frame: dict[str, object], put: object = put) -> None:
+            await put(frame)  # type: ignore[operator]
+            if frame["type"] == "message.send":
+
+                async def again() -> None:
+                    await asyncio.sleep(0.3)
+                    await put(frame)  # type: ignore[operator]
+
+                later.append(asyncio.create_task(again()))
+
+        person._put = twice  # type: ignore[method-assign]
+    later: list[asyncio.Task[None]] = []
+    await crowd.more(80)
+    verdict = await crowd.judged()
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*later)
+    assert verdict.kept, str(verdict)
+    assert len(later) > 20
