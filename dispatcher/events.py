@@ -46,11 +46,14 @@ class ShopperReturned:
 
 @dataclass(frozen=True, slots=True)
 class ShopperIdle:
-    """An assigned shopper has been silent for ``idle_ms`` since a person's answer; ``away``: he is not on the page."""
+    """An assigned shopper has been silent for ``idle_ms`` since a person's answer.
+
+    ``away``: he is not on the page; None: nobody knows, so more patience is due.
+    """
 
     conversation: Id
     idle_ms: int
-    away: bool = True
+    away: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)

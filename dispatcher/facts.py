@@ -67,5 +67,5 @@ def overdue(row: Mapping[str, Any], policy: Policy, now_ms: int) -> ev.Event | N
     idle = now_ms - max(row["last_ms"] or 0, assigned_ms)
     least = min((ms for ms in (policy.park_ms, policy.close_idle_ms) if ms is not None), default=None)
     if least is not None and idle >= least:
-        return ev.ShopperIdle(conversation, idle)
+        return ev.ShopperIdle(conversation, idle, away=None)
     return None

@@ -266,7 +266,7 @@ def shopper_idle(f: Floor, e: ev.ShopperIdle) -> None:
     policy = f.policy(c)
     if policy.close_idle_ms is not None and e.idle_ms >= policy.close_idle_ms:
         close(f, c, "idle")
-    elif c.state == "assigned" and e.away and policy.park_ms is not None and e.idle_ms >= policy.park_ms:
+    elif c.state == "assigned" and policy.park_ms is not None and e.idle_ms >= _patience_ms(policy.park_ms, e.away):
         revoke(f, c, "gone")
         agent = c.agent
         f.rates.handled(c.pool or "", f.now_ms - c.since_ms)
@@ -277,6 +277,11 @@ def shopper_idle(f: Floor, e: ev.ShopperIdle) -> None:
         c.state, c.since_ms = "parked", f.now_ms
         f.decisions.append(Park(c.id, c.shop, agent))
         drained(f, agent)
+
+
+def _patience_ms(park_ms: int, away: bool | None) -> int:
+    """How long a silent shopper keeps his slot: three times as long where it is not known whether he reads."""
+    return park_ms if away else 3 * park_ms
 
 
 def shopper_returned(f: Floor, e: ev.ShopperReturned) -> None:

@@ -131,8 +131,8 @@ class Writer:
             )  # fmt: skip
         if isinstance(d, de.Requeue):
             why = {"decision": "requeued", "reason": d.reason, **({"agent": d.agent} if d.agent else {})}
-            event = "conversation.transferred" if d.reason == "transferred" else "conversation.reclaimed"
             still = heard.get(d.conversation) if d.reason == "silent" else None
+            event = "conversation.reclaimed"
             return Move(*ids, State.WAITING, event, d.epoch, reason=d.reason, why=why, unanswered_since_ms=still)
         if isinstance(d, de.Park):
             return Move(*ids, State.PARKED, "conversation.parked")

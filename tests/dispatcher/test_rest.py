@@ -1,0 +1,181 @@
+"""The merchant over REST: the live floor, contracts that never change, a policy with bounds, explanations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from dispatcher.contracts import POLICY
+from dispatcher.model import Policy
+from dispatcher.rest import router
+from tests.conftest import make_shop
+from tests.dispatcher.conftest import House
+from wangxin.clock import new_id
+from wangxin.config import Settings
+from wangxin.edge import Deps, Gate, Known
+from wangxin.model.actor import Actor, Role
+from wangxin.model.refusals import Refusal
+
+
+@dataclass(slots=True)
+class OpenGate:
+    now: Actor | None = None
+
+    async def known(self, token: str, *, device: str = "") -> Known:
+        assert self.now is not None
+        return Known(self.now)
+
+
+@dataclass
+class Office:
+    house: House
+    gate: OpenGate = field(default_factory=OpenGate)
+    http: httpx.AsyncClient = field(init=False)
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = await self.http.request(method, f"/dispatch/{self.house.shop}/{path}", json=body)
+        if answer.status_code >= 400:
+            return answer.status_code, answer.json()["code"]
+        return answer.json() if answer.content else None
+
+
+@pytest.fixture
+async def office(house: House) -> AsyncIterator[Office]:
+    office = Office(house)
+    office.gate.now = Actor(Role.MERCHANT, house.merchant, frozenset({house.shop}), "掌柜")
+    deps = Deps(Settings(), house.pool, house.valkey, house.hints, cast(Gate, office.gate))
+    app = FastAPI()
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        return JSONResponse({"code": refusal.code, "field": refusal.field}, status_code=refusal.status)
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong(request: Request, why: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"code": "body.wrong"}, status_code=422)
+
+    app.include_router(router(deps))
+    headers = {"Authorization": "Bearer x"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x", headers=headers) as http:
+        office.http = http
+        yield office
+
+
+async def test_the_floor_shows_load_free_slots_and_who_waits(office: Office) -> None:
+    house = office.house
+    async with house.dispatcher():
+        await house.ready("own1", "yun1")
+        chats = [await house.chat(f"顾客{n}") for n in range(3)]
+        for chat in chats:
+            await house.ask(chat)
+            await house.until(lambda chat=chat: house.state(chat), "assigned")
+        floor = await office.ask("GET", "floor")
+        own, *others = floor["pools"]
+        assert (own["kind"], own["load"], own["free"], own["ready"]) == ("in_house", 2, 0, 1)
+        assert {p["provider_name"]: (p["load"], p["free"]) for p in others} == {"云杉客服": (1, 4), "海星服务": (0, 0)}
+        assert others[0]["today"]["conversations"] + others[1]["today"]["conversations"] == 1
+        assert floor["standing"]["assigned"] == 3
+        targets = await office.ask("GET", "targets")
+        assert targets["agents"][0]["name"] == "云朵"
+
+
+async def test_an_assignment_is_explained_with_candidates_scores_and_contract(office: Office) -> None:
+    house = office.house
+    async with house.dispatcher():
+        await house.ready("own1", "yun1")
+        for n in range(3):
+            chat = await house.chat(f"顾客{n}")
+            await house.ask(chat)
+            await house.until(lambda chat=chat: house.state(chat), "assigned")
+        newest = (await office.ask("GET", "assignments"))[0]
+        (row,) = await office.ask("GET", f"conversations/{newest['conversation_id']}/explain")
+        assert (row["agent_name"], row["reason"], row["contract_version"]) == ("云朵", "overflow:no_free_slot", 1)
+        assert [(p["name"], p["verdict"]) for p in row["explanation"]["pools"]] == [
+            ("自有客服", "no_free_slot"),
+            ("云杉·森野项目组", "chosen"),
+        ]
+        assert row["explanation"]["candidates"][0]["name"] == "云朵"
+        assert await office.ask("GET", f"conversations/{new_id()}/explain") == (404, "conversation.not_found")
+
+
+async def test_new_terms_are_a_new_version_and_the_old_one_stays(office: Office) -> None:
+    house = office.house
+    contract = next(c for c in await office.ask("GET", "contracts") if c["provider_name"] == "云杉客服")
+    body = {"pools": contract["pools"], "starts_ms": 0, "terms": {**contract["versions"][0]["terms"], "daily_max": 99}}
+    made = await office.ask("POST", f"contracts/{contract['id']}/versions", body)
+    assert made == {"id": contract["id"], "version": 2}
+    again = next(c for c in await office.ask("GET", "contracts") if c["id"] == contract["id"])
+    assert [v["terms"]["daily_max"] for v in again["versions"]] == [99, 2_000]
+    with pytest.raises(Exception, match="never changes"):
+        await house.pool.execute("update contract set terms = '{}'")
+    assert await house.pool.fetchval("select count(*) from audit where action = 'contract.changed'") == 1
+
+
+async def test_a_paused_contract_gets_nothing_until_it_is_taken_up_again(office: Office) -> None:
+    house = office.house
+    await house.policy(nobody_ms=60_000)
+    async with house.dispatcher():
+        await house.ready("yun1")
+        contract = next(c for c in await office.ask("GET", "contracts") if c["provider_name"] == "云杉客服")
+        await office.ask("PUT", f"contracts/{contract['id']}/switch", {"paused": True})
+        chat = await house.chat()
+        await house.ask(chat)
+        await house.until(lambda: house.pool.fetchval("select count(*) from outbox where consumer = 'dispatcher'"), 0)
+        assert await house.state(chat) == "waiting"
+        await office.ask("PUT", f"contracts/{contract['id']}/switch", {"paused": False})
+        await house.until(lambda: house.holder(chat), "yun1")
+
+
+async def test_a_contract_with_a_new_provider_serves_at_once(office: Office) -> None:
+    market = await office.ask("GET", "providers")
+    sea = next(p for p in market if p["name"] == "海星服务")
+    body = {"provider": sea["id"], "pools": [sea["pools"][0]["id"]], "starts_ms": 0, "terms": {"rank": 3}}
+    assert (await office.ask("POST", "contracts", body))["version"] == 1
+    other = next(p for p in market if p["name"] == "云杉客服")
+    wrong = {**body, "pools": [other["pools"][0]["id"]]}
+    assert await office.ask("POST", "contracts", wrong) == (404, "pool.not_found")
+    assert await office.ask("POST", "contracts", {**body, "ends_ms": 0}) == (400, "contract.dates")
+    assert await office.ask("POST", "contracts", {**body, "bribe": 1}) == (422, "body.wrong")
+
+
+async def test_a_policy_is_versioned_and_kept_within_bounds(office: Office) -> None:
+    found = await office.ask("GET", "policy")
+    policy = found["policy"]
+    assert policy["version"] == 1
+    assert await office.ask("PUT", "policy", {**policy, "first_reply_ms": 45_000}) == {"version": 2}
+    assert (await office.ask("GET", "policy"))["policy"]["first_reply_ms"] == 45_000
+    assert await office.ask("PUT", "policy", {**policy, "strikes_max": 0}) == (400, "policy.wrong")
+    assert await office.ask("PUT", "policy", {**policy, "invented": 1}) == (400, "policy.wrong")
+    assert await office.ask("PUT", "policy", {**policy, "stages": []}) == (400, "policy.wrong")
+    assert POLICY.validate_python(policy) == Policy(version=1, topics=POLICY.validate_python(policy).topics)
+
+
+async def test_own_seats_and_pools_are_the_merchants_and_others_are_not(office: Office) -> None:
+    house = office.house
+    own = (await office.ask("GET", "floor"))["pools"][0]["id"]
+    seat = {"name": "小禾", "pools": [own], "seats_max": 3, "ability_per_mille": 700}
+    async with house.dispatcher():
+        await house.ready("own1")
+        await office.ask("PUT", f"seats/{house.agents['own1']}", seat)
+        assert await office.ask("PUT", f"seats/{house.agents['yun1']}", seat) == (404, "seat.not_found")
+        await office.ask("PUT", f"seats/{house.agents['own1']}/state", {"state": "hold"})
+        await house.until(lambda: house.seat_state("own1"), "hold")
+        await office.ask("PUT", f"pools/{own}", {"name": "金牌组", "state": "closed"})
+        assert (await office.ask("GET", "floor"))["pools"][0]["open"] is False
+    yun = await house.pool.fetchval("select id from pool where provider_id is not null limit 1")
+    assert await office.ask("PUT", f"pools/{yun}", {"name": "偷", "state": "closed"}) == (404, "pool.not_found")
+
+
+async def test_another_shops_floor_does_not_exist(office: Office) -> None:
+    other = await make_shop(office.house.pool, "other", "别家")
+    office.gate.now = Actor(Role.MERCHANT, new_id(), frozenset({other.id}), "别家")
+    for path in ("floor", "targets", "contracts", "policy", "assignments", "providers"):
+        assert await office.ask("GET", path) == (404, "shop.not_found")
+    assert await office.ask("PUT", "policy", {"stages": [{"pools": "own"}]}) == (404, "shop.not_found")
