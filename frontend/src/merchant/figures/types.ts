@@ -1,0 +1,131 @@
+// What /api/v1/metrics answers. Durations are milliseconds, money is fen, shares are 0..1.
+export interface Rate {
+  share: number | null;
+  hits: number;
+  n: number;
+  low: number;
+  high: number;
+}
+
+export interface Times {
+  n: number;
+  mean: number | null;
+  p50: number | null;
+  p90: number | null;
+  p95: number | null;
+  p99: number | null;
+}
+
+export interface Figures {
+  conversations: number;
+  handed_off: number;
+  served: number;
+  turns: number;
+  first_response: Times;
+  response: Times;
+  response_business_mean: number | null;
+  reply_3min: Rate;
+  service_all: Rate;
+  service_ext: Rate;
+  abandonment: Rate & { short: number };
+  overflow: Rate;
+  left_message: number;
+  conversion: Rate;
+  conversion_all: Rate;
+  orders: number;
+  paid_fen: number;
+  rescued_orders: number;
+  rescued_fen: number;
+  rating: { n: number; mean: number | null; satisfied: Rate };
+}
+
+export interface PoolLoad {
+  pool: string;
+  name: string;
+  team: string;
+  provider: string;
+  own: boolean;
+  load: number;
+  unanswered: number;
+  ready: number;
+  room: number;
+}
+
+export interface Board {
+  at_ms: number;
+  waiting: number;
+  assigned: number;
+  parked: number;
+  bot: number;
+  message_box: number;
+  oldest_ms: number | null;
+  longest_ms: number | null;
+  late: number;
+  at_risk: number;
+  limit_ms: number;
+  pools: PoolLoad[];
+}
+
+export interface Overview {
+  day: string;
+  board: Board;
+  today: Figures;
+  hours: { hour: number; figures: Figures }[];
+}
+
+export interface ReportRow {
+  kind: "team" | "pool" | "all";
+  key: string;
+  name: string;
+  provider: string;
+  own: boolean;
+  figures: Figures;
+}
+
+export type OrderKind = "touched" | "rescued" | "bot" | "silent" | "late";
+
+export interface Report {
+  first: string;
+  last: string;
+  rule: string;
+  service_ms: number;
+  comparable_n: number;
+  rows: ReportRow[];
+  revenue: Partial<Record<OrderKind, { orders: number; fen: number }>>;
+  conversion_windows: Record<"same_day" | "next_day" | "final", { share: number | null; hits: number; n: number }>;
+}
+
+export interface SeriesRow {
+  key: string | null;
+  name: string;
+  figures: Figures;
+}
+
+export interface TurnRow {
+  thread_id: string;
+  first_seq: number;
+  opened_at: number;
+  human_at: number | null;
+  answered_at: number | null;
+  answered_by: string | null;
+  agent: string;
+  pool: string;
+  questions: number;
+  transfers: number;
+  wait_ms: number | null;
+  agent_wait_ms: number | null;
+  excluded: string;
+  void_reason: string;
+}
+
+export interface ProfileRow {
+  profile: string;
+  title: { "zh-CN": string; en: string };
+  figure: "rate" | "mean" | "median";
+  value: number | null;
+  hits: number;
+  n: number;
+  low: number;
+  high: number;
+  says: string;
+}
