@@ -98,13 +98,14 @@ async def test_send(conn: Connection, shop: UUID, rule_id: UUID, shopper: UUID, 
     return run
 
 
-async def coming(conn: Connection, rule: Rule, now_ms: int, n: int) -> list[int]:
-    zones: Sequence[ZoneInfo] = (rule.body.zone,)
-    if getattr(rule.body.trigger, "zone_mode", "rule") == "recipient":
-        policy = await rules.policy(conn, rule.shop_id)
-        names = await runs.zones_of(conn, rule.shop_id)
+async def coming_of(conn: Connection, shop: UUID, body: RuleBody, now_ms: int, n: int) -> list[int]:
+    """The next instants at which the rule would be due."""
+    zones: Sequence[ZoneInfo] = (body.zone,)
+    if getattr(body.trigger, "zone_mode", "rule") == "recipient":
+        policy = await rules.policy(conn, shop)
+        names = await runs.zones_of(conn, shop)
         zones = [planning.zone_of(name, policy.zone) for name in names] or zones
-    return planning.coming(rule.body, zones, now_ms, n)
+    return planning.coming(body, zones, now_ms, n)
 
 
 # --- events in -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -47,7 +47,7 @@ class Moment:
     def of(cls, now_ms: int, zone: ZoneInfo) -> Moment:
         return cls(datetime.fromtimestamp(now_ms / 1000, UTC), zone)
 
-    def today(self) -> Any:
+    def today(self) -> date:
         return self.as_of.astimezone(self.zone).date()
 
 

@@ -195,3 +195,52 @@ async def record_consent(
                             else array_append(array_remove(profile.refused, $3::text), $3::text) end""",
         shop, shopper, topic, granted, personalised,
     )  # fmt: skip
+
+
+# --- how shoppers stand ----------------------------------------------------------------------------------------------
+async def standing(conn: Connection, shop: UUID, shoppers: Sequence[UUID]) -> dict[UUID, Any]:
+    """What a decision reads beside the profile: refusals, the thread, the contacts. Nothing is locked."""
+    rows = await conn.fetch(
+        """select p.shopper_id, p.refused, p.personalised, t.id as thread_id, t.state as thread_state,
+             (extract(epoch from t.shopper_wrote_at) * 1000)::bigint as shopper_wrote_ms, c.at_ms, c.rules
+           from profile p
+           left join thread t on t.shop_id = p.shop_id and t.shopper_id = p.shopper_id
+           left join push_contact c on c.shop_id = p.shop_id and c.shopper_id = p.shopper_id
+           where p.shop_id = $1 and p.shopper_id = any($2)""",
+        shop,
+        shoppers,
+    )
+    return {row["shopper_id"]: row for row in rows}
+
+
+# --- crowds ----------------------------------------------------------------------------------------------------------
+async def upload_crowd(conn: Connection, shop: UUID, crowd: UUID, name: str, refs: Sequence[str]) -> int:
+    """A crowd of the members among ``refs``; returns how many there are."""
+    await conn.execute("insert into push_crowd (shop_id, id, name) values ($1, $2, $3)", shop, crowd, name)
+    status = await conn.execute(
+        "insert into push_crowd_member (shop_id, crowd_id, shopper_id)"
+        " select $1, $2, id from shopper where shop_id = $1 and external_id = any($3)",
+        shop, crowd, list(refs),
+    )  # fmt: skip
+    return int(status.split()[-1])
+
+
+async def crowds(conn: Connection, shop: UUID) -> list[Any]:
+    return list(
+        await conn.fetch(
+            "select c.id, c.name, (select count(*) from push_crowd_member m where m.shop_id = c.shop_id"
+            " and m.crowd_id = c.id) as size from push_crowd c where c.shop_id = $1 order by c.at desc",
+            shop,
+        )
+    )
+
+
+async def tags(conn: Connection, shop: UUID, limit: int = 100) -> list[tuple[str, int]]:
+    """The shop's tags, most used first."""
+    rows = await conn.fetch(
+        "select tag, count(*) as n from profile, unnest(tags) tag where shop_id = $1 group by tag"
+        " order by n desc, tag limit $2",
+        shop,
+        limit,
+    )
+    return [(row["tag"], row["n"]) for row in rows]

@@ -23,6 +23,15 @@ class Policy:
     approve_above: int = 10_000
 
 
+async def set_policy(conn: Connection, shop: UUID, holdout_permille: int, approve_above: int) -> None:
+    await conn.execute(
+        """insert into push_policy (shop_id, holdout_permille, approve_above) values ($1, $2, $3)
+           on conflict (shop_id) do update set holdout_permille = excluded.holdout_permille,
+             approve_above = excluded.approve_above""",
+        shop, holdout_permille, approve_above,
+    )  # fmt: skip
+
+
 _RULE = "id, shop_id, version, status, body, content_hash, created_by, approved_by"
 
 

@@ -1,0 +1,213 @@
+"""What the REST routes answer and take, beside the rule itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, JsonValue
+
+from push.audience.tree import Closed, Node
+from push.model import Audience, Rule, RuleBody
+
+
+class RuleRow(Closed):
+    """A rule in the list. Times in milliseconds; ``totals`` by state of the ledger, over all runs."""
+
+    rule: Rule
+    totals: dict[str, int]
+    next_ms: int | None
+    changed_ms: int
+
+
+class Checked(Closed):
+    """``problem`` is the first fault, None when the rule may be saved. ``audience_n`` is counted by the condition that
+    a run freezes."""
+
+    ok: bool
+    problem: Problem | None = None
+    coming_ms: tuple[int, ...] = ()
+    audience_n: int = 0
+    mde: float | None = None
+
+
+class Problem(Closed):
+    code: str
+    detail: str
+    field: str = ""
+
+
+class MemberRow(Closed):
+    shopper_id: UUID
+    ref: str | None
+    name: str
+    level: int | None
+    points: int | None
+    orders_n: int | None
+    spent_cents: int | None
+    tags: tuple[str, ...]
+    city: str | None
+    birth_md: int | None
+    lunar_md: int | None
+    refused: tuple[str, ...] = ()
+
+
+class NearMiss(Closed):
+    """Someone who is not in the audience, and the fewest conditions that keep him out."""
+
+    member: MemberRow
+    missing: tuple[Node, ...]
+
+
+class Crowd(Closed):
+    """``blocked`` by reason; exact where ``sampled`` is false, else scaled up from a sample."""
+
+    matching_n: int
+    blocked_n: int
+    reached_n: int
+    held_out_n: int
+    blocked: dict[str, int]
+    sampled: bool
+    matching: tuple[MemberRow, ...]
+    near: tuple[NearMiss, ...]
+
+
+class PreviewAsk(Closed):
+    body: RuleBody
+    shopper: UUID
+
+
+class ShownLine(Closed):
+    kind: str
+    body: dict[str, JsonValue]
+
+
+class Preview(Closed):
+    """What this shopper would get, and what would become of the message if it were due now."""
+
+    verdict: Literal["sent", "held", "stopped"]
+    reason: str
+    variant: str
+    lines: tuple[ShownLine, ...]
+    problem: str = ""
+
+
+class TestAsk(Closed):
+    shopper: UUID
+
+
+class LiftView(Closed):
+    pushed_n: int
+    pushed_hits: int
+    held_n: int
+    held_hits: int
+    difference: float
+    low: float
+    high: float
+    mde: float
+    verdict: Literal["better", "worse", "cannot_tell"]
+    srm_alarm: bool
+
+
+class VariantView(Closed):
+    id: str
+    sent: int
+    converted: int
+
+
+class RunView(Closed):
+    id: UUID
+    occurrence: str
+    version: int
+    state: str
+    audience_n: int
+    started_ms: int
+    decided_n: int
+
+
+class Report(Closed):
+    """What a rule brought. ``why_not`` by reason; tests are in none of the figures."""
+
+    decided: int
+    sent: int
+    delivered: int
+    seen: int
+    replied: int
+    converted: int
+    refused_after: int
+    why_not: dict[str, int]
+    states: dict[str, int]
+    benefits: dict[str, int]
+    benefit_amount: int
+    lift: LiftView | None
+    variants: tuple[VariantView, ...]
+    runs: tuple[RunView, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+
+class DeliveryView(Closed):
+    """Why somebody got a message, or did not."""
+
+    rule: UUID
+    rule_name: str
+    state: str
+    reason: str
+    at_ms: int
+
+
+class CrowdAsk(Closed):
+    audience: Audience = Audience()
+    body: RuleBody | None = Field(default=None, description="with it, caps, consent and holdouts are counted too")
+
+
+class UploadAsk(Closed):
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    refs: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=50_000)]
+
+
+class CrowdRow(Closed):
+    id: UUID
+    name: str
+    size: int
+
+
+class MemberAsk(Closed):
+    """Fields as in the event ``member.updated``; what is absent stays."""
+
+    name: str = Field(default="", max_length=60)
+    fields: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class CalendarRow(Closed):
+    rule: UUID
+    name: str
+    priority: int
+    due_ms: int
+
+
+class Received(Closed):
+    received: int
+    duplicates: int
+
+
+class Unread(Closed):
+    """For a closed launcher."""
+
+    unread: int
+    last_line: str
+    last_ms: int | None
+    thread: UUID | None
+
+
+class ConsentAsk(Closed):
+    topic: Annotated[str, Field(min_length=1, max_length=60)] = "marketing"
+    granted: bool
+    personalised: bool = True
+
+
+class PolicyView(Closed):
+    holdout_permille: Annotated[int, Field(ge=0, le=100)] = 0
+    approve_above: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
+
+
+Checked.model_rebuild()
