@@ -176,7 +176,9 @@ async def set_status(conn: Connection, rule: Rule, status: RuleStatus, *, approv
 
 
 async def remove(conn: Connection, shop: UUID, rule: UUID) -> None:
-    """Only what has never run can vanish; the ledger of the rest is evidence."""
+    """Only what has never run can vanish; the ledger of the rest is evidence. Refusals ``rule.not_found``,
+    ``rule.has_run``."""
+    await read(conn, shop, rule, lock=True)
     if await conn.fetchval("select exists (select 1 from push_run where shop_id = $1 and rule_id = $2)", shop, rule):
         raise Refusal("rule.has_run", "a rule that has run can be ended, not removed", status=409)
     for table, column in (("push_due", "rule_id"), ("benefit_stock", "rule_id"), ("push_rule_version", "rule_id"),
