@@ -20,6 +20,7 @@ import push.rest
 from dispatcher.intake import Intake
 from dispatcher.intake import seat_now as seat_of
 from dispatcher.service import Dispatcher
+from metrics.teams import PoolName, Teams
 from wangxin.chat import handlers as chat
 from wangxin.chat import rest_agent
 from wangxin.chat.door import ShopDoor
@@ -32,7 +33,7 @@ from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
 from wangxin.storage import postgres
 from wangxin.storage.hints import Hints
-from wangxin.storage.postgres import TRANSIENT, Pool
+from wangxin.storage.postgres import TRANSIENT, Connection, Pool
 from wangxin.storage.sockets import hub_socket
 from wangxin.storage.valkey import connect
 
@@ -65,7 +66,15 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         menus.rest.router(deps),
         dispatcher.rest.router(deps),
         push.rest.router(deps),
-        metrics.rest.router(deps),
+        metrics.rest.router(deps, teams_of),
+    )
+
+
+async def teams_of(conn: Connection, shop: UUID) -> Teams:
+    """Pools and people who serve a shop, as the dispatcher keeps them, for the figures."""
+    pools = await dispatcher.people.pool_names(conn, shop)
+    return Teams(
+        {pool.pool: PoolName(pool.pool, pool.name, pool.provider, pool.provider_name) for pool in pools},
     )
 
 
