@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import Protocol
+from typing import Protocol, cast
 
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame, Opcode
@@ -88,9 +88,9 @@ class Socket(asyncio.Protocol):
     # --- what asyncio calls -----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(high=65_536, low=16_384)
+        # uvloop's transports are no subclass of asyncio's, though they are the same to us.
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=65_536, low=16_384)
         self._wheel.at(self._wheel.second + HANDSHAKE_S, self)
 
     def data_received(self, data: bytes) -> None:
