@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+import dispatcher.admin_read
 import dispatcher.people
 import dispatcher.rest
 import menus.rest
@@ -71,11 +72,14 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
 
 
 async def teams_of(conn: Connection, shop: UUID) -> Teams:
-    """Pools and people who serve a shop, as the dispatcher keeps them, for the figures."""
-    pools = await dispatcher.people.pool_names(conn, shop)
-    return Teams(
-        {pool.pool: PoolName(pool.pool, pool.name, pool.provider, pool.provider_name) for pool in pools},
-    )
+    """Pools and people who serve a shop, as the dispatcher keeps them, for the figures; ``room``: of those ready now."""
+    seats = await dispatcher.admin_read.seats(conn, shop)
+    ready = [seat for seat in seats if seat["state"] == "ready" and seat["connected"]]
+    pools = {}
+    for pool in await dispatcher.people.pool_names(conn, shop):
+        here = [seat["seats_max"] for seat in ready if pool.pool in seat["pools"]]
+        pools[pool.pool] = PoolName(pool.pool, pool.name, pool.provider, pool.provider_name, len(here), sum(here))
+    return Teams(pools, {seat["agent_id"]: seat["name"] for seat in seats})
 
 
 def gate(pool: Pool, settings: Settings) -> Gate:

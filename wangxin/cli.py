@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import Coroutine
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +30,9 @@ app = typer.Typer(
 )
 bot_app = typer.Typer(help="The bot's understanding, tried from the command line.", no_args_is_help=True)
 config_app = typer.Typer(help="Settings: where they come from and what they are.", no_args_is_help=True)
+metrics_app = typer.Typer(help="The figures: whether they are what the record says.", no_args_is_help=True)
 app.add_typer(bot_app, name="bot")
+app.add_typer(metrics_app, name="metrics")
 app.add_typer(config_app, name="config")
 
 out = Console()
@@ -260,6 +263,94 @@ def replay(
     else:
         result.print(out)
     if not result.kept:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    shop: Annotated[str, typer.Argument(help="The shop's short name.")] = "senye",
+    first: Annotated[str, typer.Option(help="First day, YYYY-MM-DD; left out: the shop's today.")] = "",
+    last: Annotated[str, typer.Option(help="Last day, YYYY-MM-DD; left out: the first day, or today.")] = "",
+    rule: Annotated[str, typer.Option(help="Attribution rule of orders.")] = "last_touch",
+    as_json: AsJson = False,
+) -> None:
+    """Response time and conversion: the own team beside each pool.
+
+    Example: [bold]wangxin report senye --first 2026-11-01 --last 2026-11-11[/bold]
+    """
+    from metrics.conversion import RULES
+    from metrics.report import render, shop_report
+    from wangxin.app import patient_pool, teams_of
+    from wangxin.model.refusals import Refusal
+
+    if rule not in RULES:
+        raise typer.BadParameter(f"one of {', '.join(RULES)}", param_hint="--rule")
+    days = {name: _day(name, value) for name, value in (("first", first), ("last", last)) if value}
+
+    async def read(found: Settings) -> dict[str, Any]:
+        pool = await patient_pool(found, "report")
+        try:
+            return await shop_report(pool, shop, rule=rule, teams_of=teams_of, **days)
+        finally:
+            await pool.close()
+
+    try:
+        document = run(read(connected("report")))
+    except Refusal as why:
+        raise fail(f"No report: {why.detail or why.code}.") from None
+    if as_json:
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    else:
+        out.print(render(document))
+
+
+def _day(name: str, value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is no day; write YYYY-MM-DD", param_hint=f"--{name}") from None
+
+
+@metrics_app.command("verify")
+def metrics_verify(
+    shop: Annotated[str, typer.Argument(help="The shop's short name.")] = "senye",
+    as_json: AsJson = False,
+) -> None:
+    """Compute every figure's rows again from the record and compare; exit 1 if any differs.
+
+    Example: [bold]wangxin metrics verify senye[/bold]
+    """
+    from rich.progress import Progress
+
+    from metrics.service import Figures, Verdict
+    from wangxin.app import patient_pool
+    from wangxin.storage.shoppers import find_shop
+
+    async def check(found: Settings) -> Verdict | None:
+        pool = await patient_pool(found, "verify")
+        try:
+            known = await find_shop(pool, shop)
+            if known is None:
+                return None
+            with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+                task = progress.add_task("computing again from the record", total=None)
+                return await Figures(pool).verify(
+                    known.id, lambda done, total: progress.update(task, completed=done, total=total)
+                )
+        finally:
+            await pool.close()
+
+    verdict = run(check(connected("verify")))
+    if verdict is None:
+        raise fail(f"There is no shop called {shop}.")
+    if as_json:
+        shown = {name: getattr(verdict, name) for name in ("threads", "rows", "differences", "examples")}
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+    else:
+        out.print(f"{verdict.threads} threads, {verdict.rows} rows, {verdict.differences} differences")
+        for example in verdict.examples:
+            out.print(f"  {example['table']} {' '.join(example['key'])}: {example['what']}", markup=False)
+    if verdict.differences:
         raise typer.Exit(1)
 
 
