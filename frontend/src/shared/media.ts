@@ -45,8 +45,66 @@ export function inspect(file: File, limits: MediaLimits): Promise<{ kind: "image
   }).finally(() => URL.revokeObjectURL(url));
 }
 
-/** Send a file; `progress` hears 0..1. Rejects with ApiError. */
-export function upload(file: File, token: string | null, progress: (share: number) => void): Promise<Uploaded> {
+/** What the server says of an upload. `original` and `thumb` are links that expire. */
+interface Stored {
+  id: string;
+  kind: "image" | "video";
+  width: number;
+  height: number;
+  duration_ms: number | null;
+  original: string;
+  thumb: string;
+  expires_ms: number;
+}
+
+/** One frame of a video as a picture: the server shows it in place of the video. */
+function poster(file: File): Promise<Blob> {
+  const url = URL.createObjectURL(file);
+  const video = document.createElement("video");
+  return new Promise<Blob>((done, failed) => {
+    const wrong = () => failed(new ApiError("media.unreadable", 0));
+    const draw = () => {
+      const canvas = document.createElement("canvas");
+      canvas.width = video.videoWidth;
+      canvas.height = video.videoHeight;
+      canvas.getContext("2d")?.drawImage(video, 0, 0);
+      canvas.toBlob((blob) => (blob ? done(blob) : wrong()), "image/jpeg", 0.8);
+    };
+    video.muted = true;
+    video.preload = "auto";
+    video.onerror = wrong;
+    video.onseeked = draw;
+    video.onloadeddata = () => (video.currentTime = Math.min(0.5, video.duration / 2));
+    video.src = url;
+  }).finally(() => {
+    video.removeAttribute("src");
+    URL.revokeObjectURL(url);
+  });
+}
+
+/** Send a file; `progress` hears 0..1; `shop` is named by who has several. Rejects with ApiError. */
+export async function upload(
+  file: File,
+  token: string | null,
+  progress: (share: number) => void,
+  shop?: string,
+): Promise<Uploaded> {
+  const form = new FormData();
+  form.append("file", file);
+  if (file.type.startsWith("video/")) form.append("poster", await poster(file), "poster.jpg");
+  if (shop) form.append("shop", shop);
+  const stored = await post(form, token, progress);
+  keepLinks(stored);
+  return {
+    media: stored.id,
+    kind: stored.kind,
+    width: stored.width,
+    height: stored.height,
+    ...(stored.duration_ms === null ? {} : { duration_ms: stored.duration_ms }),
+  };
+}
+
+function post(form: FormData, token: string | null, progress: (share: number) => void): Promise<Stored> {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/api/v1/media");
@@ -60,25 +118,46 @@ export function upload(file: File, token: string | null, progress: (share: numbe
       } catch {
         // an answer that is not ours; the status says enough
       }
-      if (request.status < 300) done(said as unknown as Uploaded);
+      if (request.status < 300) done(said as unknown as Stored);
       else failed(new ApiError(String(said.code ?? "server.trouble"), request.status, String(said.detail ?? "")));
     };
-    const form = new FormData();
-    form.append("file", file);
     request.send(form);
   });
 }
 
-const links = new Map<string, { url: string; until: number }>();
+const links = new Map<string, { original: string; thumb: string; until: number }>();
 
-/** A link to an upload that the page may show; kept until shortly before it expires. */
+function keepLinks(stored: Stored): void {
+  links.set(stored.id, { original: stored.original, thumb: stored.thumb, until: stored.expires_ms - 60_000 });
+}
+
+/** Those asked for in one turn of the page go out in one request. */
+let waiting: { ids: Set<string>; as: string | null | undefined; answer: Promise<void> } | null = null;
+
+function ask(media: string, as: string | null | undefined): Promise<void> {
+  if (!waiting || waiting.as !== as || waiting.ids.size >= 50) {
+    const ids = new Set<string>();
+    const mine = { ids, as, answer: Promise.resolve() };
+    mine.answer = new Promise<void>((then) => setTimeout(then, 0)).then(async () => {
+      if (waiting === mine) waiting = null;
+      const found = await api.post<{ links: Stored[] }>("/media/links", { ids: [...ids] }, { as });
+      found.links.forEach(keepLinks);
+    });
+    waiting = mine;
+  }
+  waiting.ids.add(media);
+  return waiting.answer;
+}
+
+/** A link to an upload that the page may show; kept until shortly before it expires. Rejects with ApiError. */
 export async function mediaLink(media: string, variant: Variant, as?: string | null): Promise<string> {
-  const key = `${media}/${variant}`;
-  const held = links.get(key);
-  if (held && held.until > Date.now()) return held.url;
-  const answer = await api.get<{ url: string; expires_ms?: number }>(`/media/${media}/link`, { query: { variant }, as });
-  links.set(key, { url: answer.url, until: (answer.expires_ms ?? Date.now() + 8 * 60_000) - 60_000 });
-  return answer.url;
+  let held = links.get(media);
+  if (!held || held.until <= Date.now()) {
+    await ask(media, as);
+    held = links.get(media);
+  }
+  if (!held) throw new ApiError("media.not_found", 404);
+  return variant === "full" ? held.original : held.thumb;
 }
 
 export { errorText };
