@@ -33,8 +33,12 @@ class Desk:
         assert self.actor_now is not None
         return self.actor_now
 
-    def sits(self, *shops: UUID, provider: UUID | None = None, id: UUID | None = None) -> Actor:
-        self.actor_now = Actor(Role.AGENT, id or new_id(), frozenset(shops), "小禾", provider=provider)
+    def sits(
+        self, *shops: UUID, provider: UUID | None = None, id: UUID | None = None, supervisor: bool = False
+    ) -> Actor:
+        self.actor_now = Actor(
+            Role.AGENT, id or new_id(), frozenset(shops), "小禾", provider=provider, supervisor=supervisor
+        )
         return self.actor_now
 
     async def get(self, path: str, **query: Any) -> Any:
@@ -195,7 +199,7 @@ async def test_nothing_of_one_shop_reaches_an_agent_of_another(desk: Desk, pool:
     id = new_id()
     assert (await desk.http.put(f"/desk/shops/{shop.id}/replies/{id}", json=reply)).status_code == 204
     other = await make_shop(pool, "ruiyun", "蕊云女装")
-    desk.sits(other.id, id=owner.id)
+    desk.sits(other.id, id=owner.id, supervisor=True)
     assert [row["slug"] for row in (await desk.get(""))["shops"]] == ["ruiyun"]
     assert (await desk.get("/waiting"))["waiting"] == []
     assert (await desk.get("/team"))["team"] == []
@@ -213,6 +217,18 @@ async def test_nothing_of_one_shop_reaches_an_agent_of_another(desk: Desk, pool:
     await desk.http.post(f"/desk/shops/{shop.id}/replies/{id}/used")
     assert await pool.fetchval("select used from canned_reply") == 0
     assert await pool.fetchval("select count(*) from audit") == 0
+
+
+async def test_only_a_supervisor_of_the_shop_sees_what_colleagues_serve(
+    desk: Desk, pool: Any, shop: Shop, chat: Chat
+) -> None:
+    await put_in_state(pool, chat, "assigned", new_id())
+    desk.sits(shop.id)
+    assert await desk.get("/team") == 403
+    desk.sits(shop.id, provider=new_id(), supervisor=True)
+    assert await desk.get("/team") == 403
+    desk.sits(shop.id, supervisor=True)
+    assert [row["shopper_name"] for row in (await desk.get("/team"))["team"]] == ["林晓"]
 
 
 def test_a_reply_is_found_by_first_letters_of_its_pinyin() -> None:

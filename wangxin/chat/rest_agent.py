@@ -139,7 +139,7 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
             "shops": shops,
             "server_ms": now_ms(),
             "outsourced": actor.provider is not None,
-            "supervises": actor.role in (Role.MERCHANT, Role.PROVIDER) or actor.provider is None,
+            "supervises": actor.supervisor,
             "tags_can_change": known.set_tags is not None,
         }
 
@@ -165,9 +165,9 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
 
     @routes.get("/team")
     async def team(actor: Actor = Depends(agent)) -> dict[str, Any]:
-        """Conversations of colleagues, for who may watch them: the shop's own people."""
-        if actor.provider is not None:
-            raise forbidden("team.not_yours", "only the shop's own people watch conversations here")
+        """Conversations of colleagues, for who may watch them: the shop's own supervisors."""
+        if not actor.supervisor or actor.provider is not None:
+            raise forbidden("monitor.not_allowed", "this is for the shop's own supervisors")
         async with scope(actor) as conn:
             return {"team": await desk_record.going_on(conn, limits.PAGE_MAX), "server_ms": now_ms()}
 

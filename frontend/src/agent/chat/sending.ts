@@ -42,7 +42,7 @@ export async function sendFile(talk: Talk, file: File): Promise<void> {
   const one = reactive<Going>({ id: uuid(), thread: talk.view.thread, atMs: desk.now(), body, fate: "sending", progress: 0, preview, file });
   going.push(one);
   try {
-    const there = await upload(file, token.value, (share) => (one.progress = share));
+    const there = await upload(file, token.value, (share) => (one.progress = share), talk.view.shop);
     desk.say(talk.view.thread, {
       kind,
       media: there.media,
