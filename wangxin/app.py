@@ -26,7 +26,7 @@ from wangxin.chat import handlers as chat
 from wangxin.chat import rest_agent
 from wangxin.chat.door import ShopDoor
 from wangxin.config import Settings
-from wangxin.edge import Deps, Gate
+from wangxin.edge import Deps, Gate, ServedShops
 from wangxin.hub import run as hub_run
 from wangxin.hub.run import Wiring
 from wangxin.model.actor import Actor, Role
@@ -37,6 +37,7 @@ from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import TRANSIENT, Connection, Pool
 from wangxin.storage.sockets import hub_socket
 from wangxin.storage.valkey import connect
+from wangxin.web import run as web_run
 
 log = logging.getLogger("wangxin.app")
 
@@ -82,13 +83,15 @@ async def teams_of(conn: Connection, shop: UUID) -> Teams:
     return Teams(pools, {seat["agent_id"]: seat["name"] for seat in seats})
 
 
-def gate(pool: Pool, settings: Settings) -> Gate:
+def serves(pool: Pool) -> ServedShops:
+    """Which shops a provider's agent serves now: those of his pools' contracts."""
+
     async def served(account: UUID, _: UUID) -> frozenset[UUID]:
         async with pool.acquire() as conn:
             scope = await dispatcher.people.agent_scope(conn, account)
         return scope.shops if scope else frozenset()
 
-    return Gate(pool, settings.signing_key(), served)
+    return served
 
 
 def door(pool: Pool, settings: Settings) -> ShopDoor:
@@ -101,7 +104,7 @@ def door(pool: Pool, settings: Settings) -> ShopDoor:
             now = await seat_of(conn, agent)
         return now.state if now else None
 
-    return ShopDoor(gate(pool, settings), fields=fields, seat=seat)
+    return ShopDoor(Gate(pool, settings.signing_key(), serves(pool)), fields=fields, seat=seat)
 
 
 class Lines:
@@ -162,13 +165,7 @@ async def run_hub(settings: Settings, node: str, *, port: int = 0) -> None:
 
 async def run_web(settings: Settings) -> None:
     """The web process, until SIGTERM or SIGINT."""
-    from wangxin.web import run as web_run
-
-    pool = await patient_pool(settings, "web")
-    _, valkey_url = urls(settings)
-    valkey = connect(valkey_url)
-    deps = Deps(settings, pool, valkey, Hints(valkey), gate(pool, settings))
-    await web_run.run(deps, routers(deps))
+    await web_run.run(settings, routers, served=serves, demo=settings.demo)
 
 
 async def run_dispatcher(settings: Settings) -> None:

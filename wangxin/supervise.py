@@ -206,7 +206,7 @@ class Supervisor:
             "WANGXIN_POSTGRES_URL": postgres,
             "WANGXIN_VALKEY_URL": valkey,
             "WANGXIN_DATA": str(self.settings.data.resolve()),
-            "WANGXIN_SUPERVISED": "1",
+            "WANGXIN_DEMO": "1" if self.settings.demo else "0",
             "PYTHONUNBUFFERED": "1",
         }
 
@@ -293,7 +293,7 @@ async def up(settings: Settings, *, demo: bool, say: Say, ready: Callable[[Super
                 }
             )
             filled = await fill(full) if demo else None
-            supervisor = Supervisor(settings, stores, children_of(settings, demo=demo), say)
+            supervisor = Supervisor(full, stores, children_of(full, demo=demo), say)
         except BaseException:
             stores.stop()
             raise
