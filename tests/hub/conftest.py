@@ -75,11 +75,14 @@ class Line:
         return got
 
     async def ask(self, frame: dict[str, Any]) -> dict[str, Any]:
-        """Send a frame and wait for the answer that carries its ref."""
+        """Send a frame and wait for the answer that carries its ref (a message's ack carries its client_msg_id)."""
         ref = uuid4().hex[:12]
         begin = len(self.frames)
         await self.send({**frame, "ref": ref})
-        return await self.until(lambda got: got.get("ref") == ref, after=begin)
+        msg = str(frame["client_msg_id"]) if "client_msg_id" in frame else None
+        return await self.until(
+            lambda got: got.get("ref") == ref or (got["type"] == "ack" and got["client_msg_id"] == msg), after=begin
+        )
 
     async def say(self, thread: UUID, words: str, *, msg: UUID | None = None, **more: Any) -> dict[str, Any]:
         """Send a text; returns its ack, or its error."""

@@ -102,16 +102,13 @@ class Socket(asyncio.Protocol):
                 self.abort()
                 return
         protocol.receive_data(data)
+        self._write_protocol()  # a pong goes out before the answer to what came with its ping
         for event in protocol.events_received():
             if isinstance(event, Frame):
                 self._frame(event)
             else:
                 assert isinstance(event, Request)
                 self._handshake(event)
-        if protocol.writes:
-            self._write_protocol()
-        elif protocol.close_expected():
-            self._expect_close()
 
     def eof_received(self) -> bool:
         self._protocol.receive_eof()
@@ -139,6 +136,7 @@ class Socket(asyncio.Protocol):
         answer = self._listener.asked(self, request)
         response = protocol.accept(request) if answer is None else protocol.reject(*answer)
         protocol.send_response(response)
+        self._write_protocol()
         if protocol.state is State.OPEN:
             self.accepted = True
             self._listener.opened(self)
