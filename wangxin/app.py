@@ -73,7 +73,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
 
 
 async def teams_of(conn: Connection, shop: UUID) -> Teams:
-    """Pools and people who serve a shop, as the dispatcher keeps them, for the figures; ``room``: of those ready now."""
+    """Pools and people who serve a shop, as the dispatcher keeps them; ``room``: of those ready now."""
     seats = await dispatcher.admin_read.seats(conn, shop)
     ready = [seat for seat in seats if seat["state"] == "ready" and seat["connected"]]
     pools = {}

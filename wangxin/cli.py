@@ -229,7 +229,9 @@ def demo(
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="A recording: .jsonl or .jsonl.gz (docs/replay.md).")],
+    file: Annotated[
+        Path | None, typer.Argument(help="A recording: .jsonl or .jsonl.gz (docs/replay.md); left out: a small sample.")
+    ] = None,
     speed: Annotated[float, typer.Option(min=0.1, max=10_000, help="How many times faster than recorded.")] = 60,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many conversations.")] = None,
     span_minutes: Annotated[float, typer.Option(min=1, help="Recorded minutes over which they arrive.")] = 60,
@@ -246,8 +248,9 @@ def replay(
     Example: [bold]wangxin replay day.jsonl --speed 120 --own 3 --outsourced 10[/bold]
     """
     from wangxin.replay.recording import BadRecording
-    from wangxin.replay.run import Plan, replay_file
+    from wangxin.replay.run import SAMPLE, Plan, replay_file
 
+    file = file or SAMPLE
     plan = Plan(
         file=file, speed=speed, limit=limit, span_ms=int(span_minutes * 60_000), own=own, outsourced=outsourced,
         seats=seats, seed=seed,

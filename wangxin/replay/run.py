@@ -23,6 +23,10 @@ from wangxin.replay.timing import Scripted, script
 from wangxin.storage.orders import keep_order
 
 
+SAMPLE = Path(__file__).parent / "samples" / "presales.jsonl"
+"""Five dialogues that ship with the product (see NOTICE.md beside them)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What was asked for. ``span_ms``: recorded time over which the conversations arrive."""
