@@ -11,7 +11,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from prometheus_client import Counter as Figure
@@ -84,9 +84,7 @@ class _HubSide(asyncio.Protocol):
         self._tunnel = tunnel
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=limits.TUNNEL_HIGH_BYTES)
-        self.transport = transport
+        cast(asyncio.Transport, transport).set_write_buffer_limits(high=limits.TUNNEL_HIGH_BYTES)
 
     def data_received(self, data: bytes) -> None:
         self._tunnel.to_peer(data)
@@ -117,10 +115,9 @@ def tunnel_class(hubs: Hubs, trusted: Callable[[str], bool]) -> type[asyncio.Pro
 
         # --- the peer ------------------------------------------------------------------------------------------
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            assert isinstance(transport, asyncio.Transport)
-            self._peer = transport
+            self._peer = cast(asyncio.Transport, transport)  # uvloop's transports are not its subclasses
             self._connections.add(self)
-            transport.set_write_buffer_limits(high=limits.TUNNEL_HIGH_BYTES)
+            self._peer.set_write_buffer_limits(high=limits.TUNNEL_HIGH_BYTES)
 
         def data_received(self, data: bytes) -> None:
             if self._hub is not None:
