@@ -1,0 +1,335 @@
+"""REST of menus, questions and the bot."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field, StringConstraints
+
+from menus import navigate, publishing, service
+from menus import record_postgres as record
+from menus.brain import Brains
+from menus.check import Problem, problems
+from menus.dialogue import Thresholds, Turn
+from menus.model import Closed, Draft, Menu, Topic, Words
+from menus.record_postgres import FaqEntry
+from menus.shopdata import StoredShopData
+from menus.voice import look
+from wangxin.clock import new_id
+from wangxin.edge import Deps
+from wangxin.model import limits
+from wangxin.model.actor import Actor, Role
+from wangxin.model.refusals import Refusal, not_found
+
+Phrasing = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+FaqKey = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.-]+$")]
+IMPORT_MAX = 5_000
+
+
+class KeepDraft(Closed):
+    draft: Draft
+    revision: int = Field(ge=0)
+
+
+class Publish(Closed):
+    note: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class GoBack(Closed):
+    version: int = Field(ge=1)
+
+
+class Preview(Closed):
+    draft: Draft
+    item: str
+
+
+class WrittenEntry(Closed):
+    """A question as the merchant writes it, and as files hold it."""
+
+    key: FaqKey | None = None
+    topic: Topic = ""
+    phrasings: tuple[Phrasing, ...] = Field(min_length=1, max_length=50)
+    answer: Annotated[Words, StringConstraints(min_length=1)]
+    active: bool = True
+
+
+class Import(Closed):
+    questions: tuple[WrittenEntry, ...] = Field(max_length=IMPORT_MAX)
+
+
+class EarlierTurn(Closed):
+    how: str
+    text: str
+    entry: str | None = None
+    item: str | None = None
+
+
+class Try(Closed):
+    text: Annotated[str, StringConstraints(max_length=limits.TEXT_CHARS_MAX)]
+    earlier: tuple[EarlierTurn, ...] = Field(default=(), max_length=20)
+
+
+def _menu(menu: Menu) -> dict[str, Any]:
+    return menu.model_dump(mode="json")
+
+
+def _problem(found: Problem) -> dict[str, str]:
+    return {"item": found.item, "code": found.code, "level": found.level, "detail": found.detail}
+
+
+def _faq(entry: FaqEntry) -> dict[str, Any]:
+    return {
+        "id": str(entry.id),
+        "key": entry.key,
+        "topic": entry.topic,
+        "phrasings": entry.phrasings,
+        "answer": entry.answer,
+        "active": entry.active,
+        "asked": entry.asked,
+    }
+
+
+def _offered(entry: FaqEntry) -> dict[str, str]:
+    return {"id": str(entry.id), "title": entry.phrasings[0], "text": entry.answer, "topic": entry.topic}
+
+
+def router(deps: Deps) -> APIRouter:
+    """All routes lie under ``/menus``; the composition root mounts them under ``/api/v1``."""
+    routes = APIRouter(prefix="/menus", tags=["menus"])
+    brains = Brains(deps.pool)
+    merchant = deps.require(Role.MERCHANT)
+    agent = deps.require(Role.AGENT, Role.MERCHANT)
+    data = StoredShopData()
+
+    # --- for agents: answers beside the conversation -------------------------------------------------------------
+
+    async def shop_of(actor: Actor, thread: UUID) -> tuple[UUID, str]:
+        """(shop, the shopper's last words) of a thread this agent may answer. Raises ``thread.not_found``."""
+        async with deps.scope(actor) as conn:
+            row = await conn.fetchrow(
+                "select t.shop_id, t.agent_id = $2 or exists (select 1 from conversation c where c.shop_id = t.shop_id"
+                " and c.thread_id = t.id and c.agent_id = $2) as served from thread t where t.id = $1",
+                thread,
+                actor.id,
+            )
+            if row is None or (actor.provider is not None and not row["served"]):
+                raise not_found("thread")
+            return row["shop_id"], await record.last_words(conn, thread)
+
+    @routes.get("/suggestions")
+    async def suggestions(thread: UUID, actor: Actor = Depends(agent)) -> dict[str, Any]:
+        """Up to three answers of the shop to what the shopper said last."""
+        shop, words = await shop_of(actor, thread)
+        near = await brains.nearest(await brains.of(shop), words, 3) if words else []
+        return {"suggestions": [_offered(entry) for entry, _ in near], "words": words}
+
+    @routes.get("/knowledge")
+    async def knowledge(
+        thread: UUID, q: Annotated[str, Query(max_length=200)] = "", actor: Actor = Depends(agent)
+    ) -> dict[str, Any]:
+        """What the shop's bot knows about ``q``; all of it, the most asked first, where there is none."""
+        shop, _ = await shop_of(actor, thread)
+        brain = await brains.of(shop)
+        if not q.strip():
+            return {"suggestions": [_offered(entry) for entry in list(brain.entries.values())[: limits.PAGE_MAX]]}
+        return {"suggestions": [_offered(entry) for entry, _ in await brains.nearest(brain, q, 20)]}
+
+    # --- for the shopper window ----------------------------------------------------------------------------------
+
+    @routes.get("/{shop}")
+    async def published(shop: UUID, actor: Actor = Depends(deps.actor)) -> dict[str, Any]:
+        """The published menu; version 0 and no items where nothing is published yet."""
+        async with deps.scope(actor, shop) as conn:
+            menu = await record.published(conn, shop)
+        return {"version": 0, "greeting": "", "items": []} if menu is None else _menu(menu)
+
+    @routes.get("/{shop}/complete")
+    async def complete(
+        shop: UUID, q: Annotated[str, Query(max_length=200)], actor: Actor = Depends(deps.actor)
+    ) -> dict[str, Any]:
+        """Up to five questions near to what is being typed."""
+        deps.belongs(actor, shop)
+        near = await brains.nearest(await brains.of(shop), q, 5) if len(q.strip()) >= 2 else []
+        return {"questions": [{"id": str(entry.id), "text": entry.phrasings[0]} for entry, _ in near]}
+
+    # --- the menu studio -----------------------------------------------------------------------------------------
+
+    @routes.get("/{shop}/draft")
+    async def draft(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        async with deps.scope(actor, shop) as conn:
+            kept, revision, version = await publishing.draft_of(conn, shop)
+            found = problems(kept, await publishing.known(conn, shop))
+            topics = sorted({q.topic for q in await record.questions(conn, shop)} - {""})
+        return {
+            "draft": kept.model_dump(mode="json"),
+            "revision": revision,
+            "published": version,
+            "problems": [_problem(p) for p in found],
+            "topics": topics,
+            "limits": {
+                "top": limits.MENU_TOP_ITEMS_MAX,
+                "children": limits.MENU_CHILDREN_MAX,
+                "label": limits.MENU_LABEL_CHARS_MAX,
+                "depth": limits.MENU_DEPTH_MAX,
+            },
+        }
+
+    @routes.put("/{shop}/draft")
+    async def keep_draft(shop: UUID, asked: KeepDraft, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """Keeps the draft, also while it still has errors; says which."""
+        async with deps.scope(actor, shop) as conn:
+            revision = await publishing.keep(conn, shop, asked.draft, asked.revision)
+            found = problems(asked.draft, await publishing.known(conn, shop))
+        return {"revision": revision, "problems": [_problem(p) for p in found]}
+
+    @routes.post("/{shop}/check")
+    async def check(shop: UUID, asked: Draft, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        async with deps.scope(actor, shop) as conn:
+            found = problems(asked, await publishing.known(conn, shop))
+        return {"problems": [_problem(p) for p in found]}
+
+    @routes.post("/{shop}/publish")
+    async def publish(shop: UUID, asked: Publish, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """The draft becomes the next version; open windows hear of it at once."""
+        async with deps.scope(actor, shop) as conn:
+            menu = await publishing.publish(conn, shop, actor, note=asked.note)
+            await deps.audit(conn, actor, shop, "menu.publish", str(menu.version), {"note": asked.note})
+        await service.tell_menu(deps.hints, shop, menu.version)
+        return {"version": menu.version}
+
+    @routes.get("/{shop}/versions")
+    async def versions(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        async with deps.scope(actor, shop) as conn:
+            rows = await record.versions(conn, shop, limits.PAGE_MAX)
+            desk = await record.desk(conn, shop)
+        return {
+            "published": desk.published,
+            "versions": [
+                {"version": r.version, "note": r.note, "made_at_ms": r.made_at_ms, "items": r.items} for r in rows
+            ],
+        }
+
+    @routes.get("/{shop}/versions/{version}")
+    async def one_version(shop: UUID, version: int, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        async with deps.scope(actor, shop) as conn:
+            menu = await record.menu(conn, shop, version)
+        if menu is None:
+            raise not_found("version")
+        return _menu(menu)
+
+    @routes.post("/{shop}/rollback")
+    async def rollback(shop: UUID, asked: GoBack, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        async with deps.scope(actor, shop) as conn:
+            menu = await publishing.go_back(conn, shop, actor, asked.version)
+            await deps.audit(conn, actor, shop, "menu.rollback", str(menu.version), {"to": asked.version})
+        await service.tell_menu(deps.hints, shop, menu.version)
+        return {"version": menu.version}
+
+    @routes.post("/{shop}/preview")
+    async def preview(shop: UUID, asked: Preview, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """What an item of a draft would answer to a shopper without orders."""
+        menu = Menu(version=1, greeting=asked.draft.greeting, items=asked.draft.items)
+        item = menu.find(asked.item)
+        if item is None:
+            raise not_found("item")
+        async with deps.scope(actor, shop) as conn:
+            seen = await look(conn, data, shop, actor.id, item, guest=True)
+        outcome = navigate.answer(menu, item, seen)
+        return {"says": [body.model_dump(mode="json") for body in outcome.says], "human": outcome.human}
+
+    # --- questions -----------------------------------------------------------------------------------------------
+
+    @routes.get("/{shop}/faq")
+    async def faq(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        async with deps.scope(actor, shop) as conn:
+            entries = await record.faq(conn, shop)
+            turns = await record.outcomes(conn, shop, 30)
+        return {"questions": [_faq(entry) for entry in entries], "turns": turns}
+
+    async def keep(shop: UUID, actor: Actor, id_: UUID, written: WrittenEntry) -> dict[str, Any]:
+        async with deps.scope(actor, shop) as conn:
+            kept = await record.one_entry(conn, shop, id_)
+            known = await record.keys(conn, shop)
+            if kept is None and len(known) >= limits.FAQ_ENTRIES_MAX:
+                raise Refusal("faq.full", f"at most {limits.FAQ_ENTRIES_MAX} questions", status=409)
+            key = written.key or (kept.key if kept else f"q-{id_.hex[-10:]}")
+            if known.get(key, id_) != id_:
+                raise Refusal("faq.key_taken", "another question has this key", field="key", status=409)
+            entry = FaqEntry(id_, key, written.topic, written.phrasings, written.answer, written.active)
+            await record.keep_entry(conn, shop, entry)
+            await record.faq_changed(conn, shop)
+        return _faq(entry)
+
+    @routes.post("/{shop}/faq", status_code=201)
+    async def add_entry(shop: UUID, asked: WrittenEntry, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        return await keep(shop, actor, new_id(), asked)
+
+    @routes.put("/{shop}/faq/{id}")
+    async def change_entry(
+        shop: UUID, id: UUID, asked: WrittenEntry, actor: Actor = Depends(merchant)
+    ) -> dict[str, Any]:
+        return await keep(shop, actor, id, asked)
+
+    @routes.delete("/{shop}/faq/{id}", status_code=204)
+    async def drop_entry(shop: UUID, id: UUID, actor: Actor = Depends(merchant)) -> None:
+        async with deps.scope(actor, shop) as conn:
+            if not await record.drop_entry(conn, shop, id):
+                raise not_found("question")
+            await record.faq_changed(conn, shop)
+
+    @routes.get("/{shop}/faq/export")
+    async def export_faq(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """What :func:`import_faq` takes."""
+        async with deps.scope(actor, shop) as conn:
+            entries = await record.faq(conn, shop)
+        kept = ("key", "topic", "phrasings", "answer", "active")
+        return {"questions": [{k: v for k, v in _faq(entry).items() if k in kept} for entry in entries]}
+
+    @routes.post("/{shop}/faq/import")
+    async def import_faq(shop: UUID, asked: Import, actor: Actor = Depends(merchant)) -> dict[str, int]:
+        """Adds questions; one whose key is known replaces the old one. All or none."""
+        async with deps.scope(actor, shop) as conn:
+            known = await record.keys(conn, shop)
+            added = 0
+            for written in asked.questions:
+                id_ = known.get(written.key or "") or new_id()
+                key = written.key or f"q-{id_.hex[-10:]}"
+                added += key not in known
+                known[key] = id_
+                entry = FaqEntry(id_, key, written.topic, written.phrasings, written.answer, written.active)
+                await record.keep_entry(conn, shop, entry)
+            if len(known) > limits.FAQ_ENTRIES_MAX:
+                raise Refusal("faq.full", f"at most {limits.FAQ_ENTRIES_MAX} questions", status=409)
+            await record.faq_changed(conn, shop)
+        return {"added": added, "replaced": len(asked.questions) - added}
+
+    @routes.get("/{shop}/unknown")
+    async def unknown(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """What shoppers asked in the last 30 days and the bot could not answer."""
+        async with deps.scope(actor, shop) as conn:
+            return {"unknown": await record.unknown(conn, shop, 30, 100)}
+
+    @routes.post("/{shop}/try")
+    async def try_bot(shop: UUID, asked: Try, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """What the bot would say, and how sure it is. Nothing is kept."""
+        deps.belongs(actor, shop)
+        brain = await brains.of(shop)
+        earlier = [Turn(t.how, t.text, t.entry, t.item) for t in asked.earlier]  # type: ignore[arg-type]
+        decision = await service.think(brains, brain, asked.text, earlier, Thresholds())
+        near = await brains.nearest(brain, asked.text, 3)
+        says = () if decision.how in ("handoff", "silent", "item") else service.spoken(brain, decision)
+        return {
+            "how": decision.how,
+            "entry": decision.entry,
+            "item": decision.item,
+            "topic": decision.topic,
+            "confidence": round(decision.confidence, 3),
+            "words": service.HANDOFF_WORDS.get(decision.words, "") if decision.how == "handoff" else "",
+            "says": [body.model_dump(mode="json") for body in says],
+            "nearest": [{"id": str(e.id), "text": e.phrasings[0], "score": round(s, 2)} for e, s in near],
+        }
+
+    return routes

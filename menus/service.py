@@ -1,0 +1,213 @@
+"""Menus at work: the frames a shopper's taps send, the bot that answers free text, publishing."""
+
+from __future__ import annotations
+
+import json
+import logging
+from uuid import UUID
+
+from menus import dialogue, navigate, say, voice
+from menus import record_postgres as record
+from menus.brain import Brain, Brains
+from menus.dialogue import Decision, Thresholds, Turn, Understood
+from menus.navigate import Outcome
+from menus.record_postgres import TurnRow
+from menus.shopdata import ShopData, StoredShopData
+from menus.taps import Taps
+from menus.understand.normalise import normalise
+from wangxin.model import limits
+from wangxin.model.conversation import State
+from wangxin.model.facts import ShopperSpoke
+from wangxin.protocol import bodies
+from wangxin.protocol.bodies import AnyBody, Choice
+from wangxin.protocol.frames import ChoiceSubmit, FormSubmit, Frame, MenuTap
+from wangxin.protocol.reply import Handler
+from wangxin.storage import conversations, entries, outbox
+from wangxin.storage.hints import Hints
+from wangxin.storage.postgres import TRANSIENT, Connection, Pool
+
+log = logging.getLogger("wangxin.menus")
+
+FACTS_A_TURN = 50
+
+
+def handlers(pool: Pool, hints: Hints, data: ShopData | None = None) -> dict[type[Frame], Handler]:
+    """The frames that menus answer, for the composition root's table."""
+    taps = Taps(pool, data or StoredShopData())
+    return {MenuTap: taps.menu, ChoiceSubmit: taps.choice, FormSubmit: taps.form}
+
+
+async def tell_menu(hints: Hints, shop: UUID, version: int) -> None:
+    """Open windows fetch the new menu. Sent after the commit; who misses it sees the new one when he next attaches."""
+    frame = {"type": "menu.updated", "shop": str(shop), "version": version}
+    await hints.tell(frame, shops=[shop], roles=["shopper", "merchant"])
+
+
+class Bot:
+    """Follows up what shoppers write to the bot, once each: the answer and the end of the fact are one transaction."""
+
+    def __init__(self, pool: Pool, hints: Hints, data: ShopData | None = None, bounds: Thresholds | None = None):
+        self._pool = pool
+        self._hints = hints
+        self._data = data or StoredShopData()
+        self._bounds = bounds or Thresholds()
+        self.brains = Brains(pool)
+        self._warm = False
+
+    async def follow(self) -> int:
+        """Answers what waits, oldest first; returns how many lines were taken up."""
+        if not self._warm:
+            await self.brains.warm_up()
+            self._warm = True
+        done = 0
+        while done < FACTS_A_TURN and await self._one():
+            done += 1
+        return done
+
+    async def _one(self) -> bool:
+        id_ = 0
+        try:
+            async with self._pool.acquire() as conn, conn.transaction():
+                claimed = await outbox.claim(conn, "bot", 1)
+                if not claimed:
+                    return False
+                id_, fact = claimed[0]
+                assert isinstance(fact, ShopperSpoke), "only words of shoppers are addressed to the bot"
+                grown, person = await self._answer(conn, fact)
+                await outbox.done(conn, [id_])
+        except TRANSIENT:
+            raise
+        except Exception as why:
+            # One line that cannot be answered must not hold up all others; after a few tries it is set aside.
+            log.exception("a line could not be answered")
+            async with self._pool.acquire() as conn, conn.transaction():
+                await outbox.failed(conn, id_, f"{type(why).__name__}: {why}")
+            return True
+        if grown:
+            await self._hints.grown([(fact.shop, fact.thread)])
+        if person:
+            await self._hints.wake("dispatcher")
+        return True
+
+    async def _answer(self, conn: Connection, fact: ShopperSpoke) -> tuple[bool, bool]:
+        """(whether the thread has new lines, whether the dispatcher has something to do)."""
+        brain = await self.brains.of(fact.shop)
+        standing = await conversations.lock_thread(conn, fact.shop, fact.thread)
+        if standing.state is not State.BOT or standing.conversation != fact.conversation:
+            return False, False
+        if await record.taken_up(conn, fact.shop, fact.thread, fact.seq):
+            return False, False
+        entry = await entries.read_one(conn, fact.shop, fact.thread, "public", fact.seq)
+        if entry is None or entry.recalled_at_ms is not None:
+            return False, False
+        earlier = await record.earlier_turns(conn, fact.shop, fact.conversation)
+        if entry.kind != "text":
+            outcome = _card(entry.kind, entry.body)
+            turn = TurnRow(fact.shop, fact.thread, fact.seq, fact.conversation, "card", said=f"[{entry.kind}]")
+            await record.log_turn(conn, turn)
+            return True, await voice.carry_out(conn, fact.shop, fact.thread, outcome)
+        text = str(json.loads(entry.body).get("text", ""))
+        decision = await self._decide(brain, text, earlier)
+        await record.log_turn(
+            conn,
+            TurnRow(
+                fact.shop, fact.thread, fact.seq, fact.conversation, decision.how, said=text,
+                entry=None if decision.entry is None else UUID(decision.entry), item=decision.item,
+                version=brain.revision[1], topic=decision.topic, confidence=decision.confidence,
+                shown=[f"{kind}:{id_}" for kind, id_ in decision.suggestions],
+            ),
+        )  # fmt: skip
+        return await self._carry_out(conn, fact, standing.shopper, brain, decision)
+
+    async def _decide(self, brain: Brain, text: str, earlier: list[Turn]) -> Decision:
+        return await think(self.brains, brain, text, earlier, self._bounds)
+
+    async def _carry_out(
+        self, conn: Connection, fact: ShopperSpoke, shopper: UUID, brain: Brain, decision: Decision
+    ) -> tuple[bool, bool]:
+        shop, thread = fact.shop, fact.thread
+        if decision.how == "silent":
+            return False, False
+        if decision.how == "handoff":
+            person = await voice.to_a_person(
+                conn, shop, thread, topic=decision.topic, words=HANDOFF_WORDS[decision.words], why=decision.words
+            )
+            return True, person
+        if decision.how == "answer":
+            assert decision.entry is not None, "an answer names its question"
+            await record.count_asked(conn, shop, UUID(decision.entry))
+        if decision.how == "item":
+            assert decision.item is not None, "an item is named"
+            item = brain.menu.find(decision.item) if brain.menu else None
+            assert item is not None, "the brain's items come from its menu"
+            assert brain.menu is not None, "an item has a menu"
+            seen = await voice.look(conn, self._data, shop, shopper, item)
+            person = await voice.carry_out(conn, shop, thread, navigate.answer(brain.menu, item, seen))
+            return True, person
+        await voice.speak(conn, shop, thread, spoken(brain, decision))
+        return True, False
+
+
+async def think(brains: Brains, brain: Brain, text: str, earlier: list[Turn], bounds: Thresholds) -> Decision:
+    """What the bot would do with ``text``. Also what "try the bot" shows."""
+    understood: Understood | None = None
+    if dialogue.needs_understanding(normalise(text)):
+        understood = await brains.understand(brain, text)
+    return dialogue.decide(
+        text,
+        understood,
+        earlier,
+        item_of_topic=brain.item_of_topic,
+        entry_of_topic=brain.entry_of_topic,
+        bounds=bounds,
+    )
+
+
+HANDOFF_WORDS = {
+    "asked": say.HANDING_OVER,
+    "angry": say.HANDING_OVER_ANGRY,
+    "failed": say.HANDING_OVER_FAILED,
+}
+_TALK = {"hello": say.HELLO, "thanks": say.WELCOME_BACK, "okay": say.OKAY}
+
+
+def spoken(brain: Brain, decision: Decision) -> tuple[AnyBody, ...]:
+    """The bot's lines for an answer, suggestions, small talk or a question back."""
+    match decision.how:
+        case "answer":
+            entry = brain.entries[decision.entry or ""]
+            return (bodies.BotAnswer(text=entry.answer, faq=str(entry.id)),)
+        case "suggest":
+            return (bodies.Suggestions(text=say.DID_YOU_MEAN, choices=(*chips(brain, decision), _PERSON)),)
+        case "smalltalk":
+            greeting = brain.menu.greeting if brain.menu and decision.words == "hello" else ""
+            return (bodies.BotAnswer(text=greeting or _TALK[decision.words]),)
+        case _:
+            text = say.TELL_MORE if decision.words == "tell_more" else say.NOT_UNDERSTOOD
+            return (bodies.BotAnswer(text=text, choices=(_PERSON,)),)
+
+
+_PERSON = navigate.person_choice()
+
+
+def chips(brain: Brain, decision: Decision) -> tuple[Choice, ...]:
+    """The suggestions as buttons, each with the merchant's own words."""
+    found: list[Choice] = []
+    for kind, id_ in decision.suggestions:
+        if kind == "faq" and id_ in brain.entries:
+            found.append(Choice(id=f"faq:{id_}", label=brain.entries[id_].phrasings[0][:200]))
+        elif kind == "item" and brain.menu is not None and (item := brain.menu.find(id_)) is not None:
+            found.append(Choice(id=f"item:{id_}", label=item.label, hint=item.hint))
+    return tuple(found[: limits.CHOICES_MAX - 1])
+
+
+def _card(kind: str, body: str) -> Outcome:
+    """A product, an order or a picture instead of words: ask what about it."""
+    if kind == "order":
+        order = bodies.Order.model_validate_json(body, strict=False)
+        return Outcome(
+            (bodies.Choices(text=say.about_order(order.order, order.state), choices=navigate.order_choices(order)),)
+        )
+    if kind == "product":
+        return Outcome((bodies.Choices(text=say.ABOUT_PRODUCT, choices=(_PERSON,)),))
+    return Outcome((bodies.BotAnswer(text=say.SEEN_PICTURE, choices=(_PERSON,)),))

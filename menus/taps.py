@@ -1,0 +1,192 @@
+"""Frames of the shopper's menu, buttons and forms: his line and the bot's answer in one transaction."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from menus import navigate, say, voice
+from menus import record_postgres as record
+from menus.model import Form, Menu
+from menus.navigate import HUMAN, RETURN_FORM, Outcome
+from menus.record_postgres import TurnRow
+from menus.shopdata import ShopData
+from wangxin.clock import now_ms
+from wangxin.model.actor import Actor, Role
+from wangxin.model.facts import MenuTapped
+from wangxin.model.refusals import Refusal, forbidden, not_found
+from wangxin.protocol import bodies
+from wangxin.protocol.frames import ChoiceSubmit, FormSubmit, MenuTap
+from wangxin.protocol.reply import Reply
+from wangxin.storage import entries, outbox
+from wangxin.storage.conversations import Standing
+from wangxin.storage.postgres import Connection, Pool
+
+AFTERSALE = "aftersale"
+
+
+def _shop_of(actor: Actor) -> UUID:
+    if actor.role is not Role.SHOPPER:
+        raise forbidden("role.wrong", "menus are for shoppers")
+    (shop,) = actor.shops
+    return shop
+
+
+def _reply(shop: UUID, thread: UUID, *, person: bool = False, tapped: bool = False) -> Reply:
+    wake = ("dispatcher",) * person + ("push",) * tapped
+    return Reply(grown=((shop, thread),), wake=wake)
+
+
+class Taps:
+    def __init__(self, pool: Pool, data: ShopData):
+        self._pool = pool
+        self._data = data
+
+    async def menu(self, actor: Actor, frame: MenuTap) -> Reply:
+        """A tapped item. A version that is no longer published still answers; its item, where the new one lost it, too.
+
+        Raises ``menu.unknown_version``, ``menu.unknown_item``.
+        """
+        shop = _shop_of(actor)
+        async with self._pool.acquire() as conn, conn.transaction():
+            standing = await voice.stand(conn, shop, frame.thread, actor.id)
+            menu = await record.menu(conn, shop, frame.menu_version)
+            if menu is None:
+                raise Refusal("menu.unknown_version", "the menu has changed; fetch it again", status=409)
+            newest = await record.published(conn, shop)
+            item = (newest.find(frame.item) if newest else None) or menu.find(frame.item)
+            if item is None:
+                raise Refusal("menu.unknown_item", "the menu has no such item", status=404)
+            line = await voice.shopper_line(
+                conn, standing, standing.shopper, frame.client_msg_id, bodies.Text(text=item.label)
+            )
+            if line is None:
+                return Reply()
+            assert line.seq is not None, "a new line has its number"
+            seen = await voice.look(conn, self._data, shop, standing.shopper, item, guest=actor.guest)
+            outcome = navigate.answer(newest or menu, item, seen)
+            await record.log_turn(
+                conn,
+                TurnRow(
+                    shop, frame.thread, line.seq, line.conversation, "menu", said=item.label, item=item.id,
+                    version=frame.menu_version,
+                ),
+            )  # fmt: skip
+            person = await voice.carry_out(conn, shop, frame.thread, outcome)
+            tapped = MenuTapped(
+                shop=shop, thread=frame.thread, shopper=standing.shopper, item=item.id, version=frame.menu_version,
+                at_ms=now_ms(),
+            )  # fmt: skip
+            await outbox.write(conn, [tapped])
+        return _reply(shop, frame.thread, person=person, tapped=True)
+
+    async def choice(self, actor: Actor, frame: ChoiceSubmit) -> Reply:
+        """A tapped button of a line. Raises ``choice.not_found`` for a button the line does not have."""
+        shop = _shop_of(actor)
+        async with self._pool.acquire() as conn, conn.transaction():
+            standing = await voice.stand(conn, shop, frame.thread, actor.id)
+            label = await _label(conn, shop, frame)
+            line = await voice.shopper_line(
+                conn, standing, standing.shopper, frame.client_msg_id, bodies.Text(text=label, quote=frame.seq)
+            )
+            if line is None:
+                return Reply()
+            assert line.seq is not None, "a new line has its number"
+            outcome, turn = await self._chosen(conn, standing, frame.choice, guest=actor.guest)
+            if outcome is None:
+                # a button that is none of ours (an agent's own): his words are what counts
+                return _reply(shop, frame.thread)
+            await record.log_turn(
+                conn,
+                TurnRow(
+                    shop, frame.thread, line.seq, line.conversation, "choice", said=label, entry=turn.get("entry"),
+                    item=turn.get("item"),
+                ),
+            )  # fmt: skip
+            person = await voice.carry_out(conn, shop, frame.thread, outcome, why="asked")
+        return _reply(shop, frame.thread, person=person)
+
+    async def _chosen(
+        self, conn: Connection, standing: Standing, choice: str, *, guest: bool
+    ) -> tuple[Outcome | None, dict[str, Any]]:
+        shop, shopper = standing.shop, standing.shopper
+        if choice == HUMAN:
+            return Outcome(human=True), {}
+        kind, _, rest = choice.partition(":")
+        if kind == "faq":
+            entry = await record.one_entry(conn, shop, _uuid(rest))
+            if entry is None:
+                return Outcome((bodies.BotAnswer(text=say.NO_QUESTIONS, choices=(navigate.person_choice(),)),)), {}
+            await record.count_asked(conn, shop, entry.id)
+            return Outcome((bodies.BotAnswer(text=entry.answer, faq=str(entry.id)),)), {"entry": entry.id}
+        if kind == "item":
+            menu = await record.published(conn, shop)
+            item = menu.find(rest) if menu else None
+            if menu is None or item is None:
+                raise Refusal("menu.unknown_item", "the menu has no such item", status=404)
+            seen = await voice.look(conn, self._data, shop, shopper, item, guest=guest)
+            return navigate.answer(menu, item, seen), {"item": item.id}
+        if kind in ("logistics", "return", "remind"):
+            found = await self._data.order(conn, shop, shopper, rest)
+            if kind == "logistics" or found is None:
+                return navigate.one_parcel(found), {}
+            if kind == "return":
+                return Outcome((navigate.return_form(found.order),)), {}
+            return Outcome((bodies.BotAnswer(text=say.REMINDED),)), {}
+        return None, {}
+
+    async def form(self, actor: Actor, frame: FormSubmit) -> Reply:
+        """A filled form. Raises ``form.not_found``, ``form.incomplete`` (``field`` names the first)."""
+        shop = _shop_of(actor)
+        async with self._pool.acquire() as conn, conn.transaction():
+            standing = await voice.stand(conn, shop, frame.thread, actor.id)
+            entry = await entries.read_one(conn, shop, frame.thread, "public", frame.seq)
+            if entry is None or entry.kind != "form" or entry.recalled_at_ms is not None:
+                raise not_found("form")
+            form = bodies.Form.model_validate_json(entry.body, strict=False)
+            wrong = navigate.missing_fields(form.fields, frame.values)
+            if wrong:
+                raise Refusal("form.incomplete", say.FILL_IN, field=wrong[0], status=422)
+            answer = bodies.FormAnswer(form=form.form, title=form.title, values=frame.values, quote=frame.seq)
+            line = await voice.shopper_line(conn, standing, standing.shopper, frame.client_msg_id, answer)
+            if line is None:
+                return Reply()
+            assert line.seq is not None, "a new line has its number"
+            await record.log_turn(
+                conn, TurnRow(shop, frame.thread, line.seq, line.conversation, "form", said=form.title)
+            )
+            if entry.sender_kind == "agent":
+                return _reply(shop, frame.thread)
+            menu = await record.published(conn, shop)
+            outcome = _after_form(form.form, menu)
+            person = await voice.carry_out(conn, shop, frame.thread, outcome, why="form")
+        return _reply(shop, frame.thread, person=person)
+
+
+def _after_form(form: str, menu: Menu | None) -> Outcome:
+    if form.startswith(f"{RETURN_FORM}:"):
+        return Outcome((bodies.BotAnswer(text=say.FORM_TO_PERSON),), human=True, topic=AFTERSALE)
+    item = menu.find(form) if menu else None
+    if item is None or not isinstance(item.action, Form):
+        return Outcome((bodies.BotAnswer(text=say.FORM_THANKS),))
+    if item.action.then == "human":
+        text = item.action.thanks or say.FORM_TO_PERSON
+        return Outcome((bodies.BotAnswer(text=text),), human=True, topic=item.action.topic)
+    return Outcome((bodies.BotAnswer(text=item.action.thanks or say.FORM_THANKS),))
+
+
+async def _label(conn: Connection, shop: UUID, frame: ChoiceSubmit) -> str:
+    entry = await entries.read_one(conn, shop, frame.thread, "public", frame.seq)
+    if entry is not None and entry.kind in ("choices", "suggestions", "bot_answer") and entry.recalled_at_ms is None:
+        for choice in json.loads(entry.body).get("choices", ()):
+            if choice["id"] == frame.choice:
+                return str(choice["label"])
+    raise not_found("choice")
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise not_found("choice") from None

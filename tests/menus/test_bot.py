@@ -1,0 +1,193 @@
+"""The bot and the menu on the real record: what a shopper sees, and who hears of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.menus.conftest import Window
+from wangxin.clock import new_id
+from wangxin.model.refusals import Refusal
+from wangxin.protocol.frames import ChoiceSubmit, FormSubmit, MenuTap
+
+SHIPPED = {
+    "carrier": "顺丰速运",
+    "parcel": "SF123456789012",
+    "steps": [{"at_ms": 1_700_000_000_000, "text": "包裹正在派送"}],
+}
+
+
+async def test_a_plain_question_gets_the_shops_answer(window: Window) -> None:
+    (answer,) = await window.write("地址填错了怎么办呀")
+    assert answer["kind"] == "bot_answer"
+    assert answer["by"] == "bot"
+    assert "修改地址" in answer["text"]
+    assert await window.state() == "bot"
+    assert await window.facts("bot") == []
+
+
+async def test_every_question_of_the_demo_is_answered_by_its_own_answer(window: Window) -> None:
+    from menus.demo import questions
+
+    brain = await window.bot.brains.of(window.chat.shop)
+    wrong = []
+    for question in questions():
+        for phrasing in question["phrasings"]:
+            match = brain.matcher.match(phrasing)
+            if brain.entries[match.candidates[0].entry].key != question["id"] or match.confidence < 0.6:
+                wrong.append((phrasing, match.confidence))
+    assert wrong == []
+
+
+async def test_a_greeting_is_answered_once_with_the_shops_own_words(window: Window) -> None:
+    (answer,) = await window.write("你好")
+    assert "森野" in answer["text"]
+
+
+async def test_a_wish_for_a_person_is_granted_at_once(window: Window) -> None:
+    said, event = await window.write("我要转人工")
+    assert (said["kind"], event["event"]) == ("bot_answer", "handoff.requested")
+    assert await window.state() == "waiting"
+    assert [fact["fact"] for fact in await window.facts("dispatcher")] == ["handoff_requested"]
+
+
+async def test_anger_brings_a_person(window: Window) -> None:
+    await window.write("你们太过分了我要投诉")
+    assert await window.state() == "waiting"
+
+
+async def test_the_second_failed_turn_brings_a_person_and_a_card_of_what_was_tried(window: Window) -> None:
+    (first,) = await window.write("火星上的猫会织毛衣吗")
+    assert "human" in [choice["id"] for choice in first["choices"]]
+    assert await window.state() == "bot"
+    await window.write("我说的是那只三条腿的猫")
+    assert await window.state() == "waiting"
+    card = [line for line in await window.lines("internal") if line["kind"] == "note"]
+    assert "火星上的猫" in card[0]["text"]
+
+
+async def test_a_line_is_answered_once_even_if_its_fact_comes_twice(window: Window) -> None:
+    await window.write("可以开发票吗")
+    before = await window.lines()
+    (fact,) = await window.pool.fetch(
+        "insert into outbox (shop_id, consumer, fact) select shop_id, 'bot', jsonb_build_object('fact',"
+        " 'shopper_spoke', 'shop', shop_id, 'thread', thread_id, 'conversation', conversation_id, 'seq', seq,"
+        " 'at_ms', 0) from entry where sender_kind = 'shopper' returning id"
+    )
+    assert await window.bot.follow() == 1
+    assert await window.lines() == before
+    assert fact is not None
+
+
+async def test_the_bot_is_silent_once_a_person_is_asked_for(window: Window) -> None:
+    await window.write("转人工")
+    assert [line["by"] for line in await window.write("我想问下羽绒服怎么洗")] == []
+
+
+async def test_only_emoji_are_answered_once_and_then_left_alone(window: Window) -> None:
+    assert len(await window.write("😀😀")) == 1
+    assert await window.write("👍") == []
+
+
+async def test_pictures_are_not_guessed_at(window: Window) -> None:
+    (answer,) = await window.write({"media": str(new_id()), "width": 1, "height": 1}, kind="image")
+    assert [choice["id"] for choice in answer["choices"]] == ["human"]
+
+
+async def test_where_is_my_parcel_is_answered_with_the_parcel(window: Window) -> None:
+    await window.order("20261108-10001", "shipped", **SHIPPED)
+    shown = await window.write("帮我看看快递走到哪儿了")
+    assert "logistics" in [line["kind"] for line in shown] or "查物流" in str(shown)
+
+
+async def test_a_tap_shows_label_and_answer_and_tells_push(window: Window) -> None:
+    await window.order("20261108-10001", "shipped", **SHIPPED)
+    opened, label, order, parcel, choices = await window.tap("logistics")
+    assert opened["event"] == "conversation.opened"
+    assert (label["by"], label["text"]) == ("shopper", "查物流")
+    assert (order["kind"], parcel["kind"], choices["kind"]) == ("order", "logistics", "choices")
+    assert parcel["parcel"] == "SF123456789012"
+    assert [fact["item"] for fact in await window.facts("push")] == ["logistics"]
+    assert await window.facts("bot") == []
+
+
+async def test_a_tap_sent_twice_is_done_once(window: Window) -> None:
+    msg = new_id()
+    await window.tap("promo-faq", msg=msg)
+    assert await window.tap("promo-faq", msg=msg) == []
+
+
+async def test_the_person_item_asks_for_a_person(window: Window) -> None:
+    await window.tap("person")
+    assert await window.state() == "waiting"
+    again = await window.tap("person")
+    assert "已经在等待" in again[-1]["text"]
+
+
+async def test_buttons_lead_on_to_answers_and_back_to_people(window: Window) -> None:
+    shown = (await window.tap("ship-faq"))[-1]
+    first = shown["choices"][0]
+    label, answer = await window.choose(shown["seq"], first["id"])
+    assert label["text"] == first["label"]
+    assert answer["kind"] == "bot_answer"
+    await window.choose(shown["seq"], "human")
+    assert await window.state() == "waiting"
+
+
+async def test_a_button_that_the_line_does_not_have_is_refused(window: Window) -> None:
+    shown = (await window.tap("ship-faq"))[-1]
+    with pytest.raises(Refusal, match=r"choice\.not_found"):
+        await window.do(
+            ChoiceSubmit(thread=window.chat.thread, seq=shown["seq"], choice="faq:x", client_msg_id=new_id())
+        )
+
+
+async def test_a_return_goes_from_order_to_form_to_a_person(window: Window) -> None:
+    await window.order("20261108-10002", "signed", **SHIPPED)
+    choices = (await window.tap("return"))[-1]
+    form = (await window.choose(choices["seq"], "return:20261108-10002"))[-1]
+    assert form["kind"] == "form"
+    with pytest.raises(Refusal, match=r"form\.incomplete"):
+        await window.do(
+            FormSubmit(thread=window.chat.thread, seq=form["seq"], values={"kind": "换尺码"}, client_msg_id=new_id())
+        )
+    filled = await window.fill(form["seq"], {"kind": "换尺码", "reason": "尺码不合适"})
+    assert [line["kind"] for line in filled] == ["form_answer", "bot_answer", "event"]
+    assert await window.state() == "waiting"
+    (fact,) = await window.facts("dispatcher")
+    assert fact["topic"] == "aftersale"
+
+
+async def test_another_shoppers_thread_does_not_exist(window: Window) -> None:
+    from tests.conftest import make_chat
+
+    other = await make_chat(window.pool, window.chat.shop, "陈先生")
+    with pytest.raises(Refusal, match=r"thread\.not_found"):
+        await window.do(MenuTap(thread=other.thread, menu_version=1, item="orders", client_msg_id=new_id()))
+
+
+async def test_other_shoppers_orders_are_never_shown(window: Window) -> None:
+    from dataclasses import replace
+
+    from tests.conftest import make_chat
+
+    await window.order("20261108-10003", "signed", **SHIPPED)
+    other = await make_chat(window.pool, window.chat.shop, "陈先生")
+    stranger = Window(window.pool, other, window.bot, window.handlers)
+    assert "20261108-10003" not in str(await stranger.tap("orders"))
+    assert replace(stranger.actor).id != window.actor.id
+
+
+async def test_a_tap_on_an_old_menu_still_works(window: Window) -> None:
+    from menus import record_postgres as record
+    from menus.model import Draft
+
+    async with window.pool.acquire() as conn, conn.transaction():
+        old = await record.published(conn, window.chat.shop)
+        assert old is not None
+        menu = await record.add_version(
+            conn, window.chat.shop, Draft(items=old.items[-1:]), note="", by=window.chat.shopper
+        )
+        await record.set_published(conn, window.chat.shop, menu.version)
+    assert (await window.tap("promo-faq", version=1))[-1]["kind"] == "suggestions"
+    with pytest.raises(Refusal, match=r"menu\.unknown_version"):
+        await window.tap("promo-faq", version=99)
