@@ -7,6 +7,8 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -22,6 +24,9 @@ from dispatcher.intake import Intake
 from dispatcher.intake import seat_now as seat_of
 from dispatcher.service import Dispatcher
 from metrics.teams import PoolName, Teams
+from push.counting import Change
+from push.record import members
+from wangxin import clock
 from wangxin.chat import handlers as chat
 from wangxin.chat import rest_agent
 from wangxin.chat.door import ShopDoor
@@ -64,12 +69,46 @@ def frames(pool: Pool, hints: Hints, intake: Intake) -> dict[type[Frame], Handle
 def routers(deps: Deps) -> Sequence[APIRouter]:
     """What is mounted under /api/v1, beside the edge's own routes."""
     return (
-        rest_agent.router(deps),
+        rest_agent.router(deps, desk_sources(deps.pool)),
         menus.rest.router(deps),
         dispatcher.rest.router(deps),
         push.rest.router(deps),
         metrics.rest.router(deps, teams_of),
     )
+
+
+def desk_sources(pool: Pool) -> rest_agent.Sources:
+    """What the agent's desk shows of a shopper: membership from push, what a contract opens from the dispatcher."""
+
+    async def profile(shop: UUID, shopper: UUID) -> dict[str, Any]:
+        async with pool.acquire() as conn:
+            found = await members.read_members(conn, shop, "p.shopper_id = $2", [shop, shopper], 1, (), date.max)
+        if not found:
+            return {}
+        known = found[0].profile
+        return {"level": "" if known.level is None else f"V{known.level}", "tags": sorted(known.tags)}
+
+    async def fields(provider: UUID, shop: UUID) -> frozenset[str] | None:
+        async with pool.acquire() as conn:
+            return await dispatcher.people.visible_fields(conn, provider, shop)
+
+    async def set_tags(shop: UUID, shopper: UUID, tags: tuple[str, ...]) -> None:
+        at = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+        async with pool.acquire() as conn, conn.transaction():
+            await members.apply_change(conn, shop, shopper, Change(fields={"tags": list(tags)}), at, at.date())
+
+    async def reply_limits(provider: UUID | None, shops: frozenset[UUID]) -> dict[UUID, int]:
+        found: dict[UUID, int] = {}
+        async with pool.acquire() as conn:
+            for shop in shops if provider is not None else ():
+                for contract in await dispatcher.admin_read.contracts(conn, shop):
+                    targets = contract["versions"][0]["terms"].get("targets", ())
+                    limits = [t["value"] for t in targets if t["metric"].endswith("_ms") and t["value"] > 0]
+                    if contract["provider_id"] == provider and limits:
+                        found[shop] = min(limits)
+        return found
+
+    return rest_agent.Sources(profile=profile, fields=fields, reply_limits=reply_limits, set_tags=set_tags)
 
 
 async def teams_of(conn: Connection, shop: UUID) -> Teams:

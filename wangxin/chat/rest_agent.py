@@ -26,8 +26,8 @@ Profile = Callable[[UUID, UUID], Awaitable[dict[str, Any]]]
 """(shop, shopper) -> what the membership knows: level, tags …; empty where nobody knows."""
 Fields = Callable[[UUID, UUID], Awaitable[frozenset[str] | None]]
 """(provider, shop) -> the fields the contract opens; None: it says nothing."""
-ReplyLimits = Callable[[UUID, frozenset[UUID]], Awaitable[dict[UUID, int]]]
-"""(agent, shops) -> how soon a shopper must be answered, in ms, by shop."""
+ReplyLimits = Callable[[UUID | None, frozenset[UUID]], Awaitable[dict[UUID, int]]]
+"""(provider, None for the own team; shops) -> how soon a shopper must be answered, in ms, by shop."""
 Tagging = Callable[[UUID, UUID, tuple[str, ...]], Awaitable[None]]
 
 
@@ -130,7 +130,7 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
         """The agent's shops, how soon each wants answers, and what the agent may do."""
         limits_ms: dict[UUID, int] = {}
         if known.reply_limits is not None:
-            limits_ms = await known.reply_limits(actor.id, actor.shops)
+            limits_ms = await known.reply_limits(actor.provider, actor.shops)
         async with scope(actor) as conn:
             shops = await desk_record.shops(conn)
         for shop in shops:

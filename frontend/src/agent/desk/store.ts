@@ -180,7 +180,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
       case 'sla.breach': {
         const one = talk(answer.thread)
         if (!one) return
-        one.limit_ms = answer.limit_ms
+        one.limit_ms = Math.min(one.limit_ms, answer.limit_ms)
         if (answer.type === 'sla.breach') tell(one, 'late')
         return
       }

@@ -1,6 +1,7 @@
 /** What the shopper panel knows of a thread's shopper; read when a thread is opened, kept for a minute. */
 import { reactive } from "vue";
 import { api, errorText } from "@/shared/api";
+import type { Talk } from "../desk/store";
 
 export interface Profile {
   name: string;
@@ -48,6 +49,9 @@ const panels = reactive(new Map<string, Panel>());
 const KEPT_MS = 60_000;
 
 export const heldPanel = (thread: string): Panel | undefined => panels.get(thread);
+
+/** The member level, as the hub or the panel knows it; empty: none, or the contract hides it. */
+export const levelOf = (talk: Talk): string => talk.view.shopper.level || (panels.get(talk.view.thread)?.profile?.level ?? "");
 
 export async function panelOf(thread: string, again = false): Promise<Panel> {
   const held = panels.get(thread);
