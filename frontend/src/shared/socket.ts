@@ -24,6 +24,8 @@ export class WireError extends Error {
 export interface LineOptions {
   /** A token for hello; `fresh`: the last one was refused, fetch another. Rejecting ends the line. */
   token: (fresh: boolean) => Promise<string>;
+  /** The guest this device was before its member signed in; the two become one. */
+  guest?: () => string;
   /** The last seq held of each thread and lane. */
   resume: () => ResumePoint[];
   url?: string;
@@ -93,13 +95,9 @@ export class Line {
 
   /** Say something that must arrive. It is repeated after every reconnect until it is acknowledged or refused. */
   say(frame: Saying): void {
-    this.unsaid.set(frame.client_msg_id, frame);
-    if (this.state === "live") this.write(frame);
-  }
-
-  /** Say again what was refused or given up, under the same id. */
-  get waiting(): number {
-    return this.unsaid.size;
+    const marked = { ...frame, ref: frame.client_msg_id };
+    this.unsaid.set(frame.client_msg_id, marked);
+    if (this.state === "live") this.write(marked);
   }
 
   /** Send something that is of no use later (typing, receipts). False: the line is away. */
@@ -165,6 +163,7 @@ export class Line {
       this.write({
         type: "hello",
         token,
+        guest_token: this.options.guest?.() ?? "",
         resume: this.options.resume(),
         device: this.options.device ?? "",
         locale: this.options.locale ?? "",
@@ -246,10 +245,13 @@ export class Line {
         if (answer.entry.sender.me && answer.entry.client_msg_id) this.unsaid.delete(answer.entry.client_msg_id);
         break;
       case "error":
-        if (answer.client_msg_id) this.refused(answer, answer.client_msg_id);
+        this.refused(answer, answer.client_msg_id ?? answer.ref);
         this.answer(answer.ref, (asked) => asked.failed(new WireError(answer.code, answer.retry, answer.detail)));
         break;
       case "ok":
+        this.unsaid.delete(answer.ref);
+        this.answer(answer.ref, (asked) => asked.done(answer));
+        break;
       case "history.page":
         this.answer(answer.ref, (asked) => asked.done(answer));
         break;

@@ -86,6 +86,11 @@ export class Lane {
     this.unsent = this.unsent.filter((one) => one !== unsent);
   }
 
+  /** Taken by the server, whose line comes by the log. */
+  taken(id: string): void {
+    this.unsent = this.unsent.filter((one) => one.id !== id);
+  }
+
   failed(id: string, why: string): void {
     const unsent = this.unsent.find((one) => one.id === id);
     if (unsent) Object.assign(unsent, { fate: "failed", why });
