@@ -357,6 +357,34 @@ def metrics_verify(
         raise typer.Exit(1)
 
 
+@bot_app.command("predict")
+def bot_predict(
+    queries: Annotated[Path, typer.Option(help='Questions, a JSON line each: {"text": …}.')],
+    to: Annotated[Path, typer.Option("--out", help="Where the predictions go, a line for each question, in order.")],
+    faq: Annotated[Path | None, typer.Option(help='Questions of a shop: {"id", "q", "group"}.')] = None,
+    topics: Annotated[Path | None, typer.Option(help='Labelled messages: {"text", "intent", "also"}.')] = None,
+    language: Annotated[str, typer.Option(help="zh or en (en: topics only).")] = "zh",
+) -> None:
+    """Say what the bot's own matcher finds for each question: {"ranked": […], "confidence": x} a line.
+
+    Example: [bold]wangxin bot predict --faq faq.jsonl --queries asked.jsonl --out found.jsonl[/bold]
+    """
+    from menus.understand.predict import predict_file
+    from wangxin.model.refusals import Refusal
+
+    if language not in ("zh", "en"):
+        raise typer.BadParameter("zh or en", param_hint="--language")
+    try:
+        count = predict_file(queries, to, faq=faq, topics=topics, language="en" if language == "en" else "zh")
+    except Refusal as refusal:
+        raise fail(refusal.detail) from None
+    except KeyError as missing:
+        raise fail(f"A line lacks the field {missing}.") from None
+    except OSError as why:
+        raise fail(f"{why.filename}: {why.strerror}") from None
+    out.print(f"{count} predictions in {to}", highlight=False)
+
+
 @config_app.command("show")
 def config_show(as_json: AsJson = False) -> None:
     """Print every setting, its value (secrets masked) and where it comes from.
