@@ -190,8 +190,12 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
         return
       }
       case 'seat': {
-        const { type: _, ...rest } = answer
-        seat.value = { ...rest, since_ms: rest.since_ms || now() }
+        const before = seat.value
+        seat.value = {
+          state: answer.state, reason: answer.reason ?? '', load: answer.load ?? before.load,
+          seats_max: answer.seats_max || before.seats_max,
+          since_ms: answer.since_ms || (answer.state === before.state && before.since_ms) || now(),
+        }
         return
       }
       case 'snapshot': {

@@ -1,0 +1,81 @@
+"""A browser for tests: one a module, pages with the console's errors collected, axe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser import FLAGS, obtain
+from tests.web.house import PASSWORD, House
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """No event loop can be run in this thread inside."""
+    path = obtain()
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Screen:
+    """A page and what its console complained about."""
+
+    page: Page
+    context: BrowserContext
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def policy_breaches(self) -> list[str]:
+        return [said for said in self.complaints if "Content Security Policy" in said or "violates" in said]
+
+
+@contextmanager
+def screen(
+    browser: Browser, *, width: int = 1366, height: int = 768, lang: str = "zh-CN", theme: str = "light"
+) -> Iterator[Screen]:
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, locale=lang, timezone_id="Asia/Shanghai", reduced_motion="reduce",
+        color_scheme="dark" if theme == "dark" else "light", has_touch=width < 500,
+    )  # fmt: skip
+    context.set_default_timeout(20_000)
+    shown = Screen(context.new_page(), context)
+    try:
+        yield shown
+    finally:
+        context.close()
+
+
+def sign_in(shown: Screen, house: House, login: str, *, lang: str = "zh-CN", theme: str = "light") -> Page:
+    """The agent's desk, signed in by keyboard."""
+    page = shown.page
+    page.goto(f"{house.url}/agent?lang={lang}&theme={theme}")
+    page.locator("#login").fill(login)
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("nav").wait_for()
+    return page
+
+
+def faults_of(page: Page) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA, readably."""
+    found: dict[str, Any] = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}}).response
+    return [
+        f"{fault['id']}: {node['target']} {node['failureSummary'][:200]}"
+        for fault in found["violations"]
+        for node in fault["nodes"]
+    ]

@@ -1,0 +1,306 @@
+"""The agent's console in a real browser, against real processes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.web.browsing import Screen, faults_of, launched, screen, sign_in
+from tests.web.house import Guest, House, open_house
+from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+
+pytestmark = pytest.mark.timeout(300)
+BUILT = Path(__file__).parents[2] / "wangxin" / "web" / "static" / "consoles"
+if not BUILT.exists():
+    pytest.skip("the pages are not built: make pages", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def house(
+    embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    with open_house(embedded_postgres, embedded_valkey, tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def chromium(house: House) -> Iterator[Browser]:
+    with launched() as found:
+        yield found
+
+
+@contextmanager
+def desk(
+    chromium: Browser, house: House, login: str = "own1", *, width: int = 1366, height: int = 768, theme: str = "light"
+) -> Iterator[tuple[Screen, Page]]:
+    """A signed-in agent who is online."""
+    with screen(chromium, width=width, height=height, theme=theme) as shown:
+        page = sign_in(shown, house, login, theme=theme)
+        go_online(page)
+        yield shown, page
+
+
+def go_online(page: Page) -> None:
+    status = page.get_by_role("button", name=re.compile("我的状态"))
+    expect(status).to_be_visible()
+    page.wait_for_timeout(300)
+    if "在线" not in status.inner_text():
+        status.click()
+        page.get_by_role("menuitemradio", name=re.compile("^在线")).click()
+    expect(status).to_contain_text("在线")
+
+
+def comes_to(page: Page, guest: Guest, words: str = "这件还有货吗") -> None:
+    """The shopper asks for a person and the conversation stands in this agent's list."""
+    guest.says(words)
+    guest.wants_a_person()
+    expect(row_of(page, guest)).to_be_visible(timeout=30_000)
+
+
+def row_of(page: Page, guest: Guest) -> Locator:
+    return page.get_by_role("region", name="会话列表").get_by_role("button", name=re.compile(guest.name))
+
+
+def box(page: Page, guest: Guest) -> Locator:
+    return page.get_by_role("textbox", name=f"回复 {guest.name}")
+
+
+def test_a_shopper_and_an_agent_talk_to_each_other_on_different_hubs(chromium: Browser, house: House) -> None:
+    with desk(chromium, house) as (shown, page), house.shopper("林晓", node="2") as guest:
+        comes_to(page, guest, "袖口勾线了,能换吗")
+        row_of(page, guest).click()
+        log = page.get_by_role("log")
+        expect(log).to_contain_text("袖口勾线了,能换吗")
+        box(page, guest).fill("可以换的,运费我们承担")
+        page.get_by_role("button", name="发送", exact=True).last.click()
+        expect(log).to_contain_text("可以换的,运费我们承担")
+        guest.hears("可以换的,运费我们承担")
+        guest.says("太好了,谢谢")
+        expect(log).to_contain_text("太好了,谢谢")
+        expect(box(page, guest)).to_have_value("")
+        assert not shown.policy_breaches()
+
+
+def test_an_agent_answers_with_the_keyboard_alone(chromium: Browser, house: House) -> None:
+    with desk(chromium, house) as (_, page), house.shopper("键盘") as guest:
+        comes_to(page, guest)
+        for _ in range(12):
+            page.keyboard.press("Alt+ArrowDown")
+            if page.get_by_role("heading", name=re.compile("键盘")).count():
+                break
+        expect(box(page, guest)).to_be_focused()
+        page.keyboard.type("/hh")
+        expect(page.get_by_role("option", name=re.compile("换货"))).to_have_attribute("aria-selected", "true")
+        page.keyboard.press("Enter")
+        expect(box(page, guest)).to_have_value("换货当天登记,亲 键盘。")
+        page.keyboard.press("Enter")
+        guest.hears("换货当天登记,亲 键盘。")
+        page.keyboard.press("Alt+e")
+        expect(page.get_by_role("dialog", name=re.compile("结束与 键盘"))).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        page.keyboard.press("Alt+e")
+        page.get_by_role("checkbox", name="同时邀请评价").uncheck()
+        page.get_by_role("button", name="结束会话", exact=True).last.press("Enter")
+        guest.until(lambda frame: _event(frame) in ("conversation.wrapped_up", "conversation.closed"), "the end")
+
+
+def _event(frame: dict[str, object]) -> str:
+    entry = frame.get("entry")
+    body = entry.get("body") if isinstance(entry, dict) else None
+    return str(body.get("event")) if isinstance(body, dict) and body.get("kind") == "event" else ""
+
+
+def test_what_is_typed_survives_a_reload_and_stays_with_its_conversation(chromium: Browser, house: House) -> None:
+    with desk(chromium, house) as (_, page), house.shopper("草稿甲") as first, house.shopper("草稿乙") as second:
+        comes_to(page, first)
+        comes_to(page, second)
+        row_of(page, first).click()
+        box(page, first).fill("写到一半")
+        row_of(page, second).click()
+        expect(box(page, second)).to_have_value("")
+        expect(row_of(page, first)).to_contain_text("草稿")
+        page.reload()
+        expect(row_of(page, first)).to_contain_text("草稿", timeout=30_000)
+        row_of(page, first).click()
+        expect(box(page, first)).to_have_value("写到一半")
+
+
+def test_enter_chooses_a_word_while_an_input_method_composes_and_sends_nothing(chromium: Browser, house: House) -> None:
+    with desk(chromium, house) as (shown, page), house.shopper("输入法") as guest:
+        comes_to(page, guest)
+        row_of(page, guest).click()
+        box(page, guest).focus()
+        driver = shown.context.new_cdp_session(page)
+        driver.send("Input.imeSetComposition", {"text": "nihao", "selectionStart": 5, "selectionEnd": 5})
+        for kind in ("rawKeyDown", "keyUp"):
+            driver.send(
+                "Input.dispatchKeyEvent",
+                {"type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 229},
+            )
+        driver.send("Input.insertText", {"text": "你好"})
+        expect(box(page, guest)).to_have_value("你好")
+        expect(page.get_by_role("log")).not_to_contain_text("nihao")
+        page.keyboard.press("Enter")
+        guest.hears("你好")
+        expect(box(page, guest)).to_have_value("")
+
+
+def test_a_reply_with_a_missing_variable_is_held_back(chromium: Browser, house: House) -> None:
+    with desk(chromium, house) as (_, page), house.shopper("无订单") as guest:
+        comes_to(page, guest)
+        row_of(page, guest).click()
+        box(page, guest).press_sequentially("/cwl")
+        page.keyboard.press("Tab")
+        expect(box(page, guest)).to_have_value("订单 {订单号} 在路上。")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("{订单号}")
+        expect(page.get_by_role("button", name="发送", exact=True).last).to_be_disabled()
+        page.keyboard.type("8821")
+        expect(box(page, guest)).to_have_value("订单 8821 在路上。")
+        page.keyboard.press("Enter")
+        guest.hears("订单 8821 在路上。")
+
+
+def test_a_new_conversation_takes_neither_the_focus_nor_the_screen(chromium: Browser, house: House) -> None:
+    with desk(chromium, house) as (_, page), house.shopper("原来的") as first:
+        comes_to(page, first)
+        row_of(page, first).click()
+        box(page, first).press_sequentially("正在")
+        with house.shopper("新来的") as second:
+            comes_to(page, second)
+            page.keyboard.type("打字")
+            expect(box(page, first)).to_be_focused()
+            expect(box(page, first)).to_have_value("正在打字")
+            expect(page.get_by_role("heading", name=re.compile("原来的")).first).to_be_visible()
+            expect(row_of(page, second)).to_contain_text("条未读")
+
+
+def test_words_said_while_the_hubs_are_away_arrive_once_when_they_are_back(chromium: Browser, house: House) -> None:
+    with desk(chromium, house) as (_, page), house.shopper("断线") as guest:
+        comes_to(page, guest)
+        row_of(page, guest).click()
+        for node in ("1", "2"):
+            house.stop(f"hub-{node}", kill=True)
+        expect(page.get_by_text("正在重连")).to_be_visible(timeout=20_000)
+        box(page, guest).fill("断线时说的话")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("log")).to_contain_text("断线时说的话")
+        box(page, guest).fill("还没说完")
+        for node in ("1", "2"):
+            house.start(f"hub-{node}", "hub", "--node", node)
+        guest.hears("断线时说的话")
+        expect(page.get_by_text("正在重连")).to_have_count(0, timeout=30_000)
+        expect(box(page, guest)).to_have_value("还没说完")
+        stored = house.sql(
+            "select count(*) from entry where thread_id = $1 and body->>'text' = '断线时说的话'", guest.thread
+        )
+        assert stored == 1
+
+
+def test_a_note_is_seen_by_colleagues_only(chromium: Browser, house: House) -> None:
+    with desk(chromium, house) as (_, page), house.shopper("备注") as guest:
+        comes_to(page, guest)
+        row_of(page, guest).click()
+        box(page, guest).focus()
+        page.keyboard.press("Alt+n")
+        page.get_by_role("textbox", name="写一条内部备注").fill("这位常退货")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("log")).to_contain_text("这位常退货")
+        box(page, guest).fill("您好")
+        page.keyboard.press("Enter")
+        guest.hears("您好")
+        assert not any("常退货" in str(frame) for frame in guest.heard)
+
+
+def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser, house: House) -> None:
+    with (
+        desk(chromium, house) as (_, own),
+        desk(chromium, house, "yun1") as (_, outsourced),
+        house.shopper("转接") as guest,
+    ):
+        comes_to(own, guest)
+        row_of(own, guest).click()
+        box(own, guest).focus()
+        own.keyboard.press("Alt+t")
+        dialog = own.get_by_role("dialog", name="转接会话")
+        dialog.get_by_role("radio", name=re.compile("云杉")).check()
+        dialog.get_by_role("textbox").fill("要开发票")
+        dialog.get_by_role("button", name="转接").click()
+        accept = outsourced.get_by_role("button", name=re.compile("^接受"))
+        expect(accept.or_(row_of(outsourced, guest)).first).to_be_visible(timeout=30_000)
+        if accept.count():
+            outsourced.keyboard.press("Alt+a")
+        expect(row_of(outsourced, guest)).to_be_visible(timeout=30_000)
+        row_of(outsourced, guest).click()
+        box(outsourced, guest).fill("我来帮您")
+        outsourced.keyboard.press("Enter")
+        guest.hears("我来帮您")
+        expect(row_of(own, guest)).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_screen_of_the_console_breaks_wcag(chromium: Browser, house: House, theme: str) -> None:
+    with screen(chromium, theme=theme) as shown:
+        shown.page.goto(f"{house.url}/agent?lang=zh-CN&theme={theme}")
+        shown.page.locator("#login").wait_for()
+        assert faults_of(shown.page) == []
+    with desk(chromium, house, theme=theme) as (shown, page), house.shopper("可达性") as guest:
+        comes_to(page, guest)
+        row_of(page, guest).click()
+        expect(page.get_by_role("log")).to_contain_text("这件还有货吗")
+        assert faults_of(page) == []
+        box(page, guest).fill("/")
+        box(page, guest).press("End")
+        expect(page.get_by_role("listbox")).to_be_visible()
+        assert faults_of(page) == []
+        box(page, guest).fill("")
+        for chord in ("Alt+t", "Alt+e", "Alt+s"):
+            page.keyboard.press(chord)
+            page.wait_for_timeout(200)
+            assert faults_of(page) == [], chord
+            page.keyboard.press("Escape")
+        for tab in ("订单", "商品", "知识"):
+            page.get_by_role("tab", name=tab).click()
+            page.wait_for_timeout(200)
+            assert faults_of(page) == [], tab
+        for tab in ("排队", "已结束"):
+            page.get_by_role("tab", name=re.compile(tab)).click()
+            assert faults_of(page) == [], tab
+        for place in ("话术", "数据", "监控", "设置"):
+            page.get_by_role("button", name=place, exact=True).click()
+            page.get_by_role("heading", level=2).first.wait_for()
+            assert faults_of(page) == [], place
+        assert not shown.policy_breaches()
+
+
+def test_the_desk_works_on_a_phone(chromium: Browser, house: House) -> None:
+    with desk(chromium, house, width=390, height=844) as (_, page), house.shopper("手机") as guest:
+        comes_to(page, guest)
+        assert faults_of(page) == []
+        row_of(page, guest).click()
+        box(page, guest).fill("手机上回复")
+        page.get_by_role("button", name="发送", exact=True).last.click()
+        guest.hears("手机上回复")
+        assert faults_of(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.get_by_role("button", name="买家资料").click()
+        expect(page.get_by_role("complementary")).to_be_visible()
+        page.get_by_role("button", name="返回聊天").click()
+        page.get_by_role("button", name="返回列表").click()
+        expect(row_of(page, guest)).to_be_visible()
+
+
+def test_the_first_screen_stays_light(chromium: Browser, house: House) -> None:
+    """What the browser fetches until the desk is there, as it came over the wire: below 170 KB."""
+    with screen(chromium) as shown:
+        fetched: list[int] = []
+        shown.page.on("response", lambda answer: fetched.append(int(answer.headers.get("content-length", "0"))))
+        sign_in(shown, house, "own1")
+        expect(shown.page.get_by_role("region", name="会话列表")).to_be_visible()
+        assert 20_000 < sum(fetched) < 170_000
