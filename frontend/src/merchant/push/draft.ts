@@ -1,0 +1,269 @@
+// The form a merchant fills, and its way to a rule and back. Pure.
+import { t } from "@/shared/i18n";
+import { nodeOf, rowsOf, type Row } from "./rows";
+import type { Benefit, Block, Calendar, Cap, Limits, RuleBody, Trigger, ZoneMode } from "./types";
+
+export type When = "event" | "once" | "recurring" | "date" | "festival" | "manual";
+export type Gives = "none" | "points" | "coupon" | "red_packet";
+
+export interface Draft {
+  name: string;
+  when: When;
+  eventType: string;
+  delayMinutes: number;
+  cancelOn: string;
+  atLocal: string;
+  every: "day" | "week" | "month" | "cron";
+  weekdays: string[];
+  monthDay: number;
+  cron: string;
+  dateField: "birth" | "member_since" | "first_order";
+  calendar: Calendar;
+  festival: string;
+  offsetDays: number;
+  time: string;
+  zoneMode: ZoneMode;
+  quiet: boolean;
+  quietFrom: string;
+  quietTo: string;
+  perDay: number;
+  perWeek: number;
+  joined: "all" | "any";
+  rows: Row[];
+  /** conditions this page cannot show; kept as they are */
+  foreign: unknown;
+  holdoutPercent: number;
+  texts: string[];
+  defaults: Record<string, string>;
+  gives: Gives;
+  giftTitle: string;
+  giftAmount: number;
+  giftLeast: number;
+  stock: number | null;
+  priority: number;
+  tz: string;
+}
+
+export const WEEKDAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
+export const VARIABLES = ["name", "level", "points", "balance", "city", "orders_n", "spent", "shop", "benefit", "member_days"];
+
+const two = (value: number) => String(value).padStart(2, "0");
+export const localText = (date: Date): string =>
+  `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:${two(date.getMinutes())}`;
+
+export function blank(): Draft {
+  const soon = new Date(Date.now() + 3_600_000);
+  return {
+    name: "",
+    when: "once",
+    eventType: "member.birthday",
+    delayMinutes: 0,
+    cancelOn: "",
+    atLocal: localText(soon),
+    every: "week",
+    weekdays: ["MO"],
+    monthDay: 1,
+    cron: "0 10 * * 1",
+    dateField: "birth",
+    calendar: "solar",
+    festival: "double_11",
+    offsetDays: 0,
+    time: "10:00",
+    zoneMode: "rule",
+    quiet: true,
+    quietFrom: "22:00",
+    quietTo: "08:00",
+    perDay: 1,
+    perWeek: 3,
+    joined: "all",
+    rows: [],
+    foreign: null,
+    holdoutPercent: 0,
+    texts: [""],
+    defaults: {},
+    gives: "none",
+    giftTitle: "",
+    giftAmount: 100,
+    giftLeast: 0,
+    stock: null,
+    priority: 50,
+    tz: "Asia/Shanghai",
+  };
+}
+
+/** Variables that the words use, in order of appearance. */
+export function variablesOf(texts: string[]): string[] {
+  const found = new Set<string>();
+  for (const text of texts)
+    for (const match of text.matchAll(/\{\{\s*((?:event\.)?[a-z_][a-z0-9_]*)/g)) found.add(match[1]!);
+  return [...found];
+}
+
+export function defaultOf(draft: Draft, name: string): string {
+  return draft.defaults[name] ?? (name === "name" ? t("push.default.name") : name === "shop" ? t("push.default.shop") : "0");
+}
+
+function triggerOf(draft: Draft): Trigger {
+  switch (draft.when) {
+    case "event": {
+      const cancel = draft.cancelOn ? [{ type: draft.cancelOn }] : [];
+      return {
+        k: "event", event: { type: draft.eventType.trim() }, delay_ms: Math.round(draft.delayMinutes * 60_000),
+        cancel_on: cancel, reentry: "per_event", cooldown_ms: 0,
+      };
+    }
+    case "once":
+      return { k: "once", at_local: draft.atLocal, zone_mode: draft.zoneMode };
+    case "recurring": {
+      const start = `${localText(new Date()).slice(0, 10)}T00:00`;
+      const [hour, minute] = draft.time.split(":").map(Number);
+      const at = `;BYHOUR=${hour};BYMINUTE=${minute};BYSECOND=0`;
+      const rrule = {
+        day: `FREQ=DAILY${at}`,
+        week: `FREQ=WEEKLY;BYDAY=${WEEKDAYS.filter((day) => draft.weekdays.includes(day)).join(",") || "MO"}${at}`,
+        month: `FREQ=MONTHLY;BYMONTHDAY=${draft.monthDay}${at}`,
+        cron: "",
+      }[draft.every].replace(";BYSECOND=0", "");
+      return {
+        k: "recurring", rrule, cron: draft.every === "cron" ? draft.cron.trim() : "", dtstart_local: start,
+        zone_mode: draft.zoneMode,
+      };
+    }
+    case "date":
+      return {
+        k: "date", field: draft.dateField, calendar: draft.dateField === "birth" ? draft.calendar : "solar",
+        offset_days: draft.offsetDays, at_local: draft.time, zone_mode: draft.zoneMode,
+      };
+    case "festival":
+      return {
+        k: "festival", name: draft.festival, offset_days: draft.offsetDays, at_local: draft.time, zone_mode: draft.zoneMode,
+      };
+    case "manual":
+      return { k: "manual" };
+  }
+}
+
+function benefitOf(draft: Draft): Benefit | null {
+  const common = { stock: draft.stock, on_empty: "skip" as const };
+  switch (draft.gives) {
+    case "none":
+      return null;
+    case "points":
+      return { gift: { k: "points", amount: draft.giftAmount }, ...common };
+    case "coupon":
+      return {
+        gift: {
+          k: "coupon", title: draft.giftTitle.trim() || t("push.gift.coupon"),
+          amount_cents: Math.round(draft.giftAmount * 100), threshold_cents: Math.round(draft.giftLeast * 100),
+        },
+        ...common,
+      };
+    case "red_packet":
+      return {
+        gift: {
+          k: "red_packet", min_cents: Math.round(draft.giftLeast * 100) || 1, max_cents: Math.round(draft.giftAmount * 100),
+        },
+        ...common,
+      };
+  }
+}
+
+/** The rule as the server takes it. `base` keeps what the form does not show. */
+export function bodyOf(draft: Draft, base: RuleBody | null = null): RuleBody {
+  const texts = draft.texts.filter((text, place) => place === 0 || text.trim());
+  const blocks = (text: string): Block[] => [
+    { k: "text", text: text.trim() || "…" },
+    ...(draft.gives === "none" ? [] : [{ k: "benefit" as const }]),
+  ];
+  const used = variablesOf(texts);
+  const root = draft.foreign ? (draft.foreign as RuleBody["audience"]["root"]) : nodeOf(draft.rows, draft.joined);
+  const caps: Cap[] = [];
+  if (draft.perDay > 0) caps.push({ n: draft.perDay, window: "day" });
+  if (draft.perWeek > 0) caps.push({ n: draft.perWeek, window: "week" });
+  const limits: Partial<Limits> = {
+    ...base?.limits,
+    per_shopper: caps,
+    quiet: draft.quiet ? { start: draft.quietFrom, end: draft.quietTo, on_hit: "hold" } : null,
+  };
+  const permille = Math.round(draft.holdoutPercent * 10);
+  return {
+    ...(base ?? {}),
+    name: draft.name.trim() || t("push.unnamed"),
+    kind: base?.kind ?? "marketing",
+    trigger: triggerOf(draft),
+    audience: { ...base?.audience, root },
+    steps: [
+      {
+        ...base?.steps[0],
+        content: {
+          variants: texts.map((text, place) => ({ id: "AB"[place] ?? String(place), weight: 1, blocks: blocks(text) })),
+          defaults: Object.fromEntries(used.map((name) => [name, defaultOf(draft, name)])),
+        },
+        benefit: benefitOf(draft),
+      },
+      ...(base?.steps.slice(1) ?? []),
+    ],
+    limits,
+    experiment: permille > 0 ? { salt: base?.experiment?.salt ?? crypto.randomUUID().slice(0, 8), holdout_permille: permille } : null,
+    priority: draft.priority,
+    tz: draft.tz,
+  };
+}
+
+/** A rule back in the form. What the form cannot show of the audience stays as it is (`foreign`). */
+export function draftOf(body: RuleBody): Draft {
+  const draft = blank();
+  const { trigger, limits } = body;
+  Object.assign(draft, { name: body.name, when: trigger.k, priority: body.priority, tz: body.tz });
+  if ("zone_mode" in trigger) draft.zoneMode = trigger.zone_mode;
+  if (trigger.k === "event") {
+    draft.eventType = trigger.event.type;
+    draft.delayMinutes = trigger.delay_ms / 60_000;
+    draft.cancelOn = trigger.cancel_on[0]?.type ?? "";
+  } else if (trigger.k === "once") draft.atLocal = trigger.at_local.slice(0, 16);
+  else if (trigger.k === "recurring") readRecurring(draft, trigger.rrule, trigger.cron);
+  else if (trigger.k === "date" || trigger.k === "festival") {
+    draft.offsetDays = trigger.offset_days;
+    draft.time = trigger.at_local.slice(0, 5);
+    if (trigger.k === "festival") draft.festival = trigger.name;
+    else Object.assign(draft, { dateField: trigger.field, calendar: trigger.calendar });
+  }
+  draft.quiet = !!limits.quiet;
+  if (limits.quiet) Object.assign(draft, { quietFrom: limits.quiet.start.slice(0, 5), quietTo: limits.quiet.end.slice(0, 5) });
+  draft.perDay = limits.per_shopper?.find((cap) => cap.window === "day")?.n ?? 0;
+  draft.perWeek = limits.per_shopper?.find((cap) => cap.window === "week")?.n ?? 0;
+  const read = rowsOf(body.audience.root);
+  if (read) Object.assign(draft, read);
+  else draft.foreign = body.audience.root;
+  draft.holdoutPercent = (body.experiment?.holdout_permille ?? 0) / 10;
+  const step = body.steps[0]!;
+  draft.texts = step.content.variants.map((variant) => {
+    const block = variant.blocks.find((one) => one.k === "text");
+    return block && "text" in block ? block.text : "";
+  });
+  draft.defaults = { ...step.content.defaults };
+  const gift = step.benefit?.gift;
+  if (gift) {
+    draft.gives = gift.k;
+    draft.stock = step.benefit!.stock;
+    if (gift.k === "points") draft.giftAmount = gift.amount;
+    else if (gift.k === "coupon")
+      Object.assign(draft, { giftTitle: gift.title, giftAmount: gift.amount_cents / 100, giftLeast: gift.threshold_cents / 100 });
+    else Object.assign(draft, { giftAmount: gift.max_cents / 100, giftLeast: gift.min_cents / 100 });
+  }
+  return draft;
+}
+
+function readRecurring(draft: Draft, rrule: string, cron: string): void {
+  const parts = Object.fromEntries(rrule.split(";").map((part) => part.split("=") as [string, string]));
+  const every = { DAILY: "day", WEEKLY: "week", MONTHLY: "month" } as const;
+  if (cron || !(parts.FREQ! in every)) {
+    draft.every = "cron";
+    draft.cron = cron || draft.cron;
+    return;
+  }
+  draft.every = every[parts.FREQ as keyof typeof every];
+  draft.weekdays = parts.BYDAY?.split(",") ?? draft.weekdays;
+  draft.monthDay = Number(parts.BYMONTHDAY ?? 1);
+  draft.time = `${two(Number(parts.BYHOUR ?? 10))}:${two(Number(parts.BYMINUTE ?? 0))}`;
+}

@@ -1,0 +1,152 @@
+// What /api/v1/push speaks, as far as the pages use it.
+
+export type Node =
+  | { k: "all" | "any"; of: Node[] }
+  | { k: "not"; of: Node }
+  | { k: "level"; op: Compare; value: number }
+  | { k: "num"; field: NumField; op: Compare; value: number }
+  | { k: "text"; field: "city" | "province"; op: "in" | "prefix"; values: string[] }
+  | { k: "tags"; op: "any" | "all"; values: string[] }
+  | { k: "flag"; field: "is_member" | "blocked" }
+  | { k: "within"; field: Moment; seconds: number }
+  | { k: "missing"; field: string }
+  | { k: "anniversary"; field: "birth"; calendar: Calendar; first: number; days: number }
+  | { k: "behaved"; event: string; metric: string; days: number; op: "ge" | "lt"; value: number }
+  | { k: "in_crowd"; crowd_id: string };
+export type Compare = "ge" | "gt" | "le" | "lt" | "eq";
+export type NumField = "points" | "orders_n" | "spent_cents" | "avg_order_cents" | "balance_cents";
+export type Moment = "last_order_at" | "last_chat_at" | "last_seen_at" | "member_since" | "first_order_at";
+export type Calendar = "solar" | "lunar";
+export type ZoneMode = "rule" | "recipient";
+
+export interface EventMatch {
+  type: string;
+  source?: string | null;
+  where?: unknown[];
+}
+export type Trigger =
+  | { k: "event"; event: EventMatch; delay_ms: number; cancel_on: EventMatch[]; reentry: string; cooldown_ms: number }
+  | { k: "once"; at_local: string; zone_mode: ZoneMode }
+  | { k: "recurring"; rrule: string; cron: string; dtstart_local: string; zone_mode: ZoneMode }
+  | { k: "date"; field: string; calendar: Calendar; offset_days: number; at_local: string; zone_mode: ZoneMode }
+  | { k: "festival"; name: string; offset_days: number; at_local: string; zone_mode: ZoneMode }
+  | { k: "manual" };
+
+export type Block =
+  | { k: "text"; text: string }
+  | { k: "card"; title: string; text: string; url: string }
+  | { k: "benefit" }
+  | { k: "image" | "video"; media_id: string };
+export interface Variant {
+  id: string;
+  weight: number;
+  blocks: Block[];
+}
+export type Gift =
+  | { k: "points"; amount: number }
+  | { k: "coupon"; title: string; amount_cents: number; threshold_cents: number }
+  | { k: "red_packet"; min_cents: number; max_cents: number };
+export interface Benefit {
+  gift: Gift;
+  stock: number | null;
+  on_empty: "send_without" | "skip";
+  valid_ms?: number;
+}
+export interface Cap {
+  n: number;
+  window: "day" | "week" | "rolling";
+}
+export interface Limits {
+  per_shopper: Cap[];
+  quiet: { start: string; end: string; on_hit: "hold" | "drop" } | null;
+  hold_if_open_conversation: boolean;
+  [more: string]: unknown;
+}
+export interface RuleBody {
+  name: string;
+  kind: "marketing" | "service" | "transactional";
+  trigger: Trigger;
+  audience: { root: Node };
+  steps: { after_ms?: number; content: { variants: Variant[]; defaults: Record<string, string> }; benefit: Benefit | null }[];
+  limits: Partial<Limits>;
+  experiment: { salt: string; holdout_permille: number } | null;
+  priority: number;
+  tz: string;
+  [more: string]: unknown;
+}
+export type Status = "draft" | "in_review" | "approved" | "running" | "paused" | "ended";
+export interface Rule {
+  id: string;
+  version: number;
+  status: Status;
+  body: RuleBody;
+  created_by: string | null;
+}
+export interface RuleRow {
+  rule: Rule;
+  totals: Record<string, number>;
+  next_ms: number | null;
+  changed_ms: number;
+}
+export interface Checked {
+  ok: boolean;
+  problem: { code: string; detail: string; field: string } | null;
+  coming_ms: number[];
+  audience_n: number;
+  mde: number | null;
+}
+export interface Member {
+  shopper_id: string;
+  ref: string | null;
+  name: string;
+  level: number | null;
+  points: number | null;
+  orders_n: number | null;
+  tags: string[];
+  city: string | null;
+}
+export interface Crowd {
+  matching_n: number;
+  blocked_n: number;
+  reached_n: number;
+  held_out_n: number;
+  blocked: Record<string, number>;
+  sampled: boolean;
+  matching: Member[];
+  near: { member: Member; missing: Node[] }[];
+}
+export interface Preview {
+  verdict: "sent" | "held" | "stopped";
+  reason: string;
+  variant: string;
+  lines: { kind: string; body: Record<string, unknown> }[];
+  problem: string;
+}
+export interface Report {
+  decided: number;
+  sent: number;
+  delivered: number;
+  seen: number;
+  replied: number;
+  converted: number;
+  refused_after: number;
+  why_not: Record<string, number>;
+  states: Record<string, number>;
+  benefits: Record<string, number>;
+  benefit_amount: number;
+  lift: {
+    pushed_n: number;
+    pushed_hits: number;
+    held_n: number;
+    held_hits: number;
+    difference: number;
+    low: number;
+    high: number;
+    mde: number;
+    verdict: "better" | "worse" | "cannot_tell";
+    srm_alarm: boolean;
+  } | null;
+  variants: { id: string; sent: number; converted: number }[];
+  runs: { id: string; occurrence: string; version: number; state: string; audience_n: number; started_ms: number; decided_n: number }[];
+  skipped: [string, string][];
+}

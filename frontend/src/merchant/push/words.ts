@@ -1,0 +1,67 @@
+// How a rule's parts are said in one line.
+import { formatMoment, formatNumber } from "@/shared/format";
+import { t, tMaybe } from "@/shared/i18n";
+import { draftOf } from "./draft";
+import type { Node, RuleBody } from "./types";
+
+export const statusText = (status: string): string => tMaybe(`push.status.${status}`, status);
+export const reasonText = (reason: string): string =>
+  tMaybe(`push.reason.${reason}`) || tMaybe(`push.state.${reason}`) || (reason.startsWith("event.") ? t("push.reason.event") : reason);
+
+export function whenText(body: RuleBody): string {
+  const draft = draftOf(body);
+  const { trigger } = body;
+  switch (trigger.k) {
+    case "event":
+      return t("push.said.event", { event: tMaybe(`push.event.${trigger.event.type}`, trigger.event.type) });
+    case "once":
+      return t("push.said.once", { at: trigger.at_local.replace("T", " ").slice(0, 16) });
+    case "recurring": {
+      const days = draft.weekdays.map((day) => tMaybe(`push.weekday.${day}`)).join(t("push.said.comma"));
+      if (draft.every === "cron") return t("push.said.cron", { cron: trigger.cron || trigger.rrule });
+      return draft.every === "day"
+        ? t("push.said.day", { time: draft.time })
+        : draft.every === "week"
+          ? t("push.said.week", { days, time: draft.time })
+          : t("push.said.month", { day: draft.monthDay, time: draft.time });
+    }
+    case "date":
+      return t("push.said.date", { field: tMaybe(`push.date.${trigger.field}`), time: draft.time });
+    case "festival":
+      return t("push.said.festival", { name: tMaybe(`push.festival.${trigger.name}`, trigger.name), time: draft.time });
+    case "manual":
+      return t("push.when.manual");
+  }
+}
+
+/** A condition in words, for near misses. */
+export function nodeText(node: Node): string {
+  switch (node.k) {
+    case "tags":
+      return t("push.node.tags", { words: node.values.join(" ") });
+    case "level":
+      return t("push.node.level", { op: tMaybe(`push.op.${node.op}`, node.op), value: node.value });
+    case "num": {
+      const value = node.field.endsWith("cents") ? node.value / 100 : node.value;
+      return t("push.node.num", {
+        field: tMaybe(`push.num.${node.field}`, node.field), op: tMaybe(`push.op.${node.op}`, node.op), value: formatNumber(value),
+      });
+    }
+    case "text":
+      return t("push.node.city", { words: node.values.join(" ") });
+    case "within":
+      return t("push.node.within", { field: tMaybe(`push.moment.${node.field}`, node.field), days: formatNumber(node.seconds / 86_400) });
+    case "anniversary":
+      return t("push.node.birthday", { days: node.days });
+    case "behaved":
+      return t("push.node.behaved", { days: node.days });
+    case "in_crowd":
+      return t("push.node.crowd");
+    case "flag":
+      return tMaybe(`push.flag.${node.field}`, node.field);
+    default:
+      return t("push.node.other");
+  }
+}
+
+export const momentText = (ms: number | null): string => (ms === null ? t("push.none") : formatMoment(ms));
