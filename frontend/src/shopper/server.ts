@@ -24,6 +24,6 @@ export interface Menu {
 }
 
 export const fetchShop = (slug: string) => api.get<ShopInfo>(`/shops/${slug}`, { as: null });
-export const fetchMenu = (shop: ShopInfo, token: string) => api.get<Menu>(`/menus/${shop.id}/published`, { as: token });
+export const fetchMenu = (shop: ShopInfo, token: string) => api.get<Menu>(`/menus/${shop.id}`, { as: token });
 export const fetchVisitor = async (slug: string) =>
-  (await api.post<{ token: string }>(`/shops/${slug}/visitors`, {}, { as: null })).token;
+  (await api.post<{ token: string }>("/visitor", { shop: slug }, { as: null })).token;
