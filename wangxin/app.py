@@ -108,7 +108,12 @@ def desk_sources(pool: Pool) -> rest_agent.Sources:
                         found[shop] = min(limits)
         return found
 
-    return rest_agent.Sources(profile=profile, fields=fields, reply_limits=reply_limits, set_tags=set_tags)
+    async def seat(agent: UUID) -> dict[str, Any] | None:
+        async with pool.acquire() as conn:
+            now = await seat_of(conn, agent)
+        return None if now is None else now.model_dump(exclude={"type"})
+
+    return rest_agent.Sources(profile, fields, reply_limits, set_tags, seat)
 
 
 async def teams_of(conn: Connection, shop: UUID) -> Teams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,61 @@ def test_a_shopper_and_an_agent_talk_to_each_other_on_different_hubs(chromium: B
         expect(log).to_contain_text("太好了,谢谢")
         expect(box(page, guest)).to_have_value("")
         assert not shown.policy_breaches()
+
+
+def nodes_of(page: Page) -> list[str]:
+    """The hubs that welcome this page from now on."""
+    found: list[str] = []
+
+    def heard(frame: object) -> None:
+        said = json.loads(str(frame))
+        if said["type"] == "welcome":
+            found.append(said["node"])
+
+    page.on("websocket", lambda line: line.on("framereceived", heard))
+    return found
+
+
+def test_two_browsers_talk_to_each_other_and_rate_across_two_hubs(chromium: Browser, house: House) -> None:
+    with (
+        screen(chromium) as agent_screen,
+        screen(chromium, width=390, height=844) as shopper_screen,
+    ):
+        agent_nodes, shopper_nodes = nodes_of(agent_screen.page), nodes_of(shopper_screen.page)
+        agent = sign_in(agent_screen, house, "own1")
+        go_online(agent)
+        shopper = shopper_screen.page
+        shopper.goto(f"{house.url}/chat/{house.shop.slug}?lang=zh-CN")
+        written = shopper.get_by_role("textbox")
+        written.fill("两个浏览器的第一句")
+        written.press("Enter")
+        expect(shopper.get_by_role("log")).to_contain_text("两个浏览器的第一句")
+        before = agent.get_by_role("region", name="会话列表").get_by_role("listitem").count()
+        shopper.get_by_role("button", name="转人工").last.click()
+        rows = agent.get_by_role("region", name="会话列表").get_by_role("listitem")
+        expect(rows).to_have_count(before + 1, timeout=30_000)
+        rows.filter(has_text="两个浏览器的第一句").or_(rows.first).first.click()
+        for step in range(before + 1):
+            if "两个浏览器的第一句" in agent.get_by_role("log").inner_text():
+                break
+            rows.nth(step).get_by_role("button").click()
+            agent.wait_for_timeout(300)
+        expect(agent.get_by_role("log")).to_contain_text("两个浏览器的第一句")
+        answer = agent.get_by_role("textbox", name=re.compile("^回复"))
+        answer.fill("您好,我是小禾")
+        answer.press("Enter")
+        expect(shopper.get_by_role("log")).to_contain_text("您好,我是小禾")
+        expect(agent.get_by_role("log")).to_contain_text("已读")
+        written.fill("收到,谢谢小禾")
+        expect(agent.get_by_role("status").filter(has_text="正在输入")).to_be_visible()
+        written.press("Enter")
+        expect(agent.get_by_role("log")).to_contain_text("收到,谢谢小禾")
+        agent.get_by_role("button", name="邀请评价").click()
+        shopper.get_by_role("radio", name="满意", exact=True).press(" ")
+        shopper.get_by_role("button", name="提交评价").click()
+        expect(agent.get_by_role("log")).to_contain_text("评价：4 星")
+        assert agent_nodes[-1] != shopper_nodes[-1], "the least loaded hub takes the second line"
+        assert not agent_screen.policy_breaches()
 
 
 def test_an_agent_answers_with_the_keyboard_alone(chromium: Browser, house: House) -> None:

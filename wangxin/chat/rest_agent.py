@@ -28,6 +28,8 @@ Fields = Callable[[UUID, UUID], Awaitable[frozenset[str] | None]]
 """(provider, shop) -> the fields the contract opens; None: it says nothing."""
 ReplyLimits = Callable[[UUID | None, frozenset[UUID]], Awaitable[dict[UUID, int]]]
 """(provider, None for the own team; shops) -> how soon a shopper must be answered, in ms, by shop."""
+Seat = Callable[[UUID], Awaitable[dict[str, Any] | None]]
+"""agent -> his seat as the dispatcher has it; None: he has none."""
 Tagging = Callable[[UUID, UUID, tuple[str, ...]], Awaitable[None]]
 
 
@@ -48,6 +50,7 @@ class Sources:
     fields: Fields | None = None
     reply_limits: ReplyLimits | None = None
     set_tags: Tagging | None = None
+    seat: Seat | None = None
 
 
 def _no_nul(value: str) -> str:
@@ -138,6 +141,7 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
         return {
             "shops": shops,
             "server_ms": now_ms(),
+            "seat": None if known.seat is None else await known.seat(actor.id),
             "outsourced": actor.provider is not None,
             "supervises": actor.supervisor,
             "tags_can_change": known.set_tags is not None,

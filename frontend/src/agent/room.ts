@@ -18,6 +18,7 @@ export interface DeskNow {
   shops: Shop[];
   server_ms: number;
   outsourced: boolean;
+  seat: { state: string; reason: string; load: number; seats_max: number; since_ms: number } | null;
   supervises: boolean;
   tags_can_change: boolean;
 }
@@ -59,6 +60,7 @@ export const shops = computed(() => new Map((allowed.value?.shops ?? []).map((sh
 export async function readDesk(): Promise<void> {
   const now = await api.get<DeskNow>("/desk");
   allowed.value = now;
+  if (now.seat) desk.seat.value = now.seat;
   for (const shop of now.shops) desk.replyMs.set(shop.id, shop.reply_ms);
   for (const talk of desk.talks.values()) talk.limit_ms = desk.replyMs.get(talk.view.shop) ?? talk.limit_ms;
 }
