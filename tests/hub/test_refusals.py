@@ -20,6 +20,8 @@ from wangxin import auth
 from wangxin.clock import new_id, now_ms
 from wangxin.hub import socket as hub_socket
 from wangxin.model import limits
+from wangxin.protocol.examples import example
+from wangxin.protocol.frames import AGENT_FRAMES, SHOPPER_FRAMES
 from wangxin.storage import entries
 from wangxin.storage.entries import Line as StoredLine
 
@@ -381,3 +383,18 @@ async def test_a_visitor_token_of_another_installation_is_wrong(house: House, sh
     unknown = await house.dial()
     await unknown.send({"type": "hello", "token": auth.sign_visitor(shop.id, new_id(), KEY, now_ms())})
     assert (await unknown.until("error"))["code"] == "token.wrong"
+
+
+async def test_every_documented_example_is_answered_and_kills_nothing(house: House, shop: Shop) -> None:
+    """A shopper and an agent send each frame of the document; whatever it does, it is answered by its ref."""
+    await house.open_hub()
+    shopper, thread = await house.shopper(shop)
+    agent = await house.enter((await house.agent(shop)).token)
+    for line, kinds in ((shopper, SHOPPER_FRAMES), (agent, AGENT_FRAMES)):
+        for kind in kinds:
+            answer = await line.ask({**example(kind)})
+            assert answer["type"] in ("ok", "pong", "error"), (kind, answer)
+            assert answer.get("code") != "hub.failed", (kind, answer)
+            assert answer.get("code") not in ("frame.bad_field", "frame.unknown_field"), (kind, answer)
+            await asyncio.sleep(0.03)
+    assert (await shopper.say(thread, "还在"))["type"] == "ack"
