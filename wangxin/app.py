@@ -35,6 +35,7 @@ from wangxin.edge import Deps, Gate, ServedShops
 from wangxin.hub import run as hub_run
 from wangxin.hub.run import Wiring
 from wangxin.model.actor import Actor, Role
+from wangxin.protocol import asyncapi
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
 from wangxin.storage import postgres
@@ -209,7 +210,7 @@ async def run_hub(settings: Settings, node: str, *, port: int = 0) -> None:
 
 async def run_web(settings: Settings) -> None:
     """The web process, until SIGTERM or SIGINT."""
-    await web_run.run(settings, routers, served=serves, demo=settings.demo)
+    await web_run.run(settings, routers, served=serves, asyncapi=asyncapi.document(), demo=settings.demo)
 
 
 async def run_dispatcher(settings: Settings) -> None:

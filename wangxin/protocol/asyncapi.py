@@ -25,10 +25,10 @@ _REF = "#/components/schemas/{model}"
 ABOUT = " ".join(
     (
         "JSON text frames over one websocket at `/ws`. The first frame is `hello`, within ten seconds; then come",
-        "`welcome`, what was missed, and `live`. `ack` means: committed to the record. Every line of a thread has a number",
-        "in its lane, from 1 and without gaps; every line reaches every attached connection as `message.new`, in order,",
-        "the sender's too (his `ack` comes besides). Whoever sees a gap asks `history`. A frame that is refused is answered",
-        "with `error`, and the line lives on.",
+        "`welcome`, what was missed, and `live`. `ack` means: committed to the record. Every line of a thread has",
+        "a number in its lane, from 1 and without gaps; every line reaches every attached connection as",
+        "`message.new`, in order, the sender's too (his `ack` comes besides). Whoever sees a gap asks `history`.",
+        "A frame that is refused is answered with `error`, and the line lives on.",
     )
 )
 
