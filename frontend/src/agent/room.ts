@@ -29,7 +29,7 @@ export interface Draft {
 }
 export type Page = "talks" | "records" | "replies" | "figures" | "team" | "settings";
 export type Tab = "mine" | "waiting" | "ended";
-export type Layer = "transfer" | "close" | "help" | "products" | "coupon" | "status" | null;
+export type Layer = "transfer" | "close" | "help" | "products" | "status" | null;
 
 let sender: (frame: AnyFrame) => boolean = () => false;
 export function sendThrough(send: (frame: AnyFrame) => boolean): void {
