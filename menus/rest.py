@@ -13,7 +13,7 @@ from menus import record_postgres as record
 from menus.brain import Brains
 from menus.check import Problem, problems
 from menus.dialogue import Thresholds, Turn
-from menus.model import Closed, Draft, Menu, Topic, Words
+from menus.model import Closed, Draft, Item, Menu, Topic, Words
 from menus.record_postgres import FaqEntry
 from menus.shopdata import StoredShopData
 from menus.voice import look
@@ -74,6 +74,12 @@ class Try(Closed):
 
 def _menu(menu: Menu) -> dict[str, Any]:
     return menu.model_dump(mode="json")
+
+
+def _shown(item: Item) -> dict[str, Any]:
+    """What a shopper's window needs of an item: not what it will answer."""
+    children = {"children": [_shown(child) for child in item.items]} if item.items else {}
+    return {"id": item.id, "label": item.label, "hint": item.hint, "icon": item.icon or "", **children}
 
 
 def _problem(found: Problem) -> dict[str, str]:
@@ -139,12 +145,16 @@ def router(deps: Deps) -> APIRouter:
 
     # --- for the shopper window ----------------------------------------------------------------------------------
 
-    @routes.get("/{shop}")
+    @routes.get("/{shop}/published")
     async def published(shop: UUID, actor: Actor = Depends(deps.actor)) -> dict[str, Any]:
-        """The published menu; version 0 and no items where nothing is published yet."""
+        """The published menu as the window shows it; version 0 and no items where nothing is published yet."""
         async with deps.scope(actor, shop) as conn:
             menu = await record.published(conn, shop)
-        return {"version": 0, "greeting": "", "items": []} if menu is None else _menu(menu)
+        if menu is None:
+            return {"version": 0, "greeting": "", "items": []}
+        # the window always shows a way to a person of its own; a second one beside it would only take room
+        shown = [_shown(item) for item in menu.items if item.action.kind != "human"]
+        return {"version": menu.version, "greeting": menu.greeting, "items": shown}
 
     @routes.get("/{shop}/complete")
     async def complete(

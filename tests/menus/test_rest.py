@@ -1,0 +1,174 @@
+"""The menu studio and the questions over REST."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from menus.rest import router
+from tests.conftest import make_shop
+from tests.menus.conftest import Window
+from wangxin.clock import new_id
+from wangxin.config import Settings
+from wangxin.edge import Deps, Gate, Known
+from wangxin.model.actor import Actor, Role
+from wangxin.model.refusals import Refusal
+from wangxin.storage.hints import Hints
+
+
+@dataclass(slots=True)
+class OpenGate:
+    """Lets in whoever is set; everything behind the gate is real."""
+
+    now: Actor
+
+    async def known(self, token: str, *, device: str = "") -> Known:
+        return Known(self.now)
+
+
+@dataclass
+class Studio:
+    window: Window
+    gate: OpenGate
+    http: httpx.AsyncClient = field(init=False)
+
+    def sits(self, role: Role, **more: Any) -> Studio:
+        shops = more.pop("shops", frozenset({self.window.chat.shop}))
+        self.gate.now = Actor(role, more.pop("id", None) or new_id(), shops, "何", **more)
+        return self
+
+    async def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        url = f"/menus/{path.format(shop=self.window.chat.shop)}"
+        answer = await self.http.request(method, url, json=body, params=query or None)
+        if answer.status_code >= 400:
+            return answer.status_code, answer.json().get("code")
+        return answer.json() if answer.content else None
+
+
+@pytest.fixture
+async def studio(window: Window, hints: Hints) -> AsyncIterator[Studio]:
+    gate = OpenGate(Actor(Role.MERCHANT, new_id(), frozenset({window.chat.shop}), "何"))
+    studio = Studio(window, gate)
+    app = FastAPI()
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        return JSONResponse({"code": refusal.code}, status_code=refusal.status)
+
+    app.include_router(router(Deps(Settings(), window.pool, None, hints, cast(Gate, gate))))
+    headers = {"Authorization": "Bearer x"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x", headers=headers) as http:
+        studio.http = http
+        yield studio
+
+
+async def test_what_is_published_is_what_the_window_gets(studio: Studio) -> None:
+    desk = await studio.call("GET", "{shop}/draft")
+    draft = desk["draft"]
+    draft["items"][0]["label"] = "订单与物流"
+    kept = await studio.call("PUT", "{shop}/draft", {"draft": draft, "revision": desk["revision"]})
+    assert kept["problems"] == []
+    studio.sits(Role.SHOPPER)
+    assert (await studio.call("GET", "{shop}/published"))["items"][0]["label"] == "查订单物流"
+    studio.sits(Role.MERCHANT)
+    assert await studio.call("POST", "{shop}/publish", {"note": "改名"}) == {"version": 2}
+    studio.sits(Role.SHOPPER)
+    shown = await studio.call("GET", "{shop}/published")
+    assert (shown["version"], shown["items"][0]["label"]) == (2, "订单与物流")
+    assert shown["items"][0]["children"][0]["label"] == "查物流"
+    assert "action" not in shown["items"][0]
+
+
+async def test_going_back_makes_a_new_version_of_the_old_content(studio: Studio) -> None:
+    desk = await studio.call("GET", "{shop}/draft")
+    draft = {**desk["draft"], "items": desk["draft"]["items"][-1:]}
+    await studio.call("PUT", "{shop}/draft", {"draft": draft, "revision": desk["revision"]})
+    await studio.call("POST", "{shop}/publish", {})
+    assert await studio.call("POST", "{shop}/rollback", {"version": 1}) == {"version": 3}
+    versions = await studio.call("GET", "{shop}/versions")
+    assert (versions["published"], [v["items"] for v in versions["versions"]]) == (3, [6, 1, 6])
+    assert (await studio.call("GET", "{shop}/versions/1"))["items"] == desk["draft"]["items"]
+
+
+async def test_a_draft_with_errors_is_kept_but_not_published(studio: Studio) -> None:
+    draft = {"items": [{"id": "a", "label": "空", "action": {"kind": "submenu"}}]}
+    revision = (await studio.call("GET", "{shop}/draft"))["revision"]
+    kept = await studio.call("PUT", "{shop}/draft", {"draft": draft, "revision": revision})
+    assert {"item": "a", "code": "item.dead_end", "level": "error", "detail": ""} in kept["problems"]
+    assert await studio.call("POST", "{shop}/publish", {}) == (422, "menu.has_errors")
+    stale = await studio.call("PUT", "{shop}/draft", {"draft": draft, "revision": revision})
+    assert stale == (409, "menu.changed_meanwhile")
+
+
+async def test_a_new_question_is_answered_by_the_bot_at_once(studio: Studio) -> None:
+    written = {"topic": "服务", "phrasings": ["可以到店自提吗", "能自己去拿吗"], "answer": "可以,下单时选自提门店。"}
+    added = await studio.call("POST", "{shop}/faq", written)
+    (said,) = await studio.window.write("能到店自提吗")
+    assert said["text"] == written["answer"]
+    await studio.call("DELETE", f"{{shop}}/faq/{added['id']}")
+    tried = await studio.call("POST", "{shop}/try", {"text": "能到店自提吗"})
+    assert tried["entry"] != added["id"]
+
+
+async def test_what_is_exported_can_be_imported_again(studio: Studio) -> None:
+    exported = await studio.call("GET", "{shop}/faq/export")
+    count = len(exported["questions"])
+    assert count >= 50
+    assert await studio.call("POST", "{shop}/faq/import", exported) == {"added": 0, "replaced": count}
+
+
+async def test_trying_the_bot_keeps_nothing(studio: Studio) -> None:
+    tried = await studio.call("POST", "{shop}/try", {"text": "地址填错了怎么办"})
+    assert tried["how"] == "answer"
+    assert tried["confidence"] > 0.6
+    assert await studio.window.lines() == []
+    assert (await studio.call("POST", "{shop}/try", {"text": "我要人工"}))["how"] == "handoff"
+
+
+async def test_previews_show_what_an_item_of_the_draft_says(studio: Studio) -> None:
+    draft = (await studio.call("GET", "{shop}/draft"))["draft"]
+    shown = await studio.call("POST", "{shop}/preview", {"draft": draft, "item": "coupon"})
+    assert [body["kind"] for body in shown["says"]] == ["bot_answer", "coupon"]
+
+
+async def test_agents_get_answers_beside_the_conversation(studio: Studio) -> None:
+    await studio.window.write("可以开专用发票吗")
+    thread = str(studio.window.chat.thread)
+    studio.sits(Role.AGENT)
+    found = await studio.call("GET", "suggestions", thread=thread)
+    assert 1 <= len(found["suggestions"]) <= 3
+    assert "发票" in found["suggestions"][0]["title"] + found["suggestions"][0]["text"]
+    assert len((await studio.call("GET", "knowledge", thread=thread))["suggestions"]) >= 50
+    outsider = studio.sits(Role.AGENT, provider=new_id())
+    assert await outsider.call("GET", "suggestions", thread=thread) == (404, "thread.not_found")
+
+
+async def test_half_typed_words_find_questions(studio: Studio) -> None:
+    studio.sits(Role.SHOPPER)
+    found = await studio.call("GET", "{shop}/complete", q="怎么退")
+    assert any("退" in question["text"] for question in found["questions"])
+    assert (await studio.call("GET", "{shop}/complete", q="怎"))["questions"] == []
+
+
+async def test_another_shops_menu_does_not_exist(studio: Studio) -> None:
+    other = await make_shop(studio.window.pool, "other", "别家")
+    studio.sits(Role.MERCHANT, shops=frozenset({other.id}))
+    for method, path, body in (
+        ("GET", "{shop}/draft", None),
+        ("GET", "{shop}/published", None),
+        ("GET", "{shop}/faq", None),
+        ("GET", "{shop}/versions", None),
+        ("GET", "{shop}/unknown", None),
+        ("POST", "{shop}/publish", {}),
+        ("POST", "{shop}/try", {"text": "x"}),
+        ("POST", "{shop}/rollback", {"version": 1}),
+    ):
+        assert (await studio.call(method, path, body)) == (404, "shop.not_found"), path
+    studio.sits(Role.SHOPPER)
+    assert await studio.call("GET", "{shop}/draft") == (403, "role.wrong")
