@@ -1,0 +1,168 @@
+"""The merchant reads overview and report in a real browser, opens a figure to its turns, and takes a CSV home."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import uvicorn
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, async_playwright, expect
+from pydantic import SecretStr
+
+from metrics.rest import router
+from metrics.service import Figures
+from tests import browser
+from tests.conftest import Shop
+from tests.metrics.conftest import serve, teams_of
+from tests.metrics.talk import BEN, NIGHT
+from tests.web.api.conftest import make_person
+from wangxin.config import Settings
+from wangxin.edge import Deps, Gate
+from wangxin.storage import valkey
+from wangxin.storage.hints import Hints
+from wangxin.web.app import create_app
+from wangxin.web.static import STATIC
+
+pytestmark = pytest.mark.timeout(240)
+WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}}
+SLOW_MS = 30_000
+
+
+@dataclass
+class Office:
+    page: Page
+    base: str
+    complaints: list[str]
+
+    async def opens(self, path: str) -> Page:
+        await self.page.goto(f"{self.base}/merchant/{path}")
+        return self.page
+
+
+@pytest.fixture
+async def office(
+    pool: asyncpg.Pool, busy_shop: Shop, database_url: str, valkey_url: str, tmp_path: Path
+) -> AsyncIterator[Office]:
+    if not (STATIC / "consoles" / "merchant" / "index.html").exists():
+        pytest.skip("the pages are not built here: python hatch_build.py")
+    settings = Settings(
+        data=tmp_path,
+        postgres_url=SecretStr(database_url),
+        valkey_url=SecretStr(valkey_url),
+        secret=SecretStr("k" * 48),
+    )
+    live = valkey.connect(valkey_url)
+    deps = Deps(settings, pool, live, Hints(live), Gate(pool, settings.signing_key()))
+    boss = await make_person(deps, "boss", [busy_shop.id], role="merchant")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app = create_app(settings, deps, [router(deps, teams_of)])
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.02)
+    path = browser.find()
+    if path is None:
+        pytest.skip("no browser here: python -m tests.browser")
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=path, args=browser.FLAGS)
+        context = await chromium.new_context(
+            locale="zh-CN", timezone_id="Asia/Shanghai", reduced_motion="reduce", accept_downloads=True
+        )
+        context.set_default_timeout(SLOW_MS)
+        await context.add_init_script(f"sessionStorage.setItem('wangxin.account', '{boss.token}')")
+        page = await context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda wrong: complaints.append(str(wrong)))
+        yield Office(page, f"http://127.0.0.1:{port}", complaints)
+        await chromium.close()
+    server.should_exit = True
+    await serving
+    await live.aclose()
+
+
+async def no_violations(page: Page) -> None:
+    found: Any = await Axe().run(page, options=WCAG)
+    assert found.violations_count == 0, found.generate_report()
+
+
+async def test_the_overview_shows_who_waits_and_follows_by_itself(
+    office: Office, pool: asyncpg.Pool, busy_shop: Shop
+) -> None:
+    page = await office.opens("overview")
+    now = page.get_by_role("region", name="此刻")
+    await expect(now).to_contain_text("接待中5", timeout=SLOW_MS)
+    await expect(page.get_by_role("region", name="客服池").first).to_contain_text("夜间组")
+    await expect(now).to_contain_text("排队中0")
+    await serve(pool, busy_shop, None, None)
+    await expect(now).to_contain_text("排队中1", timeout=SLOW_MS)
+    await serve(pool, busy_shop, BEN, NIGHT, 9_900)
+    await Figures(pool).catch_up()
+    await expect(page.get_by_role("region", name="今天至今")).to_contain_text("¥449.00", timeout=SLOW_MS)
+    await no_violations(page)
+    assert office.complaints == []
+
+
+async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_turns(office: Office) -> None:
+    page = await office.opens("report")
+    teams = page.get_by_role("table", name="自有客服与各外包池对比")
+    own = teams.get_by_role("row").filter(has_text="自有客服")
+    night = teams.get_by_role("row").filter(has_text="夜间组")
+    await expect(own).to_contain_text("33.3%", timeout=SLOW_MS)
+    await expect(night).to_contain_text("100.0%")
+    await expect(night).to_contain_text("¥250.00")
+    await expect(night).to_contain_text("样本太少")
+    await expect(page.get_by_role("table", name="成交从哪里来")).to_contain_text("¥357.00")
+    await expect(page.locator("canvas")).to_be_visible()
+    await page.get_by_text("图表数据").click()
+    await expect(page.get_by_role("columnheader", name="客满满")).to_be_visible()
+
+    await teams.get_by_role("button", name="查看「夜间组」的明细").click()
+    turns = page.get_by_role("region", name="夜间组：问答明细").first
+    await expect(turns.get_by_role("row")).to_have_count(3)
+    await expect(turns).to_contain_text("小本")
+    await turns.get_by_label("筛选结果").select_option("unanswered")
+    await expect(turns).to_contain_text("没有问答")
+
+    await page.get_by_role("button", name="计算各平台口径").click()
+    await expect(page.get_by_role("row").filter(has_text="tmall_3min")).to_be_visible()
+    await no_violations(page)
+    await page.evaluate("document.documentElement.classList.add('dark')")
+    await no_violations(page)
+    assert office.complaints == []
+
+
+async def test_the_csv_is_the_table_that_is_shown(office: Office) -> None:
+    page = await office.opens("report")
+    async with page.expect_download() as coming:
+        await page.get_by_role("button", name="导出对比 CSV").click()
+    path = await (await coming.value).path()
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("﻿pool,name,")
+    rows = {row["name"]: row for row in csv.DictReader(StringIO(text.lstrip("﻿")))}
+    assert rows["夜间组"]["paid_fen"] == "25000"
+
+
+async def test_the_report_can_be_read_on_a_phone_and_in_english(office: Office) -> None:
+    await office.page.set_viewport_size({"width": 390, "height": 844})
+    page = await office.opens("report?lang=en")
+    await expect(page.get_by_role("heading", name="Reports")).to_be_visible()
+    await expect(page.get_by_role("table", name="Own team beside each pool")).to_contain_text(
+        "Own team", timeout=SLOW_MS
+    )
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, "the page itself must not scroll sideways"
+    await page.get_by_label("Period").select_option("days7")
+    await expect(page.get_by_role("heading", name="Teams by day")).to_be_visible()
+    await no_violations(page)
