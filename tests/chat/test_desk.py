@@ -19,6 +19,7 @@ from wangxin.chat.rest_agent import Sources, router
 from wangxin.clock import new_id
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal
+from wangxin.storage.entries import Line, append, body_json
 
 
 @dataclass
@@ -161,6 +162,36 @@ async def test_revealing_a_parcel_needs_a_reason_and_is_kept(desk: Desk, pool: A
     assert (await desk.http.post(path, json={**asked, "field": "carrier", "reason": "好奇"})).status_code == 404
 
 
+async def test_an_ended_thread_is_read_back_and_an_outsourced_agent_reads_his_conversations_only(
+    desk: Desk, pool: Any, shop: Shop, chat: Chat
+) -> None:
+    def line(words: str, *, note: bool = False) -> Line:
+        kind, lane = ("note", "internal") if note else ("text", "public")
+        body = body_json({"text": words})
+        return Line(shop.id, chat.thread, "shopper", chat.shopper, new_id(), kind, body, lane)  # type: ignore[arg-type]
+
+    me = desk.sits(shop.id, provider=new_id())
+    await put_in_state(pool, chat, "assigned", new_id())
+    await append(pool, [line("别人的")])
+    await put_in_state(pool, chat, "assigned", me.id)
+    await append(pool, [line("我的"), line("备注", note=True)])
+    path = f"/threads/{chat.thread}/entries"
+
+    async def texts(**query: Any) -> list[str]:
+        return [one["body"]["text"] for one in (await desk.get(path, **query))["entries"]]
+
+    assert await texts() == ["我的"]
+    assert await texts(lane="internal") == ["备注"]
+    desk.sits(shop.id)
+    assert await texts() == ["别人的", "我的"]
+    page = await desk.get(path, limit=1)
+    assert page["more"] is True
+    assert page["entries"][0]["sender"] == {"kind": "shopper", "name": "林晓", "id": None, "me": False}
+    assert await texts(before=page["entries"][0]["seq"]) == ["别人的"]
+    desk.sits(shop.id, provider=new_id())
+    assert await desk.get(path) == 404
+
+
 async def test_a_remark_is_kept_and_shown_with_its_writer(desk: Desk, pool: Any, shop: Shop, chat: Chat) -> None:
     desk.sits(shop.id)
     kept = await desk.http.put(f"/desk/threads/{chat.thread}/remark", json={"text": "包运费换货", "starred": True})
@@ -205,7 +236,7 @@ async def test_nothing_of_one_shop_reaches_an_agent_of_another(desk: Desk, pool:
     assert (await desk.get("/team"))["team"] == []
     assert (await desk.get("/ended"))["ended"] == []
     assert (await desk.get("/replies"))["replies"] == []
-    for panel in ("shopper", "orders", "products"):
+    for panel in ("shopper", "orders", "products", "entries"):
         assert await desk.get(f"/threads/{chat.thread}/{panel}") == 404
     asked = {"order": "20261108-88214", "field": "parcel", "reason": "想看看"}
     assert (await desk.http.post(f"/desk/threads/{chat.thread}/reveal", json=asked)).status_code == 404

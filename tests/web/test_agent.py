@@ -163,7 +163,11 @@ def test_an_agent_answers_with_the_keyboard_alone(chromium: Browser, house: Hous
         page.keyboard.press("Alt+e")
         page.get_by_role("checkbox", name="同时邀请评价").uncheck()
         page.get_by_role("button", name="结束会话", exact=True).last.press("Enter")
-        guest.until(lambda frame: _event(frame) in ("conversation.wrapped_up", "conversation.closed"), "the end")
+        guest.until(lambda frame: _event(frame) == "conversation.closed", "the end")
+        page.get_by_role("tab", name="已结束").click()
+        page.get_by_role("button", name=re.compile("键盘")).first.click()
+        expect(page.get_by_role("log")).to_contain_text("换货当天登记,亲 键盘。")
+        expect(page.get_by_role("textbox", name="回复 键盘")).to_be_disabled()
 
 
 def _event(frame: dict[str, object]) -> str:
@@ -294,10 +298,43 @@ def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser,
             outsourced.keyboard.press("Alt+a")
         expect(row_of(outsourced, guest)).to_be_visible(timeout=30_000)
         row_of(outsourced, guest).click()
+        expect(outsourced.get_by_role("log")).to_contain_text("要开发票")
         box(outsourced, guest).fill("我来帮您")
         outsourced.keyboard.press("Enter")
         guest.hears("我来帮您")
         expect(row_of(own, guest)).to_have_count(0)
+
+
+def set_state(page: Page, state: str) -> None:
+    page.get_by_role("button", name=re.compile("我的状态")).click()
+    page.get_by_role("menuitemradio", name=re.compile(f"^{state}")).click()
+    expect(page.get_by_role("button", name=re.compile("我的状态"))).to_contain_text(state)
+
+
+def test_a_supervisor_watches_whispers_and_takes_over(chromium: Browser, house: House) -> None:
+    with (
+        desk(chromium, house) as (_, own),
+        desk(chromium, house, "yun1") as (_, outsourced),
+        house.shopper("监控") as guest,
+    ):
+        set_state(own, "忙碌")
+        comes_to(outsourced, guest)
+        row_of(outsourced, guest).click()
+        own.get_by_role("button", name="监控", exact=True).click()
+        own.get_by_role("button", name="旁观 监控 的会话").click()
+        expect(own.get_by_role("log")).to_contain_text("这件还有货吗")
+        expect(own.get_by_role("textbox", name="回复 监控")).to_be_disabled()
+        own.get_by_role("button", name="悄悄话").click()
+        own.get_by_role("textbox", name="写一条内部备注").fill("先道歉")
+        own.keyboard.press("Enter")
+        expect(outsourced.get_by_role("log")).to_contain_text("先道歉")
+        own.get_by_role("button", name="接管").click()
+        expect(own.get_by_role("textbox", name="回复 监控")).to_be_enabled(timeout=30_000)
+        own.get_by_role("textbox", name="回复 监控").fill("我是主管")
+        own.keyboard.press("Enter")
+        guest.hears("我是主管")
+        expect(row_of(outsourced, guest)).to_have_count(0)
+        assert not any("先道歉" in str(frame) for frame in guest.heard)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

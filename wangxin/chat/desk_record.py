@@ -113,6 +113,14 @@ async def seat_of(conn: Connection, thread: UUID, agent: UUID) -> Row:
     return dict(row)
 
 
+async def served(conn: Connection, shop: UUID, thread: UUID, agent: UUID) -> frozenset[UUID]:
+    """The conversations of a thread that this agent served last."""
+    rows = await conn.fetch(
+        "select id from conversation where shop_id = $1 and thread_id = $2 and agent_id = $3", shop, thread, agent
+    )
+    return frozenset(row["id"] for row in rows)
+
+
 async def profile(conn: Connection, shop: UUID, shopper: UUID) -> Row:
     row = await conn.fetchrow(
         f"""select p.name, p.external_id, {_MS.format("p.created_at")} as since_ms, coalesce(r.text, '') as remark,

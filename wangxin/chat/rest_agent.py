@@ -15,11 +15,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from wangxin.chat import desk, desk_record
+from wangxin.chat import desk, desk_lines, desk_record
 from wangxin.clock import new_id, now_ms
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import forbidden, not_found
+from wangxin.storage import accounts, entries
+from wangxin.storage.entries import Lane
 from wangxin.storage.postgres import Connection, Pool, shop_scope
 
 Profile = Callable[[UUID, UUID], Awaitable[dict[str, Any]]]
@@ -174,6 +176,28 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
             raise forbidden("monitor.not_allowed", "this is for the shop's own supervisors")
         async with scope(actor) as conn:
             return {"team": await desk_record.going_on(conn, limits.PAGE_MAX), "server_ms": now_ms()}
+
+    @routes.get("/threads/{thread}/entries")
+    async def lines(
+        thread: UUID,
+        lane: Lane = "public",
+        before: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+        limit: Annotated[int, Query(ge=1, le=limits.HISTORY_PAGE_MAX)] = 50,
+        actor: Actor = Depends(agent),
+    ) -> dict[str, Any]:
+        """The newest lines below ``before``, ascending. An outsourced agent reads those of conversations he served."""
+        async with scope(actor) as conn:
+            shop, person = await opened(actor, conn, thread)
+            found = await entries.read_before(conn, shop, thread, lane, before, limit + 1)
+            if actor.provider is not None:
+                served = await desk_record.served(conn, shop, thread, actor.id)
+                found = [line for line in found if line.conversation in served]
+            name = (await desk_record.profile(conn, shop, person))["name"]
+        people = [line.sender for line in found if line.sender_kind == "agent"]
+        names = {**await accounts.names(deps.pool, people), person: name}
+        fields = await fields_of(actor, shop)
+        shown = [desk_lines.shown_line(line, actor, names, fields) for line in found[-limit:]]
+        return {"entries": [line for line in shown if line is not None], "more": len(found) > limit}
 
     @routes.get("/threads/{thread}/shopper")
     async def shopper(thread: UUID, actor: Actor = Depends(agent)) -> dict[str, Any]:

@@ -35,7 +35,11 @@ let sender: (frame: AnyFrame) => boolean = () => false;
 export function sendThrough(send: (frame: AnyFrame) => boolean): void {
   sender = send;
 }
-export const desk = createDesk((frame) => sender(frame));
+export const desk = createDesk(
+  (frame) => sender(frame),
+  undefined,
+  (thread, lane, before) => api.get(`/desk/threads/${thread}/entries`, { query: { lane, before } }),
+);
 
 export const ui = reactive({
   page: "talks" as Page,

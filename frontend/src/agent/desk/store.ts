@@ -37,7 +37,10 @@ export interface Talk {
 export const REPLY_MS_DEFAULT = 30_000
 const PAGE = 50
 
-export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => string = uuid) {
+/** Reads a page of a thread that no socket holds any more. */
+export type ReadBack = (thread: string, lane: Lane, before: number | undefined) => Promise<{ entries: EntryView[]; more: boolean }>
+
+export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => string = uuid, readBack?: ReadBack) {
   const talks = reactive(new Map<string, Talk>())
   const outgoing = reactive<Outgoing[]>([])
   const offers = reactive<OfferAnswer[]>([])
@@ -335,13 +338,17 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
 
   async function page(thread: string, lane: Lane, more: { before?: number; after?: number }): Promise<EntryView[]> {
     const frame = { type: 'history', thread, lane, limit: PAGE, ...more } as unknown as AnyFrame
-    const answer = await ask(frame)
-    if (answer.type !== 'history.page') return []
-    if (lane === 'public' && more.after === undefined) {
-      const one = talk(thread)
-      if (one) one.log.more = answer.more
+    let found: { entries: EntryView[]; more: boolean }
+    try {
+      const answer = await ask(frame)
+      found = answer.type === 'history.page' ? answer : { entries: [], more: false }
+    } catch (why) {
+      if (!readBack || (why as Refused).code !== 'thread.not_found') throw why
+      found = await readBack(thread, lane, more.before)
     }
-    return answer.entries
+    const one = talk(thread)
+    if (one && lane === 'public' && more.after === undefined) one.log.more = found.more
+    return found.entries
   }
 
   /** The newest page of both lanes. */
