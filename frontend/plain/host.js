@@ -2,6 +2,7 @@
 (function () {
   var picker = document.getElementById("member");
   var said = document.getElementById("said");
+  var shop = decodeURIComponent(location.pathname.split("/")[2] || "");
   var wanted = new URLSearchParams(location.search).get("as");
 
   function call(name) {
@@ -11,7 +12,11 @@
   }
 
   function token(member) {
-    return fetch("/api/v1/demo/token?member=" + encodeURIComponent(member), { method: "POST" }).then(function (answer) {
+    return fetch("/api/v1/demo/member", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ shop: shop, member: member }),
+    }).then(function (answer) {
       if (!answer.ok) throw new Error(String(answer.status));
       return answer.json();
     });
@@ -30,7 +35,7 @@
   }
 
   window.wangxinSettings = {
-    shop: "senye",
+    shop: shop,
     onTokenExpired: function () {
       return token(picker.value).then(function (answer) {
         return answer.token;
@@ -38,12 +43,20 @@
     },
   };
 
-  fetch("/api/v1/demo/members")
+  document.getElementById("whole").href = "/chat/" + encodeURIComponent(shop);
+  fetch("/api/v1/shops/" + encodeURIComponent(shop))
     .then(function (answer) {
-      return answer.ok ? answer.json() : { members: [] };
+      return answer.json();
+    })
+    .then(function (found) {
+      document.getElementById("shop").textContent = document.title = found.name || shop;
+    });
+  fetch("/api/v1/demo/members?shop=" + encodeURIComponent(shop))
+    .then(function (answer) {
+      return answer.ok ? answer.json() : [];
     })
     .then(function (list) {
-      (list.members || list).forEach(function (member) {
+      list.forEach(function (member) {
         var option = document.createElement("option");
         option.value = member.external_id;
         option.textContent = member.name + (member.level ? " · " + member.level : "");
@@ -69,7 +82,7 @@
       id: "SY-DOWN-01",
       title: document.querySelector("h1").textContent,
       price_fen: 39900,
-      url: location.origin + "/demo",
+      url: location.href,
     });
   });
 })();

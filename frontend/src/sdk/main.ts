@@ -26,7 +26,7 @@ const W = window as unknown as Record<string, unknown>;
 const script = document.currentScript as HTMLScriptElement | null;
 const settings = (W.wangxinSettings ?? {}) as Settings;
 const base = (settings.baseUrl ?? (script ? new URL(script.src).origin : location.origin)).replace(/\/$/, "");
-const origin = new URL(base).origin;
+const home = new URL(base).origin;
 const shop = settings.shop ?? script?.dataset.shop ?? "";
 const spoken = (settings.locale ?? document.documentElement.lang ?? navigator.language).toLowerCase();
 const TITLE = /^zh-(tw|hk|mo|hant)/.test(spoken) ? "\u7dda\u4e0a\u5ba2\u670d" : /^zh/.test(spoken) ? "\u5728\u7ebf\u5ba2\u670d" : "Chat with us";
@@ -76,7 +76,7 @@ function emit(name: string, detail: unknown = null): void {
 }
 
 function tell(message: Record<string, unknown>): void {
-  if (ready) frame?.contentWindow?.postMessage({ wangxin: 1, ...message }, origin);
+  if (ready) frame?.contentWindow?.postMessage({ wangxin: 1, ...message }, home);
   else waiting.push(message);
 }
 
@@ -149,7 +149,7 @@ function visited(): boolean {
 }
 
 addEventListener("message", (event: MessageEvent) => {
-  if (event.origin !== origin || event.source !== frame?.contentWindow) return;
+  if (event.origin !== home || event.source !== frame?.contentWindow) return;
   const said = event.data as { wangxin?: number; did?: string; count?: number; last?: string } | null;
   if (!said || said.wangxin !== 1) return;
   if (said.did === "ready") {
