@@ -43,6 +43,7 @@ class World:
                 "insert into shopper (shop_id, id, external_id, name) values ($1, $2, $3, $3)", self.shop, shopper, ref
             )
             names, values = list(fields), list(fields.values())
+            await conn.execute("delete from profile where shop_id = $1 and shopper_id = $2", self.shop, shopper)
             await conn.execute(
                 f"insert into profile (shop_id, shopper_id{''.join(', ' + n for n in names)})"
                 f" values ($1, $2{''.join(f', ${i + 3}' for i in range(len(names)))})",
