@@ -7,7 +7,8 @@ import type {
 import { asking, Refused } from './ask'
 import { uuid } from './ids'
 import * as keep from './keep'
-import { add, addPage, answers, asks, emptyLog, recall, startAgain, unread, type Lane, type Log } from './log'
+import { add, answers, asks, emptyLog, recall, startAgain, unread, type Lane, type Log } from './log'
+import { reading, type ReadBack } from './reading'
 
 export interface Outgoing {
   thread: string
@@ -35,10 +36,6 @@ export interface Talk {
 }
 
 export const REPLY_MS_DEFAULT = 30_000
-const PAGE = 50
-
-/** Reads a page of a thread that no socket holds any more. */
-export type ReadBack = (thread: string, lane: Lane, before: number | undefined) => Promise<{ entries: EntryView[]; more: boolean }>
 
 export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => string = uuid, readBack?: ReadBack) {
   const talks = reactive(new Map<string, Talk>())
@@ -55,6 +52,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   const replyMs = reactive(new Map<string, number>())
   const arrived: ((talk: Talk, what: 'message' | 'assigned' | 'offer' | 'late') => void)[] = []
   const { ask, settle, dropAll } = asking(send)
+  const { load, older, catchUp } = reading(ask, (id) => void giveUp(id), readBack)
   let pingAt = 0
   let outboxKey = ''
 
@@ -332,66 +330,6 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
 
   function tell(one: Talk | undefined, what: 'message' | 'assigned' | 'offer' | 'late'): void {
     for (const hear of arrived) hear(one as Talk, what)
-  }
-
-  // --- history --------------------------------------------------------------------------------------------------
-
-  async function page(thread: string, lane: Lane, more: { before?: number; after?: number }): Promise<EntryView[]> {
-    const frame = { type: 'history', thread, lane, limit: PAGE, ...more } as unknown as AnyFrame
-    let found: { entries: EntryView[]; more: boolean }
-    try {
-      const answer = await ask(frame)
-      found = answer.type === 'history.page' ? answer : { entries: [], more: false }
-    } catch (why) {
-      if (!readBack || (why as Refused).code !== 'thread.not_found') throw why
-      found = await readBack(thread, lane, more.before)
-    }
-    const one = talk(thread)
-    if (one && lane === 'public' && more.after === undefined) one.log.more = found.more
-    return found.entries
-  }
-
-  /** The newest page of both lanes. */
-  async function load(one: Talk): Promise<void> {
-    if (one.asking) return
-    one.asking = true
-    try {
-      const thread = one.view.thread
-      addPage(one.log, 'public', await page(thread, 'public', {}))
-      addPage(one.log, 'internal', await page(thread, 'internal', {}))
-      one.log.loaded = true
-    } catch {
-      /* asked again when the line is back, or when it is opened */
-    } finally {
-      one.asking = false
-    }
-  }
-
-  async function older(one: Talk): Promise<void> {
-    const first = one.log.lines.find((entry) => entry.lane === 'public')
-    if (one.asking || !one.log.more || !first || first.seq <= 1) return
-    one.asking = true
-    try {
-      addPage(one.log, 'public', await page(one.view.thread, 'public', { before: first.seq }))
-    } catch {
-      /* the next scroll asks again */
-    } finally {
-      one.asking = false
-    }
-  }
-
-  async function catchUp(one: Talk, lane: Lane): Promise<void> {
-    try {
-      for (;;) {
-        const after = one.log.held[lane]
-        const lines = await page(one.view.thread, lane, { after })
-        for (const entry of lines) if (entry.client_msg_id) giveUp(entry.client_msg_id)
-        addPage(one.log, lane, lines)
-        if (lines.length < PAGE || one.log.held[lane] === after) return
-      }
-    } catch {
-      /* resume asks again */
-    }
   }
 
   function show(thread: string): void {
