@@ -145,7 +145,8 @@ def router(deps: Deps) -> APIRouter:
 
     # --- for the shopper window ----------------------------------------------------------------------------------
 
-    @routes.get("/{shop}/published")
+    @routes.get("/{shop}")
+    @routes.get("/{shop}/published", include_in_schema=False)
     async def published(shop: UUID, actor: Actor = Depends(deps.actor)) -> dict[str, Any]:
         """The published menu as the window shows it; version 0 and no items where nothing is published yet."""
         async with deps.scope(actor, shop) as conn:
