@@ -14,7 +14,7 @@ from push.compose import stable_id
 from push.counting import Change, profile_fields
 from push.life import Act
 from push.model import RuleBody
-from push.record import members
+from push.record import members, rules
 from push.record.runs import at
 from wangxin import clock
 from wangxin.storage.postgres import Connection
@@ -117,6 +117,6 @@ async def seed(conn: Connection, shop: UUID, merchant: UUID, people: Sequence[De
         if await conn.fetchval("select true from push_rule where shop_id = $1 and id = $2", shop, rule):
             continue
         await service.check(conn, shop, body)
-        await service.rules.save(conn, shop, rule, body, merchant)
+        await rules.save(conn, shop, rule, body, merchant)
         if body is BIRTHDAY:
             await service.act(conn, shop, rule, Act.START, merchant, now)
