@@ -1,0 +1,158 @@
+"""The merchant's push page in a real browser: an event rule and a scheduled rule, from the form to the member."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.web.browsing import faults_of, launched, screen
+from tests.web.house import PASSWORD, Guest, House, open_house
+from wangxin.clock import new_id
+from wangxin.storage import accounts
+from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+from wangxin.storage.postgres import open_pool
+
+pytestmark = pytest.mark.timeout(300)
+BUILT = Path(__file__).parents[2] / "wangxin" / "web" / "static" / "consoles"
+if not BUILT.exists():
+    pytest.skip("the pages are not built: make pages", allow_module_level=True)
+EVENTS_KEY = "wxk_" + "p" * 43
+
+
+@pytest.fixture(scope="module")
+def house(
+    embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    with open_house(embedded_postgres, embedded_valkey, tmp_path_factory.mktemp("pushhouse")) as house:
+
+        async def key() -> None:
+            pool = await open_pool(house.postgres_url)
+            await accounts.keep_api_key(pool, house.shop.id, new_id(), "events", EVENTS_KEY, ["events"])
+            await pool.close()
+
+        house.run(key())
+        yield house
+
+
+@pytest.fixture(scope="module")
+def chromium(house: House) -> Iterator[Browser]:
+    with launched() as found:
+        yield found
+
+
+def signed_in(page: Page, house: House, where: str, *, theme: str = "light") -> None:
+    page.goto(f"{house.url}/merchant/{where}?lang=zh-CN&theme={theme}")
+    page.locator("#login").fill("boss")
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("nav").wait_for()
+
+
+def tagged(house: House, guest: Guest, tag: str) -> UUID:
+    """The guest is a member whom the shop's own systems know by this tag."""
+    sql = "update profile set tags = array[$2::text] where shop_id = $1 and shopper_id = (select shopper_id from thread"
+    house.sql(f"{sql} where id = $3) returning true", house.shop.id, tag, guest.thread)
+    shopper: UUID = house.sql("select shopper_id from thread where id = $1", guest.thread)
+    return shopper
+
+
+def ref_of(house: House, shopper: UUID) -> str:
+    return str(house.sql("select external_id from shopper where id = $1", shopper))
+
+
+def open_all_day(page: Page) -> None:
+    """The test runs at any hour: no quiet hours, no caps that an earlier test has used up."""
+    page.get_by_label("勿扰时段内不发").uncheck()
+    page.get_by_label("每人每天最多").fill("0")
+    page.get_by_label("每人每周最多").fill("0")
+
+
+def test_an_event_rule_gives_birthday_points_from_the_page_to_the_window(chromium: Browser, house: House) -> None:
+    with house.shopper("林晓") as guest, screen(chromium) as shown:
+        shopper, page = tagged(house, guest, "vip"), shown.page
+        signed_in(page, house, "push")
+        page.get_by_role("link", name="生日礼（按事件）").click()
+        expect(page.get_by_label("规则名称")).to_have_value("生日礼（按事件）")
+        page.get_by_label("规则名称").fill("会员生日送积分")
+        open_all_day(page)
+        page.get_by_label("消息内容").fill("{{ name }}，生日快乐！送您 {{ benefit }}。")
+        page.get_by_label("以谁的身份预览").select_option(str(shopper))
+        expect(page.get_by_label("手机预览")).to_contain_text("林晓，生日快乐！送您 100 积分。")
+        assert faults_of(page) == []
+        page.get_by_role("button", name="保存草稿").click()
+        expect(page.get_by_role("heading", name="会员生日送积分")).to_be_visible()
+        page.get_by_label("试发给").select_option(str(shopper))
+        page.get_by_role("button", name="试发", exact=True).click()
+        guest.hears("林晓，生日快乐！送您 100 积分。")
+        assert house.sql("select count(*) from benefit_grant") == 0
+        page.get_by_role("button", name="启动").click()
+        expect(page.get_by_role("button", name="暂停")).to_be_visible()
+        event = {
+            "specversion": "1.0", "id": "b1", "source": "/crm", "type": "member.birthday",
+            "subject": ref_of(house, shopper),
+        }  # fmt: skip
+        headers = {"Authorization": f"Bearer {EVENTS_KEY}", "Content-Type": "application/cloudevents+json"}
+        for _ in range(2):
+            assert httpx.post(f"{house.url}/api/v1/events", json=event, headers=headers).status_code == 202
+        guest.until(lambda _: len([f for f in guest.heard if "生日快乐" in str(f)]) == 2, "the birthday's own message")
+        guest.until(lambda frame: "benefit.granted" in str(frame), "the points")
+        expect(page.get_by_text("已送出").locator("xpath=following-sibling::dd").first).to_have_text("1")
+        assert house.sql("select points from profile where shopper_id = $1", shopper) == 100
+        assert faults_of(page) == []
+        page.get_by_role("button", name="暂停").click()
+        expect(page.get_by_role("button", name="继续")).to_be_visible()
+        again = {**event, "id": "b2"}
+        assert httpx.post(f"{house.url}/api/v1/events", json=again, headers=headers).status_code == 202
+        page.get_by_role("link", name="返回列表").click()
+        row = page.get_by_role("row", name=re.compile("会员生日送积分"))
+        expect(row).to_contain_text("已暂停")
+        assert house.sql("select points from profile where shopper_id = $1", shopper) == 100
+        assert shown.policy_breaches() == []
+
+
+def test_a_scheduled_rule_reaches_a_tagged_crowd_at_its_minute(chromium: Browser, house: House) -> None:
+    with house.shopper("周宁") as guest, house.shopper("何川") as other, screen(chromium) as shown:
+        tagged(house, guest, "户外")
+        tagged(house, other, "母婴")
+        page = shown.page
+        signed_in(page, house, "push/new")
+        page.get_by_label("规则名称").fill("户外上新")
+        page.get_by_label("定时一次").check()
+        open_all_day(page)
+        page.get_by_role("button", name="添加条件").click()
+        page.get_by_label("条件值").fill("户外")
+        figures = page.get_by_role("group", name=re.compile("发给谁"))
+        expect(figures.get_by_text("人符合").locator("xpath=following-sibling::dd")).to_have_text("1")
+        page.get_by_text("看看是哪些人").click()
+        expect(figures).to_contain_text("差：标签 户外")
+        page.get_by_label("消息内容").fill("{{ name }}，山野系列上新了。")
+        # The next full minute, in the shop's zone, as the form's field writes it.
+        at = house.sql(
+            "select to_char(date_trunc('minute', (clock_timestamp() + interval '75 seconds') at time zone"
+            " 'Asia/Shanghai'), 'YYYY-MM-DD\"T\"HH24:MI')"
+        )
+        page.get_by_label("发送时间").fill(str(at))
+        expect(page.get_by_text("接下来：")).to_be_visible()
+        page.get_by_role("button", name="保存草稿").click()
+        expect(page.get_by_role("heading", name="户外上新")).to_be_visible()
+        page.get_by_role("button", name="发给 1 人").click()
+        expect(page.get_by_role("button", name="暂停")).to_be_visible()
+        # Paused and started again before its time: it goes out all the same, and once.
+        page.get_by_role("button", name="暂停").click()
+        page.get_by_role("button", name="继续").click()
+        expect(page.get_by_role("button", name="暂停")).to_be_visible()
+        for _ in range(2):
+            try:
+                guest.hears("周宁，山野系列上新了。")
+                break
+            except AssertionError:
+                continue
+        expect(page.get_by_text("已完成")).to_be_visible(timeout=30_000)
+        assert not any("山野系列" in str(frame) for frame in other.heard)
+        assert house.sql("select count(*) from entry where body->>'text' like '%山野系列%'") == 1
