@@ -22,7 +22,6 @@ from wangxin.replay.stage import Stage, stage
 from wangxin.replay.timing import Scripted, script
 from wangxin.storage.orders import keep_order
 
-
 SAMPLE = Path(__file__).parent / "samples" / "presales.jsonl"
 """Five dialogues that ship with the product (see NOTICE.md beside them)."""
 
