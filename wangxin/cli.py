@@ -130,13 +130,16 @@ def _ready_screen(found: Settings, supervisor: Any, filled: Any, took_s: float) 
     out.print(table)
     out.print()
     base = f"http://{host}:{found.port}"
-    addresses = Table(box=None, pad_edge=False, show_header=False)
     rows = filled or [("start page", "/", ""), ("agent console", "/agent", ""), ("merchant console", "/merchant", "")]
+    widest = max(len(name) for name, _, _ in rows)
     for name, path, login in rows:
-        addresses.add_row(f"[bold]{name}[/bold]", f"{base}{path}", f"[dim]{login}[/dim]")
-    out.print(addresses)
+        out.print(f"[bold]{name:{widest}}[/bold]  {base}{path}", highlight=False, soft_wrap=True)
+        if login:
+            out.print(f"{'':{widest}}  [dim]{login}[/dim]", highlight=False, soft_wrap=True)
     log = found.data / "log" / "wangxin.log"
-    out.print(f"\n[dim]ready after {took_s:.1f} s · log {log} · Ctrl-C stops everything, data stays[/dim]")
+    out.print(
+        f"\n[dim]ready after {took_s:.1f} s · log {log} · Ctrl-C stops everything, data stays[/dim]", soft_wrap=True
+    )
 
 
 @app.command()
