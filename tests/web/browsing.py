@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser import FLAGS, obtain
 from tests.web.house import PASSWORD, House
@@ -20,6 +20,7 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 def launched() -> Iterator[Browser]:
     """No event loop can be run in this thread inside."""
     path = obtain()
+    expect.set_options(timeout=30_000)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=FLAGS)
         try:
@@ -52,7 +53,7 @@ def screen(
         viewport={"width": width, "height": height}, locale=lang, timezone_id="Asia/Shanghai", reduced_motion="reduce",
         color_scheme="dark" if theme == "dark" else "light", has_touch=width < 500,
     )  # fmt: skip
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # a slow machine is no fault of the page
     shown = Screen(context.new_page(), context)
     try:
         yield shown
