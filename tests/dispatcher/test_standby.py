@@ -1,0 +1,119 @@
+"""Two dispatcher processes: the one that leads is killed or frozen, and the other goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Chat
+from tests.dispatcher.conftest import House
+
+
+class Pair:
+    """Dispatcher processes by the name under which they hold the lease."""
+
+    def __init__(self, house: House, folder: Path, stores: dict[str, str]) -> None:
+        self.house, self.folder, self.stores = house, folder, stores
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, holder: str) -> None:
+        with (self.folder / f"{holder}.log").open("ab") as log:
+            self.running[holder] = subprocess.Popen(
+                [sys.executable, "-m", "tests.dispatcher.dispatcher_process", holder],
+                env={**os.environ, **self.stores}, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def said(self, holder: str) -> str:
+        return (self.folder / f"{holder}.log").read_text()
+
+    async def leads(self) -> str | None:
+        holder: str | None = await self.house.pool.fetchval(
+            "select holder from dispatch_lease where until_at > clock_timestamp()"
+        )
+        return holder
+
+    async def epoch(self) -> int:
+        return int(await self.house.pool.fetchval("select epoch from dispatch_lease"))
+
+    async def both(self) -> None:
+        """The first leads, the second is up and stands by."""
+        self.start("first")
+        await self.house.until(self.leads, "first", 60)
+        self.start("second")
+        await self.house.until(self._connected, True, 60)
+
+    async def _connected(self) -> bool:
+        assert self.running["second"].poll() is None, self.said("second")
+        return bool(
+            await self.house.pool.fetchval(
+                "select exists (select 1 from pg_stat_activity where application_name like '%second%')"
+            )
+        )
+
+
+@pytest.fixture
+def pair(house: House, database_url: str, valkey_url: str, tmp_path: Path) -> Iterator[Pair]:
+    made = Pair(house, tmp_path, {"WANGXIN_POSTGRES_URL": database_url, "WANGXIN_VALKEY_URL": valkey_url})
+    yield made
+    for process in made.running.values():
+        process.kill()  # works on a frozen one, too
+        process.wait()
+
+
+async def _each_once(house: House, chats: list[Chat]) -> None:
+    for chat in chats:
+        await house.until(lambda chat=chat: house.state(chat), "assigned", 60)
+    rows = await house.pool.fetch("select count(*) from assignment group by conversation_id")
+    assert [row[0] for row in rows] == [1] * len(chats)
+
+
+async def test_a_killed_leaders_shoppers_are_assigned_once_by_the_standby(house: House, pair: Pair) -> None:
+    await pair.both()
+    await house.ready("own1")
+    chats = [await house.chat(f"顾客{n}") for n in range(6)]
+    for chat in chats[:4]:
+        await house.ask(chat)
+    await house.until(lambda: house.state(chats[1]), "assigned")
+    before = await pair.epoch()
+    os.kill(pair.running["first"].pid, signal.SIGKILL)
+    for chat in chats[4:]:
+        await house.ask(chat)
+    await house.until(pair.leads, "second", 60)
+    assert await pair.epoch() == before + 1
+    await house.ready("yun1")
+    await _each_once(house, chats)
+
+
+async def test_a_frozen_leader_that_wakes_can_commit_nothing(house: House, pair: Pair) -> None:
+    await pair.both()
+    await house.ready("own1")
+    chats = [await house.chat(f"顾客{n}") for n in range(6)]
+    for chat in chats[:4]:
+        await house.ask(chat)
+    await house.until(lambda: house.state(chats[1]), "assigned")
+    before = await pair.epoch()
+    os.kill(pair.running["first"].pid, signal.SIGSTOP)
+    for chat in chats[4:]:
+        await house.ask(chat)
+    await house.until(pair.leads, "second", 60)
+    written = await _journal(house, before)
+    os.kill(pair.running["first"].pid, signal.SIGCONT)
+    await house.ready("yun1")
+    await _each_once(house, chats)
+
+    async def refused() -> bool:
+        return f"epoch {before} of shard main is over; standing by" in pair.said("first")
+
+    await house.until(refused, True, 60)
+    assert await pair.leads() == "second"
+    assert await _journal(house, before) == written
+
+
+async def _journal(house: House, epoch: int) -> int:
+    return int(await house.pool.fetchval("select count(*) from dispatch_journal where epoch = $1", epoch))
