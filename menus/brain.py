@@ -14,8 +14,9 @@ from uuid import UUID
 from menus import record_postgres as record
 from menus.dialogue import Understood
 from menus.model import Menu, walk
-from menus.record_postgres import FaqEntry
+from menus.record_postgres import Executor, FaqEntry
 from menus.understand.matcher import NOTHING, Matcher
+from menus.understand.pinyin import PinyinRepair
 from menus.understand.topics import Router, Routing, shop_router
 from menus.understand.words import Words
 from wangxin.model.limits import BOT_DEADLINE_MS
@@ -31,6 +32,11 @@ BUILD_DEADLINE_S = 30.0
 def common_router() -> Router:
     """The topics of shop talk, the same for every shop that has labelled nothing itself."""
     return shop_router()
+
+
+def _warm() -> None:
+    common_router()
+    PinyinRepair((), ()).repair("shenme")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +73,24 @@ def build(revision: tuple[int, int], menu: Menu | None, faq: Sequence[FaqEntry],
 
 
 class Brains:
-    """One brain a shop, the most recently used kept. Building and understanding run in one thread of their own."""
+    """One brain a shop, the most recently used kept. Understanding runs in one thread, building in another: a shop
+    whose questions are read again must not cost other shops' shoppers their time to think."""
 
     def __init__(self, pool: Pool):
         self._pool = pool
         self._kept: OrderedDict[UUID, Brain] = OrderedDict()
         self._building: dict[UUID, asyncio.Lock] = {}
         self._thread = ThreadPoolExecutor(1, "understand")
+        self._builder = ThreadPoolExecutor(1, "read-questions")
 
     async def warm_up(self) -> None:
-        """Load dictionary and topics before the first shopper waits for them."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, common_router)
+        """Load dictionary, topics and the words behind Latin spellings before the first shopper waits for them."""
+        await asyncio.get_running_loop().run_in_executor(self._builder, _warm)
 
-    async def of(self, shop: UUID) -> Brain:
-        desk = await record.desk(self._pool, shop)
+    async def of(self, shop: UUID, on: Executor | None = None) -> Brain:
+        """The shop's brain as of now, read with ``on`` (a connection in hand) or one of the pool."""
+        read = on or self._pool
+        desk = await record.desk(read, shop)
         revision = (desk.faq_revision, desk.published)
         kept = self._kept.get(shop)
         if kept is not None and kept.revision == revision:
@@ -90,9 +100,9 @@ class Brains:
             kept = self._kept.get(shop)
             if kept is not None and kept.revision == revision:
                 return kept
-            menu = await record.published(self._pool, shop)
-            faq = await record.faq(self._pool, shop)
-            built = await asyncio.get_running_loop().run_in_executor(self._thread, build, revision, menu, faq, ())
+            menu = await record.published(read, shop)
+            faq = await record.faq(read, shop)
+            built = await asyncio.get_running_loop().run_in_executor(self._builder, build, revision, menu, faq, ())
             self._kept[shop] = built
             while len(self._kept) > SHOPS_KEPT:
                 gone, _ = self._kept.popitem(last=False)
@@ -117,6 +127,7 @@ class Brains:
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
+        self._builder.shutdown(wait=False, cancel_futures=True)
 
 
 UNKNOWN = Understood(NOTHING, Routing((), 1.0))

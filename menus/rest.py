@@ -260,9 +260,13 @@ def router(deps: Deps) -> APIRouter:
             turns = await record.outcomes(conn, shop, 30)
         return {"questions": [_faq(entry) for entry in entries], "turns": turns}
 
-    async def keep(shop: UUID, actor: Actor, id_: UUID, written: WrittenEntry) -> dict[str, Any]:
+    async def keep(
+        shop: UUID, actor: Actor, id_: UUID, written: WrittenEntry, *, known_id: bool = False
+    ) -> dict[str, Any]:
         async with deps.scope(actor, shop) as conn:
             kept = await record.one_entry(conn, shop, id_)
+            if kept is None and known_id:
+                raise not_found("question")
             known = await record.keys(conn, shop)
             if kept is None and len(known) >= limits.FAQ_ENTRIES_MAX:
                 raise Refusal("faq.full", f"at most {limits.FAQ_ENTRIES_MAX} questions", status=409)
@@ -282,7 +286,8 @@ def router(deps: Deps) -> APIRouter:
     async def change_entry(
         shop: UUID, id: UUID, asked: WrittenEntry, actor: Actor = Depends(merchant)
     ) -> dict[str, Any]:
-        return await keep(shop, actor, id, asked)
+        """Raises ``question.not_found`` (404) for an id the shop does not have."""
+        return await keep(shop, actor, id, asked, known_id=True)
 
     @routes.delete("/{shop}/faq/{id}", status_code=204)
     async def drop_entry(shop: UUID, id: UUID, actor: Actor = Depends(merchant)) -> None:

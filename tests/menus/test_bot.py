@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 
+from tests.conftest import Chat, make_chat
 from tests.menus.conftest import Window
 from wangxin.clock import new_id
 from wangxin.model.refusals import Refusal
 from wangxin.protocol.frames import ChoiceSubmit, FormSubmit, MenuTap
+from wangxin.storage import entries
+from wangxin.storage.entries import Line, body_json
 
 SHIPPED = {
     "carrier": "顺丰速运",
@@ -76,6 +82,37 @@ async def test_a_line_is_answered_once_even_if_its_fact_comes_twice(window: Wind
     assert await window.bot.follow() == 1
     assert await window.lines() == before
     assert fact is not None
+
+
+async def test_a_slow_thread_holds_up_no_other_and_keeps_its_own_order(window: Window) -> None:
+    other = await make_chat(window.pool, window.chat.shop, "周宁")
+
+    async def says(chat: Chat, text: str) -> None:
+        body = body_json({"text": text})
+        line = Line(chat.shop, chat.thread, "shopper", chat.shopper, new_id(), "text", body, opens=new_id())
+        await entries.append(window.pool, [line])
+
+    async def answers(chat: Chat) -> list[str]:
+        found = await entries.read_after(window.pool, chat.shop, chat.thread, "public", 0, 50)
+        return [json.loads(e.body)["text"] for e in found if e.sender_kind == "bot"]
+
+    await says(window.chat, "可以开发票吗")
+    await says(window.chat, "地址填错了怎么办呀")
+    await says(other, "可以开发票吗")
+    async with window.pool.acquire() as conn:
+        holding = conn.transaction()
+        await holding.start()
+        await conn.execute("select 1 from thread where id = $1 for update", window.chat.thread)
+        following = asyncio.create_task(window.bot.follow())
+        while not await answers(other):
+            await asyncio.sleep(0.02)
+        assert await answers(window.chat) == []
+        assert not following.done()
+        await holding.rollback()
+    assert await following == 3
+    first, second = await answers(window.chat)
+    assert first == (await answers(other))[0]
+    assert "修改地址" in second
 
 
 async def test_the_bot_is_silent_once_a_person_is_asked_for(window: Window) -> None:

@@ -116,6 +116,14 @@ async def test_a_new_question_is_answered_by_the_bot_at_once(studio: Studio) -> 
     assert tried["entry"] != added["id"]
 
 
+async def test_only_questions_that_are_there_can_be_changed(studio: Studio) -> None:
+    written = {"phrasings": ["可以到店自提吗"], "answer": "可以。"}
+    assert await studio.call("PUT", f"{{shop}}/faq/{new_id()}", written) == (404, "question.not_found")
+    id_ = (await studio.call("POST", "{shop}/faq", written))["id"]
+    changed = await studio.call("PUT", f"{{shop}}/faq/{id_}", {**written, "answer": "可以,当天可取。"})
+    assert changed["answer"] == "可以,当天可取。"
+
+
 async def test_what_is_exported_can_be_imported_again(studio: Studio) -> None:
     exported = await studio.call("GET", "{shop}/faq/export")
     count = len(exported["questions"])

@@ -33,6 +33,20 @@ async def claim(
     return [(row["id"], parse_fact(row["fact"])) for row in rows]
 
 
+async def claim_of_threads(conn: Connection, consumer: Consumer, limit: int) -> list[tuple[int, AnyFact]]:
+    """Like :func:`claim`, for facts that name a thread: of each thread only the oldest, so that workers side by side
+    keep a thread's order. The next one can be claimed when the transaction that has the oldest has ended."""
+    rows = await conn.fetch(
+        """select o.id, o.fact from outbox o where o.consumer = $1 and o.failed is null
+             and not exists (select 1 from outbox e where e.consumer = $1 and e.failed is null and e.id < o.id
+               and e.shop_id = o.shop_id and e.fact->>'thread' = o.fact->>'thread')
+            order by o.id limit $2 for update of o skip locked""",
+        consumer,
+        limit,
+    )
+    return [(row["id"], parse_fact(row["fact"])) for row in rows]
+
+
 async def done(conn: Connection, ids: Sequence[int]) -> None:
     """Followed up: forget them, in the transaction of the effect."""
     await conn.execute("delete from outbox where id = any($1)", list(ids))
