@@ -290,6 +290,7 @@ async def up(settings: Settings, *, demo: bool, say: Say, ready: Callable[[Super
                     "postgres_url": _secret(postgres),
                     "valkey_url": _secret(valkey),
                     "data": settings.data.resolve(),
+                    "demo": settings.demo or demo,
                 }
             )
             filled = await fill(full) if demo else None
