@@ -57,7 +57,11 @@ async def credit_nameless(conn: Connection, *, within_s: int | None) -> int:
 
 
 async def credit_orders(conn: Connection, shop: UUID, shoppers: Sequence[UUID], calendar: Calendar) -> int:
-    """Attributes every paid order of these shoppers anew, by every rule; returns how many orders."""
+    """Attributes every paid order of these shoppers anew, by every rule; returns how many orders.
+
+    One transaction at a time attributes a shop's orders: two sweeps that meet would write the same parts twice.
+    """
+    await conn.execute("select pg_advisory_xact_lock(hashtextextended('order_credit' || $1::text, 0))", str(shop))
     attributed = await attributions(conn, shop, shoppers, calendar)
     ids = sorted({one.order for _, one in attributed})
     changed = {

@@ -7,6 +7,8 @@ from typing import Any
 
 import asyncpg
 
+from metrics import orders_postgres
+from metrics import record_postgres as record
 from metrics.service import Figures
 from tests.conftest import Chat, Shop, make_chat, make_shop
 from tests.metrics.shopping import Counter
@@ -39,6 +41,36 @@ async def test_a_conversation_becomes_turns_a_touch_and_a_tally(pool: asyncpg.Po
     assert (tally["shopper_messages"], tally["human_messages"], tally["pool_id"]) == (1, 1, OWN)
     assert (tally["close_reason"], tally["abandoned"]) == ("agent", "no")
     assert await pool.fetchval("select count(*) from touch where shop_id = $1 and agent_id = $2", shop.id, ANNA) == 1
+
+
+async def test_a_reply_the_bot_had_proposed_counts_as_a_persons_and_says_so(
+    pool: asyncpg.Pool, shop: Shop, chat: Chat
+) -> None:
+    counter = Counter(pool, chat)
+    await counter.asks()
+    await counter.wants_a_person()
+    await counter.assigned(ANNA, OWN)
+    await counter.line("agent", ANNA, "text", {"text": "全场包邮。", "assisted": True})
+    await Figures(pool).catch_up()
+    turn = await pool.fetchrow("select answered_by, wait_ms from turn where shop_id = $1", shop.id)
+    assert turn["answered_by"] == "assisted"
+    assert turn["wait_ms"] is not None
+
+
+async def test_two_sweeps_that_meet_attribute_an_order_once(pool: asyncpg.Pool, shop: Shop, chat: Chat) -> None:
+    counter = Counter(pool, chat)
+    await a_served_conversation(counter)
+    await counter.orders("o1", 100)
+    async with pool.acquire() as conn:
+        calendar = (await record.calendars(conn, [shop.id]))[shop.id]
+        async with conn.transaction():
+            await orders_postgres.credit_orders(conn, shop.id, [chat.shopper], calendar)
+            other = asyncio.create_task(Figures(pool).sweep(slow=True))
+            while not await pool.fetchval("select true from pg_stat_activity where wait_event_type = 'Lock' limit 1"):
+                assert not other.done(), "the second sweep waits for the first"
+        await other
+    counted = "select sum(orders) from order_credit where shop_id = $1 and rule = 'last_touch'"
+    assert await pool.fetchval(counted, shop.id) == 1
 
 
 async def test_streaming_line_by_line_equals_recomputing(pool: asyncpg.Pool, shop: Shop, chat: Chat) -> None:
