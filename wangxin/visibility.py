@@ -65,10 +65,22 @@ def visible(
         return Shown(None, sender_name, viewer is not Viewer.SHOPPER)
     hidden = _MASKED_FIELDS.get(kind, frozenset()) if viewer is Viewer.OUTSOURCED else frozenset()
     hidden = frozenset(field for field in hidden if f"{kind}.{field}" not in open_fields)
+    if viewer is Viewer.SHOPPER and kind == "text" and _ASSISTED in body:
+        body = _without_assisted(body)
     shown = f'{{"kind":"{kind}"}}' if body == "{}" else f'{{"kind":"{kind}",{body[1:]}'
     if hidden:
         shown = _masked(shown, hidden)
     return Shown(shown, sender_name, viewer is not Viewer.SHOPPER)
+
+
+_ASSISTED = '"assisted"'
+
+
+def _without_assisted(body: str) -> str:
+    """That the bot proposed the words is for the shop's figures alone."""
+    values: dict[str, Any] = orjson.loads(body)
+    values.pop("assisted", None)
+    return orjson.dumps(values).decode()
 
 
 def _masked(body: str, fields: frozenset[str]) -> str:

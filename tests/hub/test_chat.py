@@ -47,6 +47,25 @@ async def test_words_are_acknowledged_and_reach_the_agent(house: House, shop: Sh
     assert shopper.seqs(thread) == list(range(1, answer["seq"] + 2))
 
 
+async def test_a_suggestion_sent_unchanged_is_marked_on_the_record_and_no_shopper_learns_of_it(
+    house: House, shop: Shop
+) -> None:
+    await house.open_hub()
+    shopper, thread = await house.shopper(shop)
+    await shopper.say(thread, "包邮吗？", assisted=True)  # a shopper's own mark counts for nothing
+    person = await house.agent(shop)
+    agent = await house.enter(person.token)
+    epoch = await house.assign(shop.id, thread, person.id)
+    await agent.until("thread.update")
+    ack = await agent.say(thread, "全场包邮。", epoch=epoch, assisted=True)
+    assert (await agent.line(thread, ack["seq"]))["body"] == {"kind": "text", "text": "全场包邮。", "assisted": True}
+    assert (await shopper.line(thread, ack["seq"]))["body"] == {"kind": "text", "text": "全场包邮。"}
+    stored = await house.pool.fetch(
+        "select seq from entry where thread_id = $1 and (body->>'assisted')::boolean", thread
+    )
+    assert [row["seq"] for row in stored] == [ack["seq"]]
+
+
 async def test_the_sender_gets_his_own_line_once_more_as_a_line(house: House, shop: Shop) -> None:
     await house.open_hub()
     shopper, thread = await house.shopper(shop)

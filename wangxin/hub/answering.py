@@ -16,7 +16,7 @@ from wangxin.model import limits
 from wangxin.model.actor import Role
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.protocol.answers import Pong
-from wangxin.protocol.bodies import MAY_SEND, stored_body
+from wangxin.protocol.bodies import MAY_SEND, Text, stored_body
 from wangxin.protocol.frames import (
     AnyFrame,
     Claim,
@@ -119,6 +119,10 @@ class Answering:
                     raise Refusal("monitor.not_speaking", "join with mode barge to speak", status=403)
             elif frame.epoch is None:
                 raise Refusal("message.epoch_missing", "name the epoch of your assignment", field="epoch")
+        if isinstance(body, Text):
+            assisted = True if frame.assisted and not is_shopper else None
+            if body.assisted is not assisted:  # the frame decides, and only for agents
+                body = body.model_copy(update={"assisted": assisted})
         text = stored_body(body)
         if len(text) * 4 > limits.BODY_BYTES_MAX and len(text.encode()) > limits.BODY_BYTES_MAX:
             raise Refusal("message.too_large", f"at most {limits.BODY_BYTES_MAX} bytes", field="body")

@@ -17,6 +17,9 @@ class Body(Closed):
 class Text(Body):
     kind: Literal["text"] = "text"
     text: LongText
+    assisted: Literal[True] | None = Field(
+        default=None, description="set by the hub: an agent sent the bot's suggestion unchanged; shoppers never see it"
+    )
 
 
 class Image(Body):

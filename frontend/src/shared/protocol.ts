@@ -256,6 +256,8 @@ export interface TextBody {
   quote?: number | null;
   kind: "text";
   text: string;
+  /** set by the hub: an agent sent the bot's suggestion unchanged; shoppers never see it */
+  assisted?: true | null;
 }
 
 export interface VideoBody {
