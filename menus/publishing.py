@@ -38,8 +38,13 @@ async def keep(conn: Connection, shop: UUID, draft: Draft, revision: int) -> int
     """Keeps the draft if nobody changed it since ``revision``. Raises ``menu.changed_meanwhile`` (409)."""
     desk = await record.lock_desk(conn, shop)
     if desk.draft_revision != revision:
-        raise Refusal("menu.changed_meanwhile", "somebody else changed the draft; load it again", status=409)
+        raise ChangedMeanwhile()
     return await record.keep_draft(conn, shop, draft)
+
+
+class ChangedMeanwhile(Refusal):
+    def __init__(self) -> None:
+        super().__init__("menu.changed_meanwhile", "somebody else changed the draft; load it again", status=409)
 
 
 class NotPublishable(Refusal):
@@ -49,9 +54,12 @@ class NotPublishable(Refusal):
         super().__init__("menu.has_errors", first.code, field=first.item, status=422)
 
 
-async def publish(conn: Connection, shop: UUID, actor: Actor, *, note: str) -> Menu:
-    """Makes the draft the next version and publishes it at once. Raises ``menu.has_errors``, naming the first item."""
-    await record.lock_desk(conn, shop)
+async def publish(conn: Connection, shop: UUID, actor: Actor, *, note: str, revision: int | None = None) -> Menu:
+    """Makes the draft the next version and publishes it at once. Raises ``menu.has_errors``, naming the first item, and
+    ``menu.changed_meanwhile`` where the draft is no longer the one of ``revision``."""
+    desk = await record.lock_desk(conn, shop)
+    if revision is not None and desk.draft_revision != revision:
+        raise ChangedMeanwhile()
     draft, _, _ = await draft_of(conn, shop)
     errors = [p for p in problems(draft, await known(conn, shop)) if p.level == "error"]
     if errors:

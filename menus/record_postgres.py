@@ -273,6 +273,18 @@ async def unknown(conn: Executor, shop: UUID, days: int, most: int) -> list[dict
     return [dict(row) for row in rows]
 
 
+async def set_aside(conn: Executor, shop: UUID) -> set[str]:
+    """Normalised texts that the merchant does not want to see among the unknown ones again."""
+    return {row["said"] for row in await conn.fetch("select said from unknown_set_aside where shop_id = $1", shop)}
+
+
+async def keep_set_aside(conn: Connection, shop: UUID, sayings: Sequence[str]) -> None:
+    await conn.executemany(
+        "insert into unknown_set_aside (shop_id, said) values ($1, $2) on conflict do nothing",
+        [(shop, said) for said in sayings if said],
+    )
+
+
 async def outcomes(conn: Executor, shop: UUID, days: int) -> dict[str, int]:
     """How many turns ended how."""
     rows = await conn.fetch(

@@ -1,4 +1,4 @@
-"""REST of menus, questions and the bot."""
+"""REST of menus: the window's menu, the menu studio, answers beside an agent's conversation."""
 
 from __future__ import annotations
 
@@ -8,24 +8,18 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, StringConstraints
 
-from menus import navigate, publishing, service
+from menus import navigate, publishing, rest_bot, service
 from menus import record_postgres as record
 from menus.brain import Brains
 from menus.check import Problem, problems
-from menus.dialogue import Thresholds, Turn
-from menus.model import Closed, Draft, Item, Menu, Topic, Words
+from menus.model import Closed, Draft, Item, Menu
 from menus.record_postgres import FaqEntry
 from menus.shopdata import StoredShopData
 from menus.voice import look
-from wangxin.clock import new_id
 from wangxin.edge import Deps
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
-from wangxin.model.refusals import Refusal, not_found
-
-Phrasing = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-FaqKey = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.-]+$")]
-IMPORT_MAX = 5_000
+from wangxin.model.refusals import not_found
 
 
 class KeepDraft(Closed):
@@ -34,7 +28,10 @@ class KeepDraft(Closed):
 
 
 class Publish(Closed):
+    """``revision``: the draft's that was looked at; without one, whatever the draft is by now."""
+
     note: Annotated[str, StringConstraints(max_length=200)] = ""
+    revision: int | None = Field(default=None, ge=0)
 
 
 class GoBack(Closed):
@@ -42,34 +39,11 @@ class GoBack(Closed):
 
 
 class Preview(Closed):
+    """``shopper``: as whom; without one, a guest."""
+
     draft: Draft
     item: str
-
-
-class WrittenEntry(Closed):
-    """A question as the merchant writes it, and as files hold it."""
-
-    key: FaqKey | None = None
-    topic: Topic = ""
-    phrasings: tuple[Phrasing, ...] = Field(min_length=1, max_length=50)
-    answer: Annotated[Words, StringConstraints(min_length=1)]
-    active: bool = True
-
-
-class Import(Closed):
-    questions: tuple[WrittenEntry, ...] = Field(max_length=IMPORT_MAX)
-
-
-class EarlierTurn(Closed):
-    how: str
-    text: str
-    entry: str | None = None
-    item: str | None = None
-
-
-class Try(Closed):
-    text: Annotated[str, StringConstraints(max_length=limits.TEXT_CHARS_MAX)]
-    earlier: tuple[EarlierTurn, ...] = Field(default=(), max_length=20)
+    shopper: UUID | None = None
 
 
 def _menu(menu: Menu) -> dict[str, Any]:
@@ -84,18 +58,6 @@ def _shown(item: Item) -> dict[str, Any]:
 
 def _problem(found: Problem) -> dict[str, str]:
     return {"item": found.item, "code": found.code, "level": found.level, "detail": found.detail}
-
-
-def _faq(entry: FaqEntry) -> dict[str, Any]:
-    return {
-        "id": str(entry.id),
-        "key": entry.key,
-        "topic": entry.topic,
-        "phrasings": entry.phrasings,
-        "answer": entry.answer,
-        "active": entry.active,
-        "asked": entry.asked,
-    }
 
 
 def _offered(entry: FaqEntry) -> dict[str, str]:
@@ -206,7 +168,7 @@ def router(deps: Deps) -> APIRouter:
     async def publish(shop: UUID, asked: Publish, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """The draft becomes the next version; open windows hear of it at once."""
         async with deps.scope(actor, shop) as conn:
-            menu = await publishing.publish(conn, shop, actor, note=asked.note)
+            menu = await publishing.publish(conn, shop, actor, note=asked.note, revision=asked.revision)
             await deps.audit(conn, actor, shop, "menu.publish", str(menu.version), {"note": asked.note})
         await service.tell_menu(deps.hints, shop, menu.version)
         return {"version": menu.version}
@@ -241,111 +203,15 @@ def router(deps: Deps) -> APIRouter:
 
     @routes.post("/{shop}/preview")
     async def preview(shop: UUID, asked: Preview, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        """What an item of a draft would answer to a shopper without orders."""
+        """What an item of a draft would answer to this shopper, or to a guest."""
         menu = Menu(version=1, greeting=asked.draft.greeting, items=asked.draft.items)
         item = menu.find(asked.item)
         if item is None:
             raise not_found("item")
         async with deps.scope(actor, shop) as conn:
-            seen = await look(conn, data, shop, actor.id, item, guest=True)
+            seen = await look(conn, data, shop, asked.shopper or actor.id, item, guest=asked.shopper is None)
         outcome = navigate.answer(menu, item, seen)
         return {"says": [body.model_dump(mode="json") for body in outcome.says], "human": outcome.human}
 
-    # --- questions -----------------------------------------------------------------------------------------------
-
-    @routes.get("/{shop}/faq")
-    async def faq(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        async with deps.scope(actor, shop) as conn:
-            entries = await record.faq(conn, shop)
-            turns = await record.outcomes(conn, shop, 30)
-        return {"questions": [_faq(entry) for entry in entries], "turns": turns}
-
-    async def keep(
-        shop: UUID, actor: Actor, id_: UUID, written: WrittenEntry, *, known_id: bool = False
-    ) -> dict[str, Any]:
-        async with deps.scope(actor, shop) as conn:
-            kept = await record.one_entry(conn, shop, id_)
-            if kept is None and known_id:
-                raise not_found("question")
-            known = await record.keys(conn, shop)
-            if kept is None and len(known) >= limits.FAQ_ENTRIES_MAX:
-                raise Refusal("faq.full", f"at most {limits.FAQ_ENTRIES_MAX} questions", status=409)
-            key = written.key or (kept.key if kept else f"q-{id_.hex[-10:]}")
-            if known.get(key, id_) != id_:
-                raise Refusal("faq.key_taken", "another question has this key", field="key", status=409)
-            entry = FaqEntry(id_, key, written.topic, written.phrasings, written.answer, written.active)
-            await record.keep_entry(conn, shop, entry)
-            await record.faq_changed(conn, shop)
-        return _faq(entry)
-
-    @routes.post("/{shop}/faq", status_code=201)
-    async def add_entry(shop: UUID, asked: WrittenEntry, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        return await keep(shop, actor, new_id(), asked)
-
-    @routes.put("/{shop}/faq/{id}")
-    async def change_entry(
-        shop: UUID, id: UUID, asked: WrittenEntry, actor: Actor = Depends(merchant)
-    ) -> dict[str, Any]:
-        """Raises ``question.not_found`` (404) for an id the shop does not have."""
-        return await keep(shop, actor, id, asked, known_id=True)
-
-    @routes.delete("/{shop}/faq/{id}", status_code=204)
-    async def drop_entry(shop: UUID, id: UUID, actor: Actor = Depends(merchant)) -> None:
-        async with deps.scope(actor, shop) as conn:
-            if not await record.drop_entry(conn, shop, id):
-                raise not_found("question")
-            await record.faq_changed(conn, shop)
-
-    @routes.get("/{shop}/faq/export")
-    async def export_faq(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        """What :func:`import_faq` takes."""
-        async with deps.scope(actor, shop) as conn:
-            entries = await record.faq(conn, shop)
-        kept = ("key", "topic", "phrasings", "answer", "active")
-        return {"questions": [{k: v for k, v in _faq(entry).items() if k in kept} for entry in entries]}
-
-    @routes.post("/{shop}/faq/import")
-    async def import_faq(shop: UUID, asked: Import, actor: Actor = Depends(merchant)) -> dict[str, int]:
-        """Adds questions; one whose key is known replaces the old one. All or none."""
-        async with deps.scope(actor, shop) as conn:
-            known = await record.keys(conn, shop)
-            added = 0
-            for written in asked.questions:
-                id_ = known.get(written.key or "") or new_id()
-                key = written.key or f"q-{id_.hex[-10:]}"
-                added += key not in known
-                known[key] = id_
-                entry = FaqEntry(id_, key, written.topic, written.phrasings, written.answer, written.active)
-                await record.keep_entry(conn, shop, entry)
-            if len(known) > limits.FAQ_ENTRIES_MAX:
-                raise Refusal("faq.full", f"at most {limits.FAQ_ENTRIES_MAX} questions", status=409)
-            await record.faq_changed(conn, shop)
-        return {"added": added, "replaced": len(asked.questions) - added}
-
-    @routes.get("/{shop}/unknown")
-    async def unknown(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        """What shoppers asked in the last 30 days and the bot could not answer."""
-        async with deps.scope(actor, shop) as conn:
-            return {"unknown": await record.unknown(conn, shop, 30, 100)}
-
-    @routes.post("/{shop}/try")
-    async def try_bot(shop: UUID, asked: Try, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        """What the bot would say, and how sure it is. Nothing is kept."""
-        deps.belongs(actor, shop)
-        brain = await brains.of(shop)
-        earlier = [Turn(t.how, t.text, t.entry, t.item) for t in asked.earlier]  # type: ignore[arg-type]
-        decision = await service.think(brains, brain, asked.text, earlier, Thresholds())
-        near = await brains.nearest(brain, asked.text, 3)
-        says = () if decision.how in ("handoff", "silent", "item") else service.spoken(brain, decision)
-        return {
-            "how": decision.how,
-            "entry": decision.entry,
-            "item": decision.item,
-            "topic": decision.topic,
-            "confidence": round(decision.confidence, 3),
-            "words": service.HANDOFF_WORDS.get(decision.words, "") if decision.how == "handoff" else "",
-            "says": [body.model_dump(mode="json") for body in says],
-            "nearest": [{"id": str(e.id), "text": e.phrasings[0], "score": round(s, 2)} for e, s in near],
-        }
-
+    rest_bot.add(routes, deps, brains)
     return routes

@@ -128,7 +128,54 @@ async def test_what_is_exported_can_be_imported_again(studio: Studio) -> None:
     exported = await studio.call("GET", "{shop}/faq/export")
     count = len(exported["questions"])
     assert count >= 50
-    assert await studio.call("POST", "{shop}/faq/import", exported) == {"added": 0, "replaced": count}
+    whole = {"added": 0, "replaced": count, "applied": True, "bad": [], "bad_rows": 0}
+    assert await studio.call("POST", "{shop}/faq/import", exported) == whole
+    for heads in ("en", "zh"):
+        url = f"/menus/{studio.window.chat.shop}/faq/export"
+        written = (await studio.http.get(url, params={"format": "csv", "heads": heads})).text
+        assert await studio.call("POST", "{shop}/faq/import", {"csv": written}) == whole
+    assert (await studio.call("GET", "{shop}/faq/export")) == exported
+
+
+async def test_a_faulty_file_is_reported_row_by_row_and_nothing_is_half_done(studio: Studio) -> None:
+    rows = [
+        "问法,回答,编号",
+        "可以自提吗|能自己拿吗,可以。,pick",
+        ",没有问法,a",
+        "没有回答,,b",
+        "坏编号,好,号 1",
+        "能自己拿吗,再来,c",
+    ]
+    before = await studio.call("GET", "{shop}/faq/export")
+    report = await studio.call("POST", "{shop}/faq/import", {"csv": "\n".join(rows)})
+    assert (report["added"], report["applied"], report["bad_rows"]) == (1, False, 4)
+    assert [(fault["row"], fault["field"], fault["code"]) for fault in report["bad"]] == [
+        (3, "phrasings", "row.missing"), (4, "answer", "row.missing"), (5, "key", "row.wrong"),
+        (6, "phrasings", "row.phrasing_twice"),
+    ]  # fmt: skip
+    assert await studio.call("GET", "{shop}/faq/export") == before
+    report = await studio.call("POST", "{shop}/faq/import", {"csv": "\n".join(rows), "skip_bad": True})
+    assert report["applied"] is True
+    (said,) = await studio.window.write("能自己拿吗")
+    assert said["text"] == "可以。"
+    assert await studio.call("POST", "{shop}/faq/import", {"csv": "a,b\n1,2"}) == (422, "file.no_columns")
+
+
+async def test_what_the_bot_could_not_answer_becomes_a_phrasing_in_one_step(studio: Studio) -> None:
+    for said in ("火星上的猫会织毛衣吗", "火星上的猫会织毛衣不", "你会唱歌剧吗"):
+        await studio.window.write(said)
+        await studio.window.pool.execute("delete from bot_turn where how = 'handoff'")
+        await studio.window.pool.execute("update bot_turn set conversation_id = null")
+        await studio.window.pool.execute("update thread set state = 'bot'")
+    found = (await studio.call("GET", "{shop}/unknown"))["unknown"]
+    assert sorted(len(one["sayings"]) for one in found) == [1, 2]
+    cats = next(one for one in found if len(one["sayings"]) == 2)
+    id_ = (await studio.call("GET", "{shop}/faq"))["questions"][0]["id"]
+    changed = await studio.call("POST", f"{{shop}}/faq/{id_}/phrasings", {"phrasings": cats["sayings"]})
+    assert set(cats["sayings"]) <= set(changed["phrasings"])
+    (opera,) = (await studio.call("GET", "{shop}/unknown"))["unknown"]
+    await studio.call("POST", "{shop}/unknown/set-aside", {"sayings": opera["sayings"]})
+    assert (await studio.call("GET", "{shop}/unknown"))["unknown"] == []
 
 
 async def test_trying_the_bot_keeps_nothing(studio: Studio) -> None:
@@ -137,6 +184,30 @@ async def test_trying_the_bot_keeps_nothing(studio: Studio) -> None:
     assert tried["confidence"] > 0.6
     assert await studio.window.lines() == []
     assert (await studio.call("POST", "{shop}/try", {"text": "我要人工"}))["how"] == "handoff"
+
+
+async def test_trying_the_bot_says_why(studio: Studio) -> None:
+    asked = await studio.call("POST", "{shop}/try", {"text": "火星上的猫会织毛衣吗"})
+    assert (asked["how"], asked["why"]) == ("ask", "tell_more")
+    earlier = [{"how": "ask", "text": "火星上的猫会织毛衣吗"}]
+    again = await studio.call("POST", "{shop}/try", {"text": "三条腿的猫呢", "earlier": earlier})
+    assert (again["how"], again["why"]) == ("handoff", "failed")
+
+
+async def test_publishing_what_somebody_else_changed_is_refused(studio: Studio) -> None:
+    desk = await studio.call("GET", "{shop}/draft")
+    kept = await studio.call("PUT", "{shop}/draft", {"draft": desk["draft"], "revision": desk["revision"]})
+    stale = await studio.call("POST", "{shop}/publish", {"revision": desk["revision"]})
+    assert stale == (409, "menu.changed_meanwhile")
+    assert await studio.call("POST", "{shop}/publish", {"revision": kept["revision"]}) == {"version": 2}
+
+
+async def test_previews_show_a_shoppers_own_orders(studio: Studio) -> None:
+    await studio.window.order("20261108-10001", "paid")
+    draft = (await studio.call("GET", "{shop}/draft"))["draft"]
+    asked = {"draft": draft, "item": "orders", "shopper": str(studio.window.chat.shopper)}
+    assert "20261108-10001" in str(await studio.call("POST", "{shop}/preview", asked))
+    assert "20261108-10001" not in str(await studio.call("POST", "{shop}/preview", {"draft": draft, "item": "orders"}))
 
 
 async def test_previews_show_what_an_item_of_the_draft_says(studio: Studio) -> None:
