@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from menus import record_postgres as record
 from menus.dialogue import Understood
 from menus.model import Menu, walk
 from menus.record_postgres import Executor, FaqEntry
-from menus.understand.matcher import NOTHING, Matcher
-from menus.understand.pinyin import PinyinRepair
-from menus.understand.topics import Router, Routing, shop_router
-from menus.understand.words import Words
 from wangxin.model.limits import BOT_DEADLINE_MS
 from wangxin.storage.postgres import Pool
+
+# Loaded with their dictionaries at the first use, off the event loop, and only in processes that have to understand.
+if TYPE_CHECKING:
+    from menus.understand.matcher import Matcher
+    from menus.understand.topics import Router
 
 log = logging.getLogger("wangxin.menus")
 
@@ -31,10 +33,14 @@ BUILD_DEADLINE_S = 30.0
 @lru_cache(maxsize=1)
 def common_router() -> Router:
     """The topics of shop talk, the same for every shop that has labelled nothing itself."""
+    from menus.understand.topics import shop_router
+
     return shop_router()
 
 
 def _warm() -> None:
+    from menus.understand.pinyin import PinyinRepair
+
     common_router()
     PinyinRepair((), ()).repair("shenme")
 
@@ -60,6 +66,9 @@ class Brain:
 
 
 def build(revision: tuple[int, int], menu: Menu | None, faq: Sequence[FaqEntry], overlay: Sequence[str]) -> Brain:
+    from menus.understand.matcher import Matcher
+    from menus.understand.words import Words
+
     active = {str(e.id): e for e in faq if e.active}
     matcher = Matcher([(id_, text) for id_, e in active.items() for text in e.phrasings], Words(overlay))
     items = {} if menu is None else {t: i.id for _, i in reversed(list(walk(menu.items))) for t in i.topics}
@@ -128,6 +137,3 @@ class Brains:
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._builder.shutdown(wait=False, cancel_futures=True)
-
-
-UNKNOWN = Understood(NOTHING, Routing((), 1.0))

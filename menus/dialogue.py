@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from menus.understand.matcher import Match
 from menus.understand.normalise import has_words, normalise
-from menus.understand.topics import Routing
+
+if TYPE_CHECKING:  # the dictionaries behind them take a second to load, and only who understands needs them
+    from menus.understand.matcher import Match
+    from menus.understand.topics import Routing
 
 FAILED_TURNS_MAX = 2
 """With this many turns without an answer the bot hands over by itself; the first one already offers a person."""

@@ -14,15 +14,12 @@ from menus.dialogue import Decision, Thresholds, Turn, Understood
 from menus.navigate import Outcome
 from menus.record_postgres import TurnRow
 from menus.shopdata import ShopData, StoredShopData
-from menus.taps import Taps
 from menus.understand.normalise import normalise
 from wangxin.model import limits
 from wangxin.model.conversation import State
 from wangxin.model.facts import ShopperSpoke
 from wangxin.protocol import bodies
 from wangxin.protocol.bodies import AnyBody, Choice
-from wangxin.protocol.frames import ChoiceSubmit, FormSubmit, Frame, MenuTap
-from wangxin.protocol.reply import Handler
 from wangxin.storage import conversations, entries, outbox
 from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import TRANSIENT, Connection, Pool
@@ -33,12 +30,6 @@ FACTS_A_TURN = 50
 LINES_AT_ONCE = 4
 """Threads answered side by side: one slow thread (locked, or its shop's questions being read) holds up no other. Each
 takes a connection of the worker's pool."""
-
-
-def handlers(pool: Pool, hints: Hints, data: ShopData | None = None) -> dict[type[Frame], Handler]:
-    """The frames that menus answer, for the composition root's table."""
-    taps = Taps(pool, data or StoredShopData())
-    return {MenuTap: taps.menu, ChoiceSubmit: taps.choice, FormSubmit: taps.form}
 
 
 async def tell_menu(hints: Hints, shop: UUID, version: int) -> None:

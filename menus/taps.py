@@ -11,14 +11,14 @@ from menus import record_postgres as record
 from menus.model import Form, Menu
 from menus.navigate import HUMAN, RETURN_FORM, Outcome
 from menus.record_postgres import TurnRow
-from menus.shopdata import ShopData
+from menus.shopdata import ShopData, StoredShopData
 from wangxin.clock import now_ms
 from wangxin.model.actor import Actor, Role
 from wangxin.model.facts import MenuTapped
 from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.protocol import bodies
-from wangxin.protocol.frames import ChoiceSubmit, FormSubmit, MenuTap
-from wangxin.protocol.reply import Reply
+from wangxin.protocol.frames import ChoiceSubmit, FormSubmit, Frame, MenuTap
+from wangxin.protocol.reply import Handler, Reply
 from wangxin.storage import entries, outbox
 from wangxin.storage.conversations import Standing
 from wangxin.storage.postgres import Connection, Pool
@@ -36,6 +36,12 @@ def _shop_of(actor: Actor) -> UUID:
 def _reply(shop: UUID, thread: UUID, *, person: bool = False, tapped: bool = False) -> Reply:
     wake = ("dispatcher",) * person + ("push",) * tapped
     return Reply(grown=((shop, thread),), wake=wake)
+
+
+def handlers(pool: Pool, data: ShopData | None = None) -> dict[type[Frame], Handler]:
+    """The frames that menus answer, for the composition root's table."""
+    taps = Taps(pool, data or StoredShopData())
+    return {MenuTap: taps.menu, ChoiceSubmit: taps.choice, FormSubmit: taps.form}
 
 
 class Taps:

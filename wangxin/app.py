@@ -1,4 +1,8 @@
-"""The composition root: who answers which frame, which routers the web has, who is who. Tables, no decisions."""
+"""The composition root: who answers which frame, which routers the web has, who is who. Tables, no decisions.
+
+Every process imports this module, and each runs a part of what is connected here. What only one of them needs is
+imported in the function that connects it, so that a hub does not load the merchant's pages or a dictionary.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +12,17 @@ import logging
 import signal
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
-
-from fastapi import APIRouter
 
 import dispatcher.admin_read
 import dispatcher.people
-import dispatcher.rest
-import menus.rest
-import menus.service
-import metrics.rest
-import push.rest
 from dispatcher.intake import Intake
 from dispatcher.intake import seat_now as seat_of
-from dispatcher.service import Dispatcher
 from metrics.teams import PoolName, Teams
-from push.counting import Change
-from push.record import members
 from wangxin import clock
-from wangxin.chat import handlers as chat
-from wangxin.chat import rest_agent
-from wangxin.chat.door import ShopDoor
 from wangxin.config import Settings
-from wangxin.edge import Deps, Gate, ServedShops
-from wangxin.hub import run as hub_run
-from wangxin.hub.run import Wiring
 from wangxin.model.actor import Actor, Role
-from wangxin.protocol import asyncapi
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
 from wangxin.storage import postgres
@@ -43,7 +30,14 @@ from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import TRANSIENT, Connection, Pool
 from wangxin.storage.sockets import hub_socket
 from wangxin.storage.valkey import connect
-from wangxin.web import run as web_run
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from wangxin.chat import rest_agent
+    from wangxin.chat.door import ShopDoor
+    from wangxin.edge import Deps, ServedShops
+    from wangxin.hub.run import Wiring
 
 log = logging.getLogger("wangxin.app")
 
@@ -60,15 +54,24 @@ def urls(settings: Settings) -> tuple[str, str]:
 
 def frames(pool: Pool, hints: Hints, intake: Intake) -> dict[type[Frame], Handler]:
     """Frame -> who answers it. What is not here the hub answers itself (messages, receipts, history …)."""
+    from menus import taps
+    from wangxin.chat import handlers as chat
+
     return {
         **chat.handlers(pool),
-        **menus.service.handlers(pool, hints),
+        **taps.handlers(pool),
         **intake.handlers(),
     }
 
 
 def routers(deps: Deps) -> Sequence[APIRouter]:
     """What is mounted under /api/v1, beside the edge's own routes."""
+    import dispatcher.rest
+    import menus.rest
+    import metrics.rest
+    import push.rest
+    from wangxin.chat import rest_agent
+
     return (
         rest_agent.router(deps, desk_sources(deps.pool)),
         menus.rest.router(deps),
@@ -80,6 +83,9 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
 
 def desk_sources(pool: Pool) -> rest_agent.Sources:
     """What the agent's desk shows of a shopper: membership from push, what a contract opens from the dispatcher."""
+    from push.counting import Change
+    from push.record import members
+    from wangxin.chat import rest_agent
 
     async def profile(shop: UUID, shopper: UUID) -> dict[str, Any]:
         async with pool.acquire() as conn:
@@ -140,6 +146,9 @@ def serves(pool: Pool) -> ServedShops:
 
 
 def door(pool: Pool, settings: Settings) -> ShopDoor:
+    from wangxin.chat.door import ShopDoor
+    from wangxin.edge import Gate
+
     async def fields(provider: UUID, shop: UUID) -> frozenset[str] | None:
         async with pool.acquire() as conn:
             return await dispatcher.people.visible_fields(conn, provider, shop)
@@ -189,6 +198,8 @@ class Lines:
 
 async def run_hub(settings: Settings, node: str, *, port: int = 0) -> None:
     """One hub, until SIGTERM or SIGINT: on its unix socket, and on a TCP port where one is named."""
+    from wangxin.hub import run as hub_run
+
     _, valkey_url = urls(settings)
     tasks: set[asyncio.Task[None]] = set()
 
@@ -197,7 +208,7 @@ async def run_hub(settings: Settings, node: str, *, port: int = 0) -> None:
         intake = Intake(pool, hints)
         lines = Lines(intake, node)
         tasks.add(asyncio.get_running_loop().create_task(lines.keep()))
-        return Wiring(door(pool, settings), frames(pool, hints, intake), lines.came, lines.left)
+        return hub_run.Wiring(door(pool, settings), frames(pool, hints, intake), lines.came, lines.left)
 
     try:
         await hub_run.run(
@@ -210,11 +221,16 @@ async def run_hub(settings: Settings, node: str, *, port: int = 0) -> None:
 
 async def run_web(settings: Settings) -> None:
     """The web process, until SIGTERM or SIGINT."""
+    from wangxin.protocol import asyncapi
+    from wangxin.web import run as web_run
+
     await web_run.run(settings, routers, served=serves, asyncapi=asyncapi.document(), demo=settings.demo)
 
 
 async def run_dispatcher(settings: Settings) -> None:
     """The dispatcher (or its standby), until SIGTERM or SIGINT."""
+    from dispatcher.service import Dispatcher
+
     pool = await patient_pool(settings, "dispatcher")
     _, valkey_url = urls(settings)
     await until_stopped(Dispatcher(pool, connect(valkey_url)).run())

@@ -112,8 +112,7 @@ def up(
     async def fill(full: Settings) -> Any:
         from wangxin.demo import fill as fill_demo
 
-        say("filling the demo shop (only the first time)")
-        return await fill_demo(full)
+        return await fill_demo(full, say)
 
     try:
         run(supervise.up(found, demo=demo, say=say, ready=ready, fill=fill))

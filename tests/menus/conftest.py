@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from menus import demo, service
+from menus import demo, taps
 from menus.service import Bot
 from tests.conftest import Chat
 from wangxin.clock import new_id
@@ -101,5 +101,5 @@ async def window(pool: asyncpg.Pool, chat: Chat, hints: Hints) -> AsyncIterator[
     async with pool.acquire() as conn, conn.transaction():
         await demo.seed(conn, chat.shop)
     bot = Bot(pool, hints)
-    yield Window(pool, chat, bot, service.handlers(pool, hints))
+    yield Window(pool, chat, bot, taps.handlers(pool))
     bot.brains.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pypinyin import Style, lazy_pinyin
-
 from wangxin.visibility import mask
 
 FIELDS = frozenset({"level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel"})
@@ -63,4 +61,6 @@ def shown_order(row: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
 
 def initials(title: str) -> str:
     """First letters of the pinyin of a title, for finding it by typing: 换货 becomes hh. Latin letters stay."""
+    from pypinyin import Style, lazy_pinyin  # its dictionary costs every process that starts a tenth of a second
+
     return "".join(lazy_pinyin(title, style=Style.FIRST_LETTER)).lower().replace(" ", "")[:80]

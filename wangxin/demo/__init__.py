@@ -1,6 +1,38 @@
-"""The demo shop: believable goods, members, orders and words, and shoppers who keep its own team busy."""
+"""The demo shop: believable goods, members, orders and words, and shoppers who keep its own team busy.
 
-from wangxin.demo.busy import shoppers
-from wangxin.demo.shop import fill
+What fills it is loaded only where it is not filled yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import asyncpg
+
+from wangxin.config import Settings
+from wangxin.demo.shown import ROWS, SLUG, Row
 
 __all__ = ["fill", "shoppers"]
+
+
+async def fill(settings: Settings, say: Callable[[str], None] = lambda _: None) -> list[Row]:
+    """Make the demo shop if it is not there; returns the addresses and logins to show."""
+    assert settings.postgres_url is not None, "the stores are known before the demo is filled"
+    conn = await asyncpg.connect(settings.postgres_url.get_secret_value())
+    try:
+        filled = await conn.fetchval("select settings ? 'demo_filled' from shop where slug = $1", SLUG)
+    finally:
+        await conn.close()
+    if not filled:
+        from wangxin.demo import shop
+
+        say("filling the demo shop (only the first time)")
+        await shop.fill(settings)
+    return ROWS
+
+
+async def shoppers(settings: Settings) -> None:
+    """Run until cancelled: shoppers who keep the own team's places taken."""
+    from wangxin.demo import busy
+
+    await busy.shoppers(settings)

@@ -12,7 +12,7 @@ import dispatcher.demo
 from wangxin import auth
 from wangxin.clock import new_id, new_secret, now_ms
 from wangxin.config import Settings
-from wangxin.demo.shop import SLUG
+from wangxin.demo.shown import SLUG
 from wangxin.replay.person import Person, Refused
 from wangxin.storage import accounts, postgres
 from wangxin.storage.sockets import hub_socket

@@ -17,32 +17,14 @@ from wangxin.demo.canned import CANNED
 from wangxin.demo.goods import SENYE
 from wangxin.demo.orders import orders
 from wangxin.demo.people import MemberOfShop, members
+from wangxin.demo.shown import MERCHANT, NAME, PASSWORD, SHOWN_MEMBERS, SLUG, SUPERVISOR
 from wangxin.storage import accounts, postgres
 from wangxin.storage.postgres import Connection
 from wangxin.web.passwords import hash_password
 
-SLUG = "senye"
-NAME = "森野官方旗舰店"
-PASSWORD = "wangxin-demo"  # noqa: S105 - printed on purpose: the demo is for everybody on this machine
-MERCHANT = "merchant"
-SUPERVISOR = "supervisor"
-SHOWN_MEMBERS = 6
 
-Row = tuple[str, str, str]
-"""(what it is, path, how to log in)"""
-
-ROWS: list[Row] = [
-    ("start page", "/", ""),
-    ("shopper, on the shop's page", f"/demo/{SLUG}", "switch at the top: member or guest"),
-    ("shopper, full page", f"/chat/{SLUG}", "as a guest"),
-    ("agent console", "/agent", f"yun1 / {PASSWORD}   (outsourced; the own team's seat is busy)"),
-    ("merchant console", "/merchant", f"{MERCHANT} / {PASSWORD}"),
-    ("supervisor (agent console)", "/agent", f"{SUPERVISOR} / {PASSWORD}"),
-]
-
-
-async def fill(settings: Settings) -> list[Row]:
-    """Make the demo shop if it is not there; returns the addresses and logins to show."""
+async def fill(settings: Settings) -> None:
+    """Make the demo shop if it is not there."""
     assert settings.postgres_url is not None, "the stores are known before the demo is filled"
     password = await asyncio.to_thread(hash_password, PASSWORD)
     pool = await postgres.open_pool(settings.postgres_url.get_secret_value(), least=1, most=2, name="demo")
@@ -53,7 +35,6 @@ async def fill(settings: Settings) -> list[Row]:
                 await _fill(conn, password)
     finally:
         await pool.close()
-    return ROWS
 
 
 async def _fill(conn: Connection, password: str) -> None:
