@@ -16,7 +16,7 @@ import orjson
 
 from wangxin.hub import wire
 from wangxin.hub.commit import Pending
-from wangxin.hub.names import Names
+from wangxin.hub.names import NAMELESS, Names
 from wangxin.hub.peer import Hold, Key, Peer, Side
 from wangxin.model import limits
 from wangxin.storage import entries
@@ -28,6 +28,8 @@ from wangxin.visibility import visible
 log = logging.getLogger("wangxin.hub")
 
 PAGE = 100
+UNSURE_S = 0.02
+"""How often is looked whether a thread's new standing has been read."""
 LANE_INDEX = {"public": 0, "internal": 1}
 
 
@@ -90,13 +92,19 @@ class Delivery:
     # --- holds ------------------------------------------------------------------------------------------------
 
     def hold(self, peer: Peer, row: ThreadRow, side: Side, mode: str, after: Sequence[int] | None) -> Hold:
-        """Start following a thread; the hold is not live before ``catch_up``. ``after``: seqs the reader has."""
+        """Start following a thread. The hold is claimed by the caller and not live before his ``catch_up``.
+
+        ``after``: seqs the reader has.
+        """
         feed = self.feeds.get(row.thread)
         if feed is None:
             feed = self.feeds[row.thread] = Feed(row)
             self.names.remember(row.shopper, row.shopper_name)
+        else:
+            self.heard(row.thread, row.public_seq, row.internal_seq)
         cursors = list(after) if after is not None else [row.public_seq, row.internal_seq]
         hold = Hold(peer, feed, side, mode, peer.key_for(row.shop), cursors)
+        hold.as_of = row.public_seq
         feed.holds.append(hold)
         peer.holds[row.thread] = hold
         return hold
@@ -253,43 +261,65 @@ class Delivery:
         self._behind &= self.feeds.keys()
 
     async def catch_up(self, peer: Peer, holds: Sequence[Hold]) -> bool:
-        """Send each hold what lies above its cursors, in order, then make it live. False: the line went away."""
-        for hold in holds:
-            await self._snapshots(peer, hold)
-        waiting = [hold for hold in holds if hold.cursors is not None]
-        while waiting:
-            wanted = [
-                (hold.feed.shop, hold.feed.thread, LANES[lane], hold.cursors[lane])
-                for hold in waiting
-                if hold.cursors is not None
-                for lane in hold.lanes
-            ]
-            found = await entries.read_many_after(self._pool, wanted, PAGE)
-            await self.names.fetch(entry.sender for entry in found if entry.sender_kind in ("shopper", "agent"))
-            got: dict[tuple[UUID, int], int] = {}
-            for entry in found:
-                lane = LANE_INDEX[entry.lane]
-                got[entry.thread, lane] = got.get((entry.thread, lane), 0) + 1
-                held = peer.holds.get(entry.thread)
-                if held is None or held.cursors is None:
-                    continue
-                held.cursors[lane] = entry.seq
-                name = self.names.get(entry.sender_kind, entry.sender) or '""'
-                frame = self._frame(held.key, entry, name, self._is_me(held, entry))
-                if frame is not None:
-                    peer.send(frame)
-            self.show(found)  # what this read found is news for the others, too
-            for hold in waiting:
-                cursors = hold.cursors
-                if cursors is not None and all(
-                    cursors[lane] >= hold.feed.sent[lane] and got.get((hold.feed.thread, lane), 0) < PAGE
-                    for lane in hold.lanes
-                ):
-                    hold.cursors = None
-            waiting = [hold for hold in waiting if hold.cursors is not None and hold in hold.feed.holds]
-            if not await peer.room():
-                return False
-        return True
+        """Send each hold what lies above its cursors, in order, then make it live. False: the line went away.
+
+        The caller has claimed the holds; they are free again afterwards.
+        """
+        assert all(hold.claimed for hold in holds), "two who catch up side by side would send every line twice"
+        try:
+            for hold in holds:
+                await self._snapshots(peer, hold)
+            while waiting := [hold for hold in holds if hold.cursors is not None and hold in hold.feed.holds]:
+                sure = [hold for hold in waiting if not hold.unsure]
+                if sure:
+                    await self._catch_up_once(sure)
+                else:
+                    await asyncio.sleep(UNSURE_S)
+                if not await peer.room():
+                    return False
+            return True
+        finally:
+            for hold in holds:
+                hold.claimed = False
+
+    async def _catch_up_once(self, holds: Sequence[Hold]) -> None:
+        """Read a page for each hold, from where the slower of hold and feed stands, so that both end at one number."""
+        wanted = [
+            (hold.feed.shop, hold.feed.thread, LANES[lane], min(hold.cursors[lane], hold.feed.sent[lane]))
+            for hold in holds
+            if hold.cursors is not None
+            for lane in hold.lanes
+        ]
+        found = await entries.read_many_after(self._pool, wanted, PAGE)
+        await self.names.fetch(entry.sender for entry in found if entry.sender_kind in ("shopper", "agent"))
+        by_thread = {hold.feed.thread: hold for hold in holds if hold in hold.feed.holds}
+        got: dict[tuple[UUID, int], int] = {}
+        for entry in found:
+            lane = LANE_INDEX[entry.lane]
+            got[entry.thread, lane] = got.get((entry.thread, lane), 0) + 1
+            hold = by_thread.get(entry.thread)
+            if hold is not None and hold.cursors is not None and not hold.unsure and entry.seq > hold.cursors[lane]:
+                hold.cursors[lane] = entry.seq
+                self._send_missed(hold, lane, entry)
+        self.show(found)  # what this read found is news for the others, too
+        for hold in by_thread.values():
+            cursors, sent = hold.cursors, hold.feed.sent
+            if cursors is None or hold.unsure:
+                continue
+            for lane in hold.lanes:
+                if cursors[lane] > sent[lane] and not got.get((hold.feed.thread, lane)):
+                    cursors[lane] = sent[lane]  # numbers that are not there: the record was put back to an older day
+            if all(cursors[lane] == sent[lane] for lane in hold.lanes):
+                hold.cursors = None
+
+    def _send_missed(self, hold: Hold, lane: int, entry: Entry) -> None:
+        name = self.names.get(entry.sender_kind, entry.sender) or NAMELESS
+        frame = self._frame(hold.key, entry, name, self._is_me(hold, entry))
+        if frame is not None:
+            hold.peer.send(frame)
+        is_move = entry.kind == "event" and lane == 0 and entry.seq > max(hold.feed.row.public_seq, hold.as_of)
+        if is_move and hold.side == "agent":
+            self._moved(hold.feed)
 
     async def _snapshots(self, peer: Peer, hold: Hold) -> None:
         """Too far behind to replay (or ahead of the record): the newest page instead."""
@@ -301,8 +331,6 @@ class Delivery:
                 continue
             views, _, last = await self.page(hold, LANES[lane], after=None, before=None, limit=limits.HISTORY_PAGE_MAX)
             peer.send(wire.page("snapshot", hold.feed.thread, LANES[lane], views))
-            if hold.cursors is None:
-                return
             hold.cursors[lane] = last
             await peer.room()
 

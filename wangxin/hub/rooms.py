@@ -39,6 +39,8 @@ class Rooms:
     def view(self, peer: Peer, row: ThreadRow) -> ThreadView:
         assert peer.party is not None
         feed = self._hub.delivery.feeds.get(row.thread)
+        if feed is not None and feed.row.public_seq > row.public_seq:
+            row = feed.row
         name = orjson.loads(self._hub.names.get("agent", row.agent) or '""') if row.agent else ""
         return views.thread_view(peer.party, row, feed.receipts.values() if feed else (), name)
 
@@ -69,14 +71,17 @@ class Rooms:
         if row.thread in peer.holds or len(peer.holds) >= limits.THREADS_PER_CONNECTION_MAX:
             return
         hold = self.follow(peer, row, side, mode, None)
-        await self._hub.links.settled()
-        receipts = await read_receipts(self._hub.pool, [(row.shop, row.thread)])
-        hold.feed.receipts.update({receipt.party: receipt for receipt in receipts})
-        await self._hub.names.fetch([row.agent] if row.agent else [])
-        peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
-        if await self._hub.delivery.catch_up(peer, [hold]):
-            for frame in self._hub.ephemeral.frames(hold.feed, hold):
-                peer.send(frame)
+        try:
+            await self._hub.links.settled()
+            receipts = await read_receipts(self._hub.pool, [(row.shop, row.thread)])
+            hold.feed.receipts.update({receipt.party: receipt for receipt in receipts})
+            await self._hub.names.fetch([row.agent] if row.agent else [])
+            peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
+            if await self._hub.delivery.catch_up(peer, [hold]):
+                for frame in self._hub.ephemeral.frames(hold.feed, hold):
+                    peer.send(frame)
+        except TRANSIENT:
+            peer.close(CloseCode.STORE_AWAY, "come back and resume")
 
     def drop(self, hold: Hold, reason: str) -> None:
         self.let_go(hold)
@@ -87,8 +92,10 @@ class Rooms:
     def moved(self, feed: Feed) -> None:
         """A state event went by: agents hear no more until it is known whether the thread is still theirs."""
         for hold in feed.holds:
-            if hold.side == "agent" and hold.cursors is None:
-                hold.cursors = list(feed.sent)
+            if hold.side == "agent":
+                hold.unsure = True
+                if hold.cursors is None:
+                    hold.cursors = list(feed.sent)
         if not self._refreshing:
             self._hub.spawn(self._refresh())
         self._refreshing.add(feed.thread)
@@ -117,12 +124,18 @@ class Rooms:
         feed.row = row
         for hold in list(feed.holds):
             peer = hold.peer
+            if hold.as_of > row.public_seq:  # read before the thread was given to this line: look once more
+                hold.as_of = row.public_seq
+                self._refreshing.add(feed.thread)
+                continue
             if hold.side == "agent" and (row.agent != peer.actor.id or row.state not in HELD):
                 self.drop(hold, row.state)
                 continue
-            if changed:
+            hold.unsure = False
+            if changed and peer.session.stage is Stage.LIVE:
                 peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
-            if hold.side == "agent" and hold.cursors is not None:
+            if hold.side == "agent" and hold.cursors is not None and not hold.claimed:
+                hold.claimed = True
                 self._hub.spawn(self._resume(peer, hold))
 
     async def _resume(self, peer: Peer, hold: Hold) -> None:

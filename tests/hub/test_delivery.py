@@ -1,0 +1,76 @@
+"""A line joins a thread while it grows: every number comes once, whoever reads the log for it."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID, uuid4
+
+import asyncpg
+import orjson
+
+from tests.conftest import Shop
+from tests.hub.conftest import PATIENCE_S, House
+from wangxin.hub.rooms import FRESH_S
+from wangxin.storage import entries
+from wangxin.storage.entries import Line
+
+
+async def say_unheard(house: House, shop: Shop, thread: UUID, words: str) -> int:
+    """A line in the record that no hub is told of; returns its number."""
+    body = orjson.dumps({"text": words}).decode()
+    (answer,), _ = await entries.append(house.pool, [Line(shop.id, thread, "bot", UUID(int=0), uuid4(), "text", body)])
+    assert answer.seq is not None
+    return answer.seq
+
+
+async def blocked(house: House, count: int) -> None:
+    """Until so many readings wait for a locked table."""
+    async with asyncio.timeout(PATIENCE_S):
+        while await house.pool.fetchval("select count(*) from pg_locks where not granted") < count:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_thread_given_by_a_hint_comes_once_though_the_hub_lags_behind_in_it(
+    house: House, shop: Shop, database_url: str
+) -> None:
+    """The shopper's feed has not read what the agent starts from: when it reads on, the agent hears nothing twice."""
+    hub = await house.open_hub()
+    shopper, thread = await house.shopper(shop)
+    await shopper.say(thread, "在吗")
+    person = await house.agent(shop)
+    agent = await house.enter(person.token)
+    for _ in range(FRESH_S + 1):
+        hub.wheel.advance()  # the feed is not compared every second any more
+    epoch = await house.assign(shop.id, thread, person.id, hint=False)
+    lock = await asyncpg.connect(database_url)
+    held = lock.transaction()
+    await held.start()
+    await lock.execute("lock table receipt in access exclusive mode")
+    await house.hint([], [person.id])
+    await blocked(house, 1)  # the thread is being attached
+    seq = await say_unheard(house, shop, thread, "机器人的话")
+    await held.rollback()
+    await lock.close()
+    answer = await agent.until("thread.update")
+    answer = await agent.say(thread, "在的", epoch=epoch)
+    await shopper.line(thread, answer["seq"])
+    await agent.line(thread, answer["seq"])
+    assert agent.seqs(thread) == [seq, answer["seq"]]
+    assert shopper.seqs(thread) == list(range(1, answer["seq"] + 1))
+
+
+async def test_whoever_comes_back_to_a_hub_that_lags_behind_gets_only_what_he_missed(house: House, shop: Shop) -> None:
+    """He heard more elsewhere than this hub has shown to anyone."""
+    hub = await house.open_hub()
+    shopper, thread = await house.shopper(shop)
+    await shopper.say(thread, "在吗")
+    for _ in range(FRESH_S + 1):
+        hub.wheel.advance()
+    seq = [await say_unheard(house, shop, thread, f"第{n}句") for n in range(4)][2]
+    back, _ = await house.shopper(shop, resume=[{"thread": str(thread), "after": seq}])
+    ack = await back.say(thread, "回来了")
+    for line in (back, shopper):
+        await line.line(thread, ack["seq"])
+    assert back.seqs(thread) == [seq + 1, ack["seq"]]
+    assert shopper.seqs(thread) == list(range(1, ack["seq"] + 1))
+    assert "snapshot" not in [frame["type"] for frame in back.frames]
