@@ -161,7 +161,7 @@ class Core:
             seat.strikes_ms = list(standing.strikes_ms)
             if not seat.connected and seat.state != "offline":
                 seat.disconnected_ms = now_ms if seat.disconnected_ms is None else seat.disconnected_ms
-                f.timers.set("grace", standing.agent, seat.disconnected_ms + 20_000)
+                f.timers.set("grace", standing.agent, seat.disconnected_ms + lifecycle.grace_ms(f, seat))
         for row in sorted(conversations, key=lambda c: (c.enqueued_ms, c.conversation)):
             if row.shop in f.terms.shops:
                 _stand(f, row)

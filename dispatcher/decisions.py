@@ -146,11 +146,12 @@ class RevokeOffer:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """An agent's wish could not be granted; ``code`` is ``noun.reason``."""
+    """An agent's wish could not be granted; ``code`` is ``noun.reason``, ``ref`` the mark he gave it."""
 
     conversation: Id
     agent: Id
     code: str
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

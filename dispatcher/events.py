@@ -1,4 +1,7 @@
-"""What the core is told happened. Frozen; times come with ``apply``."""
+"""What the core is told happened. Frozen; times come with ``apply``.
+
+``ref`` is the asker's own mark: a refusal names it.
+"""
 
 from __future__ import annotations
 
@@ -64,11 +67,13 @@ class QueueLeft:
 
 @dataclass(frozen=True, slots=True)
 class CloseRequested:
-    """``epoch`` None: not an agent's wish (the shopper's, or the system's)."""
+    """``epoch`` None: not an agent's wish (the shopper's, or the system's). ``by`` hears of a refusal."""
 
     conversation: Id
     epoch: int | None = None
     reason: str = "agent"
+    by: Id | None = None
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class OfferAnswered:
     agent: Id
     epoch: int
     accepted: bool
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class TransferRequested:
     to_agent: Id | None = None
     to_pool: Id | None = None
     note: str = ""
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,7 @@ class TransferAnswered:
     conversation: Id
     agent: Id
     accepted: bool
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,7 @@ class Claimed:
     conversation: Id
     agent: Id
     force: bool = False
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,20 +25,20 @@ def to_event(fact: fa.AnyFact, asked: Mapping[UUID, Any], routing: Routing) -> e
         case fa.QueueLeft():
             return ev.QueueLeft(str(fact.conversation), fact.leave_message)
         case fa.CloseRequested():
-            return ev.CloseRequested(str(fact.conversation), fact.epoch, fact.reason or "agent")
+            return ev.CloseRequested(str(fact.conversation), fact.epoch, fact.reason or "agent", str(fact.by), fact.ref)
         case fa.SeatChanged():
             return _seat(fact)
         case fa.OfferAnswered():
-            return ev.OfferAnswered(str(fact.conversation), str(fact.agent), fact.epoch, fact.accepted)
+            return ev.OfferAnswered(str(fact.conversation), str(fact.agent), fact.epoch, fact.accepted, fact.ref)
         case fa.TransferAsked():
             return ev.TransferRequested(
                 str(fact.conversation), str(fact.by), fact.epoch, str(fact.to_agent) if fact.to_agent else None,
-                str(fact.to_pool) if fact.to_pool else None, fact.note,
+                str(fact.to_pool) if fact.to_pool else None, fact.note, fact.ref,
             )  # fmt: skip
         case fa.TransferAnswered():
-            return ev.TransferAnswered(str(fact.conversation), str(fact.agent), fact.accepted)
+            return ev.TransferAnswered(str(fact.conversation), str(fact.agent), fact.accepted, fact.ref)
         case fa.ConversationClaimed():
-            return ev.Claimed(str(fact.conversation), str(fact.agent), fact.force)
+            return ev.Claimed(str(fact.conversation), str(fact.agent), fact.force, fact.ref)
         case fa.ShopperReturned():
             return ev.ShopperReturned(str(fact.conversation))
         case fa.RoutingChanged():

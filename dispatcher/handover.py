@@ -24,7 +24,7 @@ def offer_answered(f: Floor, e: ev.OfferAnswered) -> None:
     c = f.conversations.get(e.conversation)
     if c is None or c.offer_to != e.agent or c.state != "waiting" or e.epoch != c.epoch + 1:
         if e.accepted:
-            f.decisions.append(Refuse(e.conversation, e.agent, "offer.gone"))
+            f.decisions.append(Refuse(e.conversation, e.agent, "offer.gone", e.ref))
         return
     if not e.accepted:
         offer_gone(f, c, "refused")
@@ -39,49 +39,50 @@ def offer_answered(f: Floor, e: ev.OfferAnswered) -> None:
 def transfer_requested(f: Floor, e: ev.TransferRequested) -> None:
     c = f.conversations.get(e.conversation)
     if c is None or c.state != "assigned" or c.agent != e.agent or c.epoch != e.epoch:
-        f.decisions.append(Refuse(e.conversation, e.agent, "assignment.stale"))
+        f.decisions.append(Refuse(e.conversation, e.agent, "assignment.stale", e.ref))
         return
     if c.offer_to is not None:
-        f.decisions.append(Refuse(c.id, e.agent, "transfer.pending"))
+        f.decisions.append(Refuse(c.id, e.agent, "transfer.pending", e.ref))
     elif e.to_agent is not None:
-        _transfer_to_agent(f, c, e.to_agent, e.note)
+        _transfer_to_agent(f, c, e.to_agent, e)
     elif e.to_pool is not None:
         why = f.usable(c, e.to_pool)[1] if e.to_pool in f.terms.every_pool[c.shop] else "no_contract"
         if why or not f.present.get(e.to_pool):
-            f.decisions.append(Refuse(c.id, e.agent, f"transfer.{why or 'nobody'}"))
+            f.decisions.append(Refuse(c.id, e.agent, f"transfer.{why or 'nobody'}", e.ref))
         else:
             requeue(f, c, "transferred", bar=e.agent, pinned=e.to_pool)
     else:
         requeue(f, c, "transferred", bar=e.agent)
 
 
-def _transfer_to_agent(f: Floor, c: Conversation, to: Id, note: str) -> None:
+def _transfer_to_agent(f: Floor, c: Conversation, to: Id, e: ev.TransferRequested) -> None:
     giver = c.agent
     assert giver is not None, "only an assigned conversation is transferred"
     seat = f.seats.get(to)
     if to == giver or seat is None or not seat.connected or seat.state != "ready":
-        f.decisions.append(Refuse(c.id, giver, "transfer.away"))
+        f.decisions.append(Refuse(c.id, giver, "transfer.away", e.ref))
         return
     pool = pool_for(f, c, seat)
     if pool is None:
-        f.decisions.append(Refuse(c.id, giver, "transfer.no_contract"))
+        f.decisions.append(Refuse(c.id, giver, "transfer.no_contract", e.ref))
         return
     if not seat.free:
-        f.decisions.append(Refuse(c.id, giver, "transfer.full"))
+        f.decisions.append(Refuse(c.id, giver, "transfer.full", e.ref))
         return
-    c.offer_to, c.offer_pool, c.offer_reason, c.note = to, pool, "transfer", note
+    c.offer_to, c.offer_pool, c.offer_reason, c.note = to, pool, "transfer", e.note
+    c.transfer_ref = e.ref
     c.offer_ms = f.now_ms + f.policy(c).transfer_offer_ms
     seat.held.add(c.id)
     f.touch(seat)
     f.timers.set("offer", c.id, c.offer_ms)
-    f.decisions.append(MakeOffer(c.id, c.shop, to, c.epoch + 1, c.offer_ms, giver, note))
+    f.decisions.append(MakeOffer(c.id, c.shop, to, c.epoch + 1, c.offer_ms, giver, e.note))
 
 
 def transfer_answered(f: Floor, e: ev.TransferAnswered) -> None:
     c = f.conversations.get(e.conversation)
     if c is None or c.offer_to != e.agent or c.state != "assigned":
         if e.accepted:
-            f.decisions.append(Refuse(e.conversation, e.agent, "offer.gone"))
+            f.decisions.append(Refuse(e.conversation, e.agent, "offer.gone", e.ref))
         return
     if not e.accepted:
         offer_gone(f, c, "refused")
@@ -101,17 +102,17 @@ def claimed(f: Floor, e: ev.Claimed) -> None:
     seat = f.seats.get(e.agent)
     takeable = c is not None and (c.state in ("waiting", "message_box") or (e.force and c.agent != e.agent))
     if c is None or not takeable:
-        f.decisions.append(Refuse(e.conversation, e.agent, "conversation.taken"))
+        f.decisions.append(Refuse(e.conversation, e.agent, "conversation.taken", e.ref))
         return
     if seat is None or not seat.connected or seat.state not in ("ready", "busy"):
-        f.decisions.append(Refuse(c.id, e.agent, "seat.not_ready"))
+        f.decisions.append(Refuse(c.id, e.agent, "seat.not_ready", e.ref))
         return
     pool = pool_for(f, c, seat)
     if pool is None:
-        f.decisions.append(Refuse(c.id, e.agent, "claim.no_contract"))
+        f.decisions.append(Refuse(c.id, e.agent, "claim.no_contract", e.ref))
         return
     if not e.force and (seat.load >= seat.terms.seats_max or (seat.state == "ready" and not seat.free)):
-        f.decisions.append(Refuse(c.id, e.agent, "seat.full"))
+        f.decisions.append(Refuse(c.id, e.agent, "seat.full", e.ref))
         return
     revoke(f, c, "taken")
     giver = c.agent

@@ -97,38 +97,40 @@ class Intake:
         return _WAKE
 
     async def offer_accept(self, actor: Actor, frame: fr.OfferAccept) -> Reply:
-        return await self._offer(actor, frame.conversation, frame.epoch, accepted=True)
+        return await self._offer(actor, frame, accepted=True)
 
     async def offer_reject(self, actor: Actor, frame: fr.OfferReject) -> Reply:
-        return await self._offer(actor, frame.conversation, frame.epoch, accepted=False)
+        return await self._offer(actor, frame, accepted=False)
 
-    async def _offer(self, actor: Actor, conversation: UUID, epoch: int, *, accepted: bool) -> Reply:
+    async def _offer(self, actor: Actor, frame: fr.OfferAccept | fr.OfferReject, *, accepted: bool) -> Reply:
+        conversation = frame.conversation
         async with self._pool.acquire() as conn, conn.transaction():
             at = await _conversations_thread(conn, actor, conversation)
             if at.state is State.ASSIGNED and at.agent != actor.id:
                 # An offer of a conversation that somebody has is a transfer.
                 fact: fa.Fact = fa.TransferAnswered(
-                    shop=at.shop, conversation=conversation, agent=actor.id, accepted=accepted, at_ms=now_ms()
-                )
+                    shop=at.shop, conversation=conversation, agent=actor.id, accepted=accepted, ref=frame.ref,
+                    at_ms=now_ms(),
+                )  # fmt: skip
             else:
                 fact = fa.OfferAnswered(
-                    shop=at.shop, conversation=conversation, agent=actor.id, epoch=epoch, accepted=accepted,
-                    at_ms=now_ms(),
+                    shop=at.shop, conversation=conversation, agent=actor.id, epoch=frame.epoch,
+                    accepted=accepted, ref=frame.ref, at_ms=now_ms(),
                 )  # fmt: skip
             await outbox.write(conn, [fact])
         return _WAKE
 
     async def claim(self, actor: Actor, frame: fr.Claim) -> Reply:
         """Raises ``conversation.taken`` when it waits no longer; who of two is first, the dispatcher decides."""
-        return await self._claim(actor, frame.thread, force=False)
+        return await self._claim(actor, frame.thread, frame.ref, force=False)
 
     async def monitor_takeover(self, actor: Actor, frame: fr.MonitorTakeover) -> Reply:
         """A colleague of the own team takes a conversation over, whoever has it."""
         if actor.provider is not None:
             raise forbidden("thread.not_yours", "only the shop's own team may take over")
-        return await self._claim(actor, frame.thread, force=True)
+        return await self._claim(actor, frame.thread, frame.ref, force=True)
 
-    async def _claim(self, actor: Actor, thread: UUID, *, force: bool) -> Reply:
+    async def _claim(self, actor: Actor, thread: UUID, ref: str, *, force: bool) -> Reply:
         async with self._pool.acquire() as conn, conn.transaction():
             await _own_seat(conn, actor)
             at = await _thread(conn, actor, thread)
@@ -140,7 +142,7 @@ class Intake:
                 [
                     fa.ConversationClaimed(
                         shop=at.shop, thread=at.thread, conversation=at.conversation, agent=actor.id, force=force,
-                        at_ms=now_ms(),
+                        ref=ref, at_ms=now_ms(),
                     )
                 ],
             )  # fmt: skip
@@ -170,29 +172,31 @@ class Intake:
                 [
                     fa.TransferAsked(
                         shop=at.shop, thread=at.thread, conversation=at.conversation, by=actor.id, epoch=frame.epoch,
-                        to_agent=frame.to_agent, to_pool=frame.to_pool, note=frame.note, at_ms=now_ms(),
+                        to_agent=frame.to_agent, to_pool=frame.to_pool, note=frame.note, ref=frame.ref,
+                        at_ms=now_ms(),
                     )
                 ],
             )  # fmt: skip
         return Reply(grown=grown, wake=("dispatcher",))
 
     async def transfer_accept(self, actor: Actor, frame: fr.TransferAccept) -> Reply:
-        return await self._transfer(actor, frame.conversation, accepted=True)
+        return await self._transfer(actor, frame, accepted=True)
 
     async def transfer_reject(self, actor: Actor, frame: fr.TransferReject) -> Reply:
-        return await self._transfer(actor, frame.conversation, accepted=False)
+        return await self._transfer(actor, frame, accepted=False)
 
-    async def _transfer(self, actor: Actor, conversation: UUID, *, accepted: bool) -> Reply:
+    async def _transfer(self, actor: Actor, frame: fr.TransferAccept | fr.TransferReject, *, accepted: bool) -> Reply:
         async with self._pool.acquire() as conn, conn.transaction():
-            at = await _conversations_thread(conn, actor, conversation)
+            at = await _conversations_thread(conn, actor, frame.conversation)
             await outbox.write(
                 conn,
                 [
                     fa.TransferAnswered(
-                        shop=at.shop, conversation=conversation, agent=actor.id, accepted=accepted, at_ms=now_ms()
+                        shop=at.shop, conversation=frame.conversation, agent=actor.id, accepted=accepted,
+                        ref=frame.ref, at_ms=now_ms(),
                     )
                 ],
-            )
+            )  # fmt: skip
         return _WAKE
 
     async def conversation_close(self, actor: Actor, frame: fr.ConversationClose) -> Reply:
@@ -205,7 +209,7 @@ class Intake:
                 [
                     fa.CloseRequested(
                         shop=at.shop, thread=at.thread, conversation=at.conversation, by=actor.id, epoch=frame.epoch,
-                        reason=frame.reason or "agent", at_ms=now_ms(),
+                        reason=frame.reason or "agent", ref=frame.ref, at_ms=now_ms(),
                     )
                 ],
             )  # fmt: skip

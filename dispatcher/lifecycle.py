@@ -69,6 +69,8 @@ def close_requested(f: Floor, e: ev.CloseRequested) -> None:
     if c is None:
         return
     if e.epoch is not None and e.epoch != c.epoch:
+        if e.by is not None:
+            f.decisions.append(Refuse(c.id, e.by, "assignment.stale", e.ref))
         return  # another agent has it by now
     wrap_ms = f.policy(c).wrap_up_ms
     if wrap_ms and c.state == "assigned" and e.epoch is not None and c.agent is not None:
@@ -176,9 +178,13 @@ def agent_disconnected(f: Floor, e: ev.AgentDisconnected) -> None:
         return
     seat.connected = False
     seat.disconnected_ms = f.now_ms
-    grace = max((f.terms.policy(s).grace_ms for s in _shops_of(f, seat)), default=0)
-    f.timers.set("grace", e.agent, f.now_ms + grace)
+    f.timers.set("grace", e.agent, f.now_ms + grace_ms(f, seat))
     f.touch(seat)
+
+
+def grace_ms(f: Floor, seat: SeatNow) -> int:
+    """How long a lost line may take to come back: the most patient of the shops he serves."""
+    return max((f.terms.policy(shop).grace_ms for shop in _shops_of(f, seat)), default=0)
 
 
 def _shops_of(f: Floor, seat: SeatNow) -> list[Id]:
@@ -329,7 +335,7 @@ def offer_gone(f: Floor, c: Conversation, why: str) -> None:
     revoke(f, c, why)
     if c.state == "assigned":
         assert c.agent is not None, "an assigned conversation has an agent"
-        f.decisions.append(Refuse(c.id, c.agent, f"transfer.{why}"))
+        f.decisions.append(Refuse(c.id, c.agent, f"transfer.{why}", c.transfer_ref))
         return
     c.excluded[agent] = f.now_ms + f.policy(c).exclude_ms
     if c.sticky == agent:

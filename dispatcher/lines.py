@@ -46,6 +46,8 @@ class Conversation:
     offer_ms: int = 0
     offer_reason: str = ""
     note: str = ""
+    transfer_ref: str = ""
+    """The giver's mark of the transfer in the air."""
     counted: Id | None = None
     """The contract whose daily volume this conversation counts in."""
     warned: int = 0

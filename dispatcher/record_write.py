@@ -59,7 +59,9 @@ class Writer:
                 await self._seat(conn, d, told, now_ms)
                 continue
             if isinstance(d, de.Refuse):
-                told.to_people.append((UUID(d.agent), {"type": "error", "code": d.code, "retry": "never", "ref": ""}))
+                told.to_people.append(
+                    (UUID(d.agent), {"type": "error", "code": d.code, "retry": "never", "ref": d.ref})
+                )
                 continue
             row = about.get(UUID(d.conversation))
             if row is None:

@@ -317,10 +317,10 @@ def test_c26_a_refused_transfer_returns_to_the_giver_and_capacity_counts_for_dir
     giver = str(d.agent_of("a"))
     taker = "own2" if giver == "own1" else "own1"
     epoch = d.core.floor.conversations["a"].epoch
-    offer = of(d.do(ev.TransferRequested("a", giver, epoch, to_agent=taker)), MakeOffer)[0]
+    offer = of(d.do(ev.TransferRequested("a", giver, epoch, to_agent=taker, ref="r7")), MakeOffer)[0]
     assert offer.agent == taker
     made = d.do(ev.TransferAnswered("a", taker, False))
-    assert of(made, Refuse)[0] == Refuse("a", giver, "transfer.refused")
+    assert of(made, Refuse)[0] == Refuse("a", giver, "transfer.refused", "r7")
     assert (d.agent_of("a"), d.core.floor.conversations["a"].epoch) == (giver, epoch)
     d.ask("b")
     assert d.agent_of("b") == taker

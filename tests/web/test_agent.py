@@ -305,6 +305,24 @@ def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser,
         expect(row_of(own, guest)).to_have_count(0)
 
 
+def test_a_refused_transfer_stays_with_its_giver_who_is_told_why(chromium: Browser, house: House) -> None:
+    with (
+        desk(chromium, house) as (_, own),
+        desk(chromium, house, "yun1") as (_, outsourced),
+        house.shopper("婉拒") as guest,
+    ):
+        comes_to(own, guest)
+        row_of(own, guest).click()
+        box(own, guest).focus()
+        own.keyboard.press("Alt+t")
+        dialog = own.get_by_role("dialog", name="转接会话")
+        dialog.get_by_role("radio", name=re.compile("^云朵")).check()
+        dialog.get_by_role("button", name="转接").click()
+        outsourced.get_by_role("button", name="拒绝").click()
+        expect(own.get_by_text("婉拒：对方没有接受转接，会话仍由你接待。")).to_be_visible()
+        expect(box(own, guest)).to_be_enabled()
+
+
 def set_state(page: Page, state: str) -> None:
     page.get_by_role("button", name=re.compile("我的状态")).click()
     page.get_by_role("menuitemradio", name=re.compile(f"^{state}")).click()

@@ -70,6 +70,7 @@ class CloseRequested(Fact):
     by: UUID
     epoch: int | None = None
     reason: str = ""
+    ref: str = ""
     at_ms: int
 
 
@@ -89,6 +90,7 @@ class OfferAnswered(Fact):
     agent: UUID
     epoch: int
     accepted: bool
+    ref: str = ""
     at_ms: int
 
 
@@ -101,6 +103,7 @@ class TransferAsked(Fact):
     to_agent: UUID | None = None
     to_pool: UUID | None = None
     note: str = ""
+    ref: str = ""
     at_ms: int
 
 
@@ -109,6 +112,7 @@ class TransferAnswered(Fact):
     conversation: UUID
     agent: UUID
     accepted: bool
+    ref: str = ""
     at_ms: int
 
 
@@ -121,6 +125,7 @@ class ConversationClaimed(Fact):
     conversation: UUID
     agent: UUID
     force: bool = False
+    ref: str = ""
     at_ms: int
 
 

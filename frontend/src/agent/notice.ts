@@ -1,9 +1,10 @@
 /** Telling an agent who looks elsewhere: the title, a sound, a notice of the system. Never asked for at load. */
 import { reactive, watch } from "vue";
 import { t } from "@/shared/i18n";
+import { errorText } from "@/shared/api";
 import * as keep from "./desk/keep";
 import type { Talk } from "./desk/store";
-import { desk, openTalk } from "./room";
+import { desk, openTalk, tell } from "./room";
 
 export const notice = reactive({
   /** 0 none, 1 soft, 2 loud */
@@ -83,6 +84,10 @@ export function startNotices(): void {
     const blank = document.hidden && desk.unreadAll.value > 0 && !document.title.startsWith("●");
     document.title = blank ? `● ${t("agent.title")}` : title();
   }, 1000);
+  desk.refused.push((why, talk) => {
+    const said = errorText(why);
+    tell(talk ? t("agent.refused", { name: talk.view.shopper.name, why: said }) : said);
+  });
   desk.arrived.push((talk: Talk | undefined, what) => {
     const here = talk && !document.hidden && desk.opened.value === talk.view.thread;
     if (what === "message" && here) return;

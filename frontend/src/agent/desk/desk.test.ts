@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { AnyAnswer, AnyFrame, EntryView } from "../../shared/protocol";
 import { fill, findReplies, missing, slashed, type CannedReply } from "./canned";
 import { ACTIONS, actionOf, chordOf, mayBe } from "./keys";
@@ -108,6 +108,21 @@ describe("the desk", () => {
     expect(desk.talk("t")?.log.lines).toHaveLength(1);
     desk.hear({ type: "message.new", entry: { ...line(1, "agent"), client_msg_id: "id1" } });
     expect(desk.talk("t")?.log.lines).toHaveLength(1);
+  });
+  it("tells of a wish that was taken down and refused later, with the conversation it was about", async () => {
+    vi.stubGlobal("window", globalThis);
+    const sent: AnyFrame[] = [];
+    const desk = createDesk((frame) => sent.push(frame) > 0);
+    const heard: string[] = [];
+    desk.refused.push((why, talk) => heard.push(`${talk?.view.shopper.name} ${why.code}`));
+    desk.hear(welcome);
+    desk.hear({ type: "live" });
+    const asked = desk.ask({ type: "transfer.request", thread: "t", epoch: 3, to_agent: "other" } as never);
+    const { ref } = sent.find((frame) => frame.type === "transfer.request") as { ref: string };
+    desk.hear({ type: "ok", ref });
+    await asked;
+    desk.hear({ type: "error", code: "transfer.refused", retry: "never", detail: "", ref });
+    expect(heard).toEqual(["Lin transfer.refused"]);
   });
   it("keeps refused words to be tried again, and a conversation that went away leaves the list", () => {
     const desk = createDesk(() => true, () => "id");

@@ -51,7 +51,9 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   const offset_ms = ref(0)
   const replyMs = reactive(new Map<string, number>())
   const arrived: ((talk: Talk, what: 'message' | 'assigned' | 'offer' | 'late') => void)[] = []
-  const { ask, settle, dropAll } = asking(send)
+  /** Hear of wishes that were taken down and then refused, with the conversation they were about where it is known. */
+  const refused: ((why: Refused, talk: Talk | undefined) => void)[] = []
+  const { ask, settle, askedAs, dropAll } = asking(send)
   const { load, older, catchUp } = reading(ask, (id) => void giveUp(id), readBack)
   let pingAt = 0
   let outboxKey = ''
@@ -260,10 +262,14 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   }
 
   function wrong(answer: Extract<AnyAnswer, { type: 'error' }>): void {
-    const refused = new Refused(answer.code, answer.detail ?? '', answer.retry ?? 'never')
-    if (answer.ref && settle(answer.ref, undefined, refused)) return
+    const why = new Refused(answer.code, answer.detail ?? '', answer.retry ?? 'never')
+    if (answer.ref && settle(answer.ref, undefined, why)) return
     const one = answer.client_msg_id && outgoing.find((other) => other.client_msg_id === answer.client_msg_id)
-    if (!one) return
+    if (!one) {
+      const about = (askedAs(answer.ref ?? '') as { thread?: string } | undefined)?.thread
+      for (const hear of refused) hear(why, about ? talk(about) : undefined)
+      return
+    }
     if (typeof answer.retry === 'number') {
       window.setTimeout(() => live.value && outgoing.includes(one) && transmit(one), Math.max(200, answer.retry))
     } else {
@@ -368,7 +374,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   }
 
   return {
-    talks, mine, open, opened, outgoing, offers, live, me, node, limits, seat, offset_ms, replyMs, arrived, unreadAll,
+    talks, mine, open, opened, outgoing, offers, live, me, node, limits, seat, offset_ms, replyMs, arrived, refused, unreadAll,
     now, talk, ask, say, note, again, giveUp, hear, down, resume, show, leave, markRead, older, load, lookAt, dropOffer,
     unreadOf, pendingOf, send,
   }
