@@ -14,6 +14,7 @@ from dispatcher.intake import Intake
 from tests.conftest import Shop
 from tests.hub.conftest import House, Line
 from wangxin.model.refusals import Refusal
+from wangxin.protocol import frames
 from wangxin.protocol.bodies import Text
 from wangxin.protocol.codec import decode
 from wangxin.protocol.frames import (
@@ -102,6 +103,11 @@ def test_the_generator_makes_lawful_frames_of_every_kind() -> None:
             assert type(decode(str(frame).replace("'", '"').replace("True", "true").encode())) is kind
         except Refusal as why:
             raise AssertionError(f"{frame}: {why}") from why
+
+
+def test_no_frame_that_a_person_can_send_is_left_out() -> None:
+    sent = {kind for kind in vars(frames).values() if isinstance(kind, type) and issubclass(kind, Frame)} - {Frame}
+    assert sent == {*SHOPPER_FRAMES, *AGENT_FRAMES, *MERCHANT_FRAMES, Hello}
 
 
 async def test_no_frame_of_another_shop_does_or_shows_anything(full_house: House, shop: Shop, other_shop: Shop) -> None:

@@ -277,6 +277,8 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
 
     @routes.post("/shops/{shop}/replies/{id}/used", status_code=204)
     async def used(shop: UUID, id: UUID, actor: Actor = Depends(agent)) -> None:
+        if shop not in actor.shops:
+            raise not_found("shop")
         async with scope(actor) as conn:
             await desk_record.use_reply(conn, shop, id)
 

@@ -31,6 +31,15 @@ TRANSIENT: tuple[type[BaseException], ...] = (
 """Accidents after which the same work may succeed. Its transaction did not commit, or nobody knows whether it did:
 the work must be idempotent."""
 
+UNSTORABLE: tuple[type[Exception], ...] = (
+    asyncpg.exceptions.CharacterNotInRepertoireError,  # U+0000 in a text
+    asyncpg.exceptions.UntranslatableCharacterError,  # U+0000 in JSON
+    asyncpg.exceptions.NumericValueOutOfRangeError,
+    asyncpg.exceptions.DatetimeFieldOverflowError,
+    asyncpg.exceptions.DataError,  # itself only: found by the driver, before anything is sent
+)
+"""What a value causes that no column can hold. Others of class 22 (a division by zero) are our own mistakes."""
+
 
 def _json_text(value: Any) -> str:
     return orjson.dumps(value).decode()

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from wangxin.model.refusals import Refusal
-from wangxin.storage.postgres import TRANSIENT
+from wangxin.storage.postgres import TRANSIENT, UNSTORABLE
 
 log = structlog.get_logger()
 
@@ -76,6 +76,14 @@ async def _http(request: Request, why: Exception) -> JSONResponse:
     return reply
 
 
+async def _unstorable(request: Request, why: Exception) -> JSONResponse:
+    """U+0000 in a text, a number beyond every bound: models refuse it by name; what slips through ends here."""
+    if type(why) not in UNSTORABLE:
+        raise why
+    log.info("a value cannot be stored", ref=_ref(request), path=request.url.path, why=type(why).__name__)
+    return answer(Refusal("request.invalid", "a value cannot be stored", status=422), _ref(request))
+
+
 async def _store_away(request: Request, why: Exception) -> JSONResponse:
     log.warning("store away", ref=_ref(request), path=request.url.path, why=type(why).__name__)
     return answer(Refusal("store.away", "please try again in a moment", retry=1_000, status=503), _ref(request))
@@ -85,5 +93,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    for wrong in UNSTORABLE:
+        app.add_exception_handler(wrong, _unstorable)
     for accident in TRANSIENT:
         app.add_exception_handler(accident, _store_away)  # type: ignore[arg-type]

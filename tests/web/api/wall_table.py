@@ -1,0 +1,180 @@
+"""Every route of the REST interface, who is answered there, and a lawful request made of one shop's own ids.
+
+``{name}`` in a path, a query or a body is an id of the shop that is asked about (``tests/web/api/two_shops.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Answer = Literal["refused", "own"]
+"""``own``: it may be answered, out of the asker's own shop; nothing of the other shop may be in it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """``who`` is answered with the ids of his own shop; everybody else is refused.
+
+    ``elsewhere``: what becomes of his own shop's name in the path beside another shop's ids; ``inside``: of another
+    shop's ids in query and body alone; ``whole``: of a request with another shop's ids everywhere.
+    """
+
+    who: str
+    body: Any = None
+    query: dict[str, Any] = field(default_factory=dict)
+    files: bool = False
+    whole: Answer = "refused"
+    elsewhere: Answer = "refused"
+    inside: Answer = "refused"
+
+
+ANYBODY = "nobody merchant supervisor agent outsourced idle provider member guest key"
+PEOPLE = "merchant supervisor agent outsourced idle member guest"
+STAFF = "merchant supervisor agent outsourced idle provider"
+SERVING = "merchant supervisor agent outsourced"
+"""``outsourced`` serves the thread, ``idle`` is of the same provider and never did; ``provider`` has no seat."""
+SEATED = "merchant supervisor agent outsourced idle"
+OVERSEES = "merchant supervisor"
+
+MENU = {
+    "greeting": "{mark}您好",
+    "items": [
+        {"id": "a1", "label": "退货", "action": {"kind": "answer", "text": "{mark}七天内可退"}},
+        {"id": "a2", "label": "人工", "action": {"kind": "human"}},
+    ],
+}
+QUESTION = {"topic": "售后", "phrasings": ["{mark}怎么退货"], "answer": "{mark}七天内可退"}
+RULE = {
+    "name": "{mark}生日",
+    "trigger": {"k": "event", "event": {"type": "member.birthday"}},
+    "audience": {"root": {"k": "all", "of": [{"k": "in_crowd", "crowd_id": "{crowd}"}]}},
+    "steps": [
+        {"content": {"variants": [{"id": "A", "blocks": [{"k": "text", "text": "{mark}生日快乐"}]}], "defaults": {}}}
+    ],
+}
+VERSION = {"pools": ["{outsourced_pool}"], "starts_ms": 0, "terms": {"name": "{mark}合同"}}
+REPLY = {"code": "hh", "title": "{mark}换货", "body": "{mark}当天换"}
+EVENT = {
+    "specversion": "1.0", "id": "{mark}-1", "source": "/erp", "type": "order.paid", "subject": "{ref}",
+    "data": {"order": "{mark}-2", "amount": 18_900},
+}  # fmt: skip
+
+_DESK = "/api/v1/desk"
+_THREAD = _DESK + "/threads/{thread}"
+_MENUS = "/api/v1/menus"
+_SHOP_MENUS = _MENUS + "/{shop}"
+_DISPATCH = "/api/v1/dispatch/{shop}"
+_PUSH = "/api/v1/push/{shop}"
+_METRICS = "/api/v1/metrics"
+_FIGURES = _METRICS + "/{shop}"
+_BY_PERSON: dict[str, Any] = {"query": {"pool": "{pool}", "agent": "{agent}", "team": "{provider}"}, "inside": "own"}
+
+TABLE: dict[str, Row] = {
+    # --- the edge: before anybody is known, and oneself
+    "POST /api/v1/login": Row("", {"login": "nobody", "password": "x"}),
+    "POST /api/v1/refresh": Row("", {"refresh": "x"}),
+    "GET /api/v1/shops/{slug}": Row(ANYBODY),
+    "POST /api/v1/visitor": Row(ANYBODY, {"shop": "{slug}"}),
+    "GET /api/v1/demo/members": Row(ANYBODY, query={"shop": "{slug}"}),
+    "POST /api/v1/demo/member": Row(ANYBODY, {"shop": "{slug}", "member": "{ref}"}),
+    "GET /api/v1/me": Row(STAFF),
+    "POST /api/v1/media": Row(PEOPLE, {"shop": "{shop}"}, files=True),
+    "POST /api/v1/media/links": Row(PEOPLE, {"ids": ["{media}"]}, whole="own"),
+    # --- the agent's desk
+    f"GET {_DESK}": Row(STAFF),
+    f"GET {_DESK}/waiting": Row(STAFF),
+    f"GET {_DESK}/ended": Row(STAFF, query={"q": "{mark}"}, whole="own", inside="own"),
+    f"GET {_DESK}/team": Row(OVERSEES),
+    f"GET {_THREAD}/entries": Row(SERVING, query={"limit": 50}),
+    f"GET {_THREAD}/shopper": Row(SERVING),
+    f"GET {_THREAD}/orders": Row(SERVING),
+    f"POST {_THREAD}/reveal": Row(SERVING, {"order": "{order}", "field": "parcel", "reason": "查件"}),
+    f"GET {_THREAD}/products": Row(SERVING, query={"q": "{mark}"}, inside="own"),
+    f"PUT {_THREAD}/remark": Row(SERVING, {"text": "{mark}老客"}, inside="own"),
+    f"PUT {_THREAD}/tags": Row(SERVING, {"tags": ["{mark}"]}, inside="own"),
+    f"GET {_DESK}/replies": Row(STAFF),
+    f"DELETE {_DESK}/shops/{{shop}}/replies/{{id}}": Row("agent"),
+    f"PUT {_DESK}/shops/{{shop}}/replies/{{id}}": Row("agent", REPLY, elsewhere="own", inside="own"),
+    f"POST {_DESK}/shops/{{shop}}/replies/{{id}}/used": Row(SEATED, elsewhere="own"),
+    # --- menus, questions, the bot
+    f"GET {_MENUS}/suggestions": Row(SERVING, query={"thread": "{thread}"}),
+    f"GET {_MENUS}/knowledge": Row(SERVING, query={"thread": "{thread}", "q": "退货"}),
+    f"GET {_SHOP_MENUS}": Row(PEOPLE),
+    f"GET {_SHOP_MENUS}/published": Row(PEOPLE),
+    f"GET {_SHOP_MENUS}/complete": Row(PEOPLE, query={"q": "怎么退货"}),
+    f"GET {_SHOP_MENUS}/draft": Row("merchant"),
+    f"PUT {_SHOP_MENUS}/draft": Row("merchant", {"draft": MENU, "revision": "{revision}"}, inside="own"),
+    f"POST {_SHOP_MENUS}/check": Row("merchant", MENU, inside="own"),
+    f"POST {_SHOP_MENUS}/publish": Row("merchant", {"note": "新版"}),
+    f"GET {_SHOP_MENUS}/versions": Row("merchant"),
+    f"GET {_SHOP_MENUS}/versions/{{version}}": Row("merchant", elsewhere="own"),
+    f"POST {_SHOP_MENUS}/rollback": Row("merchant", {"version": "{version}"}, inside="own"),
+    f"POST {_SHOP_MENUS}/preview": Row("merchant", {"draft": MENU, "item": "a1"}, inside="own"),
+    f"GET {_SHOP_MENUS}/faq": Row("merchant"),
+    f"POST {_SHOP_MENUS}/faq": Row("merchant", QUESTION, inside="own"),
+    f"DELETE {_SHOP_MENUS}/faq/{{id}}": Row("merchant"),
+    f"PUT {_SHOP_MENUS}/faq/{{id}}": Row("merchant", QUESTION, elsewhere="own", inside="own"),
+    f"GET {_SHOP_MENUS}/faq/export": Row("merchant"),
+    f"POST {_SHOP_MENUS}/faq/import": Row("merchant", {"questions": [QUESTION]}, inside="own"),
+    f"GET {_SHOP_MENUS}/unknown": Row("merchant"),
+    f"POST {_SHOP_MENUS}/try": Row("merchant", {"text": "怎么退货"}),
+    # --- who serves whom
+    f"GET {_DISPATCH}/floor": Row("merchant"),
+    f"GET {_DISPATCH}/targets": Row(SEATED),
+    f"GET {_DISPATCH}/assignments": Row("merchant"),
+    f"GET {_DISPATCH}/conversations/{{conversation}}/explain": Row("merchant"),
+    f"POST {_DISPATCH}/pools": Row("merchant", {"name": "{mark}二组"}, inside="own"),
+    f"PUT {_DISPATCH}/pools/{{pool}}": Row("merchant", {"name": "{mark}一组"}, inside="own"),
+    f"PUT {_DISPATCH}/seats/{{agent}}": Row("merchant", {"name": "{mark}小禾", "pools": ["{pool}"]}),
+    f"PUT {_DISPATCH}/seats/{{agent}}/state": Row("merchant", {"state": "hold"}),
+    f"GET {_DISPATCH}/providers": Row("merchant"),
+    f"GET {_DISPATCH}/contracts": Row("merchant"),
+    # Providers offer themselves to every shop.
+    f"POST {_DISPATCH}/contracts": Row("merchant", {"provider": "{provider}", **VERSION}, inside="own"),
+    f"POST {_DISPATCH}/contracts/{{contract}}/versions": Row("merchant", VERSION),
+    f"PUT {_DISPATCH}/contracts/{{contract}}/switch": Row("merchant", {"paused": False}),
+    f"GET {_DISPATCH}/policy": Row("merchant"),
+    f"PUT {_DISPATCH}/policy": Row("merchant", "{policy}"),
+    # --- push
+    f"GET {_PUSH}/rules": Row("merchant"),
+    f"POST {_PUSH}/rules": Row("merchant", RULE),
+    f"GET {_PUSH}/rules/{{rule}}": Row("merchant"),
+    f"PUT {_PUSH}/rules/{{rule}}": Row("merchant", RULE),
+    f"POST {_PUSH}/rules/{{rule}}/test": Row("merchant", {"shopper": "{shopper}"}),
+    f"GET {_PUSH}/rules/{{rule}}/report": Row("merchant"),
+    f"POST {_PUSH}/rules/{{rule}}/{{deed}}": Row("merchant"),
+    f"DELETE {_PUSH}/rules/{{rule}}": Row("merchant"),
+    f"POST {_PUSH}/validate": Row("merchant", RULE, inside="own"),
+    f"POST {_PUSH}/audience": Row("merchant", {"audience": RULE["audience"]}, inside="own"),
+    f"POST {_PUSH}/preview": Row("merchant", {"body": RULE, "shopper": "{shopper}"}),
+    f"GET {_PUSH}/calendar": Row("merchant"),
+    f"GET {_PUSH}/policy": Row("merchant"),
+    f"PUT {_PUSH}/policy": Row("merchant", {"holdout_permille": 5}),
+    f"GET {_PUSH}/members": Row("merchant", query={"q": "{ref}"}, inside="own"),
+    f"GET {_PUSH}/members/{{shopper}}/deliveries": Row("merchant", elsewhere="own"),
+    f"PUT {_PUSH}/members/{{ref}}": Row("merchant", {"fields": {"level": 4}}, elsewhere="own"),
+    f"GET {_PUSH}/tags": Row("merchant"),
+    f"GET {_PUSH}/crowds": Row("merchant"),
+    f"POST {_PUSH}/crowds": Row("merchant", {"name": "{mark}老客", "refs": ["{ref}"]}, inside="own"),
+    "POST /api/v1/events": Row("key", EVENT, whole="own"),
+    "GET /api/v1/shopper/unread": Row("member guest"),
+    "POST /api/v1/shopper/consent": Row("member guest", {"granted": True}),
+    # --- figures
+    f"GET {_METRICS}/definitions": Row(STAFF),
+    f"GET {_METRICS}/mine": Row("supervisor agent outsourced idle"),
+    f"GET {_FIGURES}/overview": Row(OVERSEES),
+    f"GET {_FIGURES}/report": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/series": Row(
+        OVERSEES, query={**_BY_PERSON["query"], "by": "agent"}, inside="own"
+    ),
+    f"GET {_FIGURES}/series.csv": Row(OVERSEES, query={**_BY_PERSON["query"], "by": "agent"}, inside="own"),
+    f"GET {_FIGURES}/turns": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/turns.csv": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/conversations.csv": Row(OVERSEES, **_BY_PERSON),
+    f"PUT {_FIGURES}/turns/{{thread}}/{{first_seq}}/void": Row("merchant", {"reason": "测试单"}),
+    f"GET {_FIGURES}/orders": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/profiles": Row(OVERSEES, **_BY_PERSON),
+    # --- last, since it ends what was used before
+    "POST /api/v1/logout": Row(STAFF),
+}  # fmt: skip
