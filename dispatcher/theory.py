@@ -144,6 +144,18 @@ def expected_wait(n: int, ahead: int, mu: float, theta: float) -> float:
     return sum(1 / (n * mu + j * theta) for j in range(ahead + 1))
 
 
+def priority_waits(n: int, lams: Sequence[float], mu: float) -> list[float]:
+    """Mean wait of each class, the most urgent first, where nobody is interrupted (Cobham 1954; Kella and Yechiali
+    1985 for n slots): E[W_k] = C/(n mu) / ((1 - s_(k-1)) (1 - s_k)), s_k the load of the classes up to k."""
+    first = erlang_c(n, sum(lams) / mu) / (n * mu)
+    below, found = 0.0, []
+    for lam in lams:
+        up_to = below + lam / (n * mu)
+        found.append(first / ((1 - below) * (1 - up_to)))
+        below = up_to
+    return found
+
+
 def slots_for(lam: float, mu: float, within: float, share: float, theta: float = 0.0) -> int:
     """The fewest slots with which at least ``share`` of arrivals wait no longer than ``within`` (those who leave
     earlier count as having waited so long only). Raises ValueError beyond SLOTS_MAX."""
