@@ -5,6 +5,7 @@ Answers are about the asking only; what the dispatcher decides reaches everyone 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -244,23 +245,24 @@ class Intake:
                 await self._connected(conn, agent, False)
         await self._hint()
 
-    async def node_here(self, node: str, agents: list[UUID] | None = None) -> None:
-        """A hub is alive: to be called every few seconds. With ``agents`` (at its start, or after an outage) exactly
-        these have lines there."""
+    async def node_here(self, node: str, agents: Collection[UUID]) -> None:
+        """A hub is alive, and exactly these agents have lines there: to be called every few seconds. What was not
+        reported, or forgotten while the hub was silent, is made good here.
+
+        One call at a time with ``agent_here`` and ``agent_gone`` of the same node, or an older list undoes them.
+        """
         async with self._pool.acquire() as conn, conn.transaction():
             await conn.execute(
                 "insert into hub_node (node) values ($1) on conflict (node) do update set seen_at = clock_timestamp()",
                 node,
             )
-            if agents is None:
-                return
-            rows = await conn.fetch(
-                "delete from seat_line where node = $1 and not agent_id = any($2) returning agent_id", node, agents
-            )
-        for row in rows:
-            await self.agent_gone(row["agent_id"], node)
+            rows = await conn.fetch("select agent_id from seat_line where node = $1", node)
+        known = {row["agent_id"] for row in rows}
+        for agent in known.difference(agents):
+            await self.agent_gone(agent, node)
         for agent in agents:
-            await self.agent_here(agent, node)
+            if agent not in known:
+                await self.agent_here(agent, node)
 
     async def _connected(self, conn: Connection, agent: UUID, connected: bool) -> None:
         await conn.execute(

@@ -22,7 +22,7 @@ from dispatcher.intake import seat_now as seat_of
 from metrics.teams import PoolName, Teams
 from wangxin import clock
 from wangxin.config import Settings
-from wangxin.model.actor import Actor, Role
+from wangxin.model.actor import Actor
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
 from wangxin.storage import postgres
@@ -162,37 +162,32 @@ def door(pool: Pool, settings: Settings) -> ShopDoor:
 
 
 class Lines:
-    """Which agents have lines on this node, told to the dispatcher as they come and go and every few seconds."""
+    """Which agents have lines on this node, told to the dispatcher as they come and go and every few seconds.
+
+    One report at a time: a list that was made before an agent came must not be compared after he was reported.
+    """
 
     def __init__(self, intake: Intake, node: str) -> None:
         self._intake = intake
         self._node = node
-        self._agents: dict[UUID, int] = {}
-        self._told_all = False
+        self._agents: set[UUID] = set()
+        self._reporting = asyncio.Lock()
 
     async def came(self, actor: Actor) -> None:
-        if actor.role is Role.AGENT:
-            self._agents[actor.id] = self._agents.get(actor.id, 0) + 1
+        self._agents.add(actor.id)
+        async with self._reporting:
             await self._intake.agent_here(actor.id, self._node)
 
     async def left(self, actor: Actor) -> None:
-        if actor.role is not Role.AGENT:
-            return
-        lines = self._agents.get(actor.id, 0) - 1
-        if lines > 0:
-            self._agents[actor.id] = lines
-            return
-        self._agents.pop(actor.id, None)
-        await self._intake.agent_gone(actor.id, self._node)
+        self._agents.discard(actor.id)
+        async with self._reporting:
+            await self._intake.agent_gone(actor.id, self._node)
 
     async def keep(self) -> None:
-        """Say that the node lives; with the whole list at first and after an outage."""
         while True:
-            try:
-                await self._intake.node_here(self._node, None if self._told_all else list(self._agents))
-                self._told_all = True
-            except TRANSIENT:
-                self._told_all = False
+            with contextlib.suppress(*TRANSIENT):  # the next report makes it good
+                async with self._reporting:
+                    await self._intake.node_here(self._node, frozenset(self._agents))
             await asyncio.sleep(NODE_EVERY_S)
 
 
