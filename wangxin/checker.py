@@ -3,11 +3,11 @@
 It shares no code with the hub. Input is plain testimony; the verdict lists every breach by kind:
 
 - ``lost``: acknowledged, but not in the record, or not under the number the acknowledgement named;
-- ``doubled``: one message stored twice, or one line shown twice over one connection;
+- ``doubled``: one message stored twice, or one line shown twice to one party, over one connection or over two;
 - ``altered``: the words differ between what was sent, what is stored and what was received;
 - ``leaked``: a line reached somebody who is not of its thread, or an internal line reached a shopper;
 - ``reordered``: lines arrived out of their order, or one acknowledged before another was sent has a higher number;
-- ``gapped``: numbers are missing in the record, or a connection skipped a line;
+- ``gapped``: numbers are missing in the record, or a party was shown a line without the one before it;
 - ``undelivered``: a party that was there to the end never received a line of its thread.
 """
 
@@ -46,10 +46,19 @@ class Acked:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """``connection`` counts a party's connections; ``words`` is None for lines that are no text."""
+class Begun:
+    """From here on the party is owed every line above ``after``: the thread was given to him, or a newest page was
+    shown instead of what he missed. A new connection alone begins nothing: it goes on where the last one ended."""
 
-    connection: int
+    thread: UUID
+    lane: str
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """``words`` is None for lines that are no text."""
+
     thread: UUID
     lane: str
     seq: int
@@ -77,7 +86,8 @@ class Party:
     attached: dict[LaneKey, int] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
     acked: list[Acked] = field(default_factory=list)
-    received: list[Received] = field(default_factory=list)
+    received: list[Received | Begun] = field(default_factory=list)
+    """In the order in which they came, over all connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +145,7 @@ def check(parties: Iterable[Party], record: Iterable[Stored]) -> Verdict:
         examples={kind: tuple(sentences) for kind, sentences in breaches.examples.items()},
         sent=len({(sent.thread, sent.client_msg_id) for party in parties for sent in party.sent}),
         acknowledged=len({(ack.thread, ack.client_msg_id) for party in parties for ack in party.acked}),
-        received=sum(len(party.received) for party in parties),
+        received=sum(isinstance(line, Received) for party in parties for line in party.received),
         stored=sum(len(lines) for lines in lanes.values()),
     )
 
@@ -171,24 +181,27 @@ def _check_words(party: Party, by_message: dict[tuple[UUID, UUID], list[Stored]]
 
 
 def _check_receipt(party: Party, lanes: dict[LaneKey, list[Stored]], breaches: _Breaches) -> None:
-    last: dict[tuple[int, LaneKey], int] = {}
+    last: dict[LaneKey, int] = {}
     seen: dict[LaneKey, set[int]] = defaultdict(set)
     stored = {
         (key, line.seq): line for key in {(r.thread, r.lane) for r in party.received} for line in lanes.get(key, ())
     }
     for line in party.received:
         key = (line.thread, line.lane)
+        if isinstance(line, Begun):
+            last[key] = line.after
+            continue
         if line.thread not in party.threads or (party.role == "shopper" and line.lane != "public"):
             breaches.found("leaked", f"{party.name} received {line.lane} line {line.seq} of {line.thread}")
-        before = last.get((line.connection, key))
+        before = last.get(key)
         if before is not None:
-            if line.seq == before:
+            if line.seq in seen[key]:
                 breaches.found("doubled", f"{party.name} received {line.seq} of {line.thread} twice")
-            elif line.seq < before:
+            elif line.seq <= before:
                 breaches.found("reordered", f"{party.name} received {line.seq} of {line.thread} after {before}")
             elif line.seq != before + 1:
                 breaches.found("gapped", f"{party.name} received {line.seq} of {line.thread} right after {before}")
-        last[line.connection, key] = max(line.seq, before or 0)
+        last[key] = max(line.seq, before or 0)
         seen[key].add(line.seq)
         kept = stored.get((key, line.seq))
         if kept is None:

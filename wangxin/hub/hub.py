@@ -277,6 +277,8 @@ class Hub:
             return
         shown = tuple(self.rooms.view(peer, row) for row in party.threads[: limits.THREADS_PER_CONNECTION_MAX])
         peer.send(wire.answer(views.welcome(party, self.node, now_ms(), shown, FRAMES_PER_S[actor.role])))
+        for hold in holds:
+            hold.shown = True
         for thread in after:
             peer.send(wire.answer(ThreadGone(thread=thread, reason="not yours")))
         peer.session.admitted(actor.role)

@@ -45,13 +45,13 @@ class Cork:
 class Hold:
     """One line's hold on one thread. ``cursors`` (per lane) are set while it catches up and None once it is live.
 
-    ``claimed``: somebody brings it up to date; nobody else may, or lines would arrive twice. ``unsure``: the thread
-    moved, and until its new standing is read an agent hears no more of it. ``as_of``: the public seq up to which the
-    record had been read when the hold was given; an older standing says nothing about it. ``mode`` is a supervisor's,
-    empty for the people whose thread it is.
+    ``shown``: the reader was told of the thread. ``claimed``: somebody brings it up to date; nobody else may, or lines
+    would arrive twice. ``unsure``: the thread moved, and until its new standing is read an agent hears no more of it.
+    ``as_of``: the public seq up to which the record had been read when the hold was given; an older standing says
+    nothing about it. ``mode`` is a supervisor's, empty for the people whose thread it is.
     """
 
-    __slots__ = ("as_of", "claimed", "cursors", "feed", "key", "mode", "peer", "side", "unsure")
+    __slots__ = ("as_of", "claimed", "cursors", "feed", "key", "mode", "peer", "shown", "side", "unsure")
 
     def __init__(self, peer: Peer, feed: Feed, side: Side, mode: str, key: Key, cursors: list[int] | None) -> None:
         self.peer = peer
@@ -61,6 +61,7 @@ class Hold:
         self.key = key
         self.cursors = cursors
         self.as_of = 0
+        self.shown = False
         self.claimed = True
         self.unsure = False
 

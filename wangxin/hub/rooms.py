@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -40,7 +41,8 @@ class Rooms:
         assert peer.party is not None
         feed = self._hub.delivery.feeds.get(row.thread)
         if feed is not None and feed.row.public_seq > row.public_seq:
-            row = feed.row
+            # Where it stands, by the newer reading; what is still to be sent begins where the older one ended.
+            row = replace(feed.row, public_seq=row.public_seq, internal_seq=row.internal_seq)
         name = orjson.loads(self._hub.names.get("agent", row.agent) or '""') if row.agent else ""
         return views.thread_view(peer.party, row, feed.receipts.values() if feed else (), name)
 
@@ -77,6 +79,7 @@ class Rooms:
             hold.feed.receipts.update({receipt.party: receipt for receipt in receipts})
             await self._hub.names.fetch([row.agent] if row.agent else [])
             peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
+            hold.shown = True
             if await self._hub.delivery.catch_up(peer, [hold]):
                 for frame in self._hub.ephemeral.frames(hold.feed, hold):
                     peer.send(frame)
@@ -132,7 +135,7 @@ class Rooms:
                 self.drop(hold, row.state)
                 continue
             hold.unsure = False
-            if changed and peer.session.stage is Stage.LIVE:
+            if changed and hold.shown:
                 peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
             if hold.side == "agent" and hold.cursors is not None and not hold.claimed:
                 hold.claimed = True

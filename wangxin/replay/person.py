@@ -13,7 +13,7 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from wangxin.checker import Acked, LaneKey, Party, Received, Sent
+from wangxin.checker import Acked, Begun, LaneKey, Party, Received, Sent
 from wangxin.clock import monotonic_ms, new_id
 
 RETRY_MS = 200
@@ -121,16 +121,16 @@ class Person:
                 self.party.attached.pop((thread, lane), None)
         elif kind == "message.new":
             self._receive(frame["entry"])
-        elif kind in ("history.page", "snapshot"):
+        elif kind == "snapshot":
+            thread, lane = UUID(frame["thread"]), frame["lane"]
+            first = min((entry["seq"] for entry in frame["entries"]), default=1)
+            self.party.received.append(Begun(thread, lane, first - 1))
             for entry in frame["entries"]:
                 self._receive(entry)
         elif kind == "ack":
             self._acknowledge(frame)
         elif kind == "seat":
             self.seat = frame["state"]
-        elif kind == "gap":
-            after = self._last.get((UUID(frame["thread"]), frame["lane"]), 0)
-            await self._put({"type": "history", "thread": frame["thread"], "lane": frame["lane"], "after": after})
         ref = frame.get("ref") or frame.get("client_msg_id")
         if kind in ("ok", "error", "ack", "history.page", "pong") and ref in self._answers:
             answer = self._answers.pop(ref)
@@ -149,14 +149,16 @@ class Person:
         if new:
             lanes = ("public",) if self.party.role == "shopper" else ("public", "internal")
             for lane in lanes:
-                self.party.attached.setdefault((thread, lane), self._last.get((thread, lane), view[f"{lane}_seq"]))
+                after = self._last[thread, lane] = view[f"{lane}_seq"]
+                self.party.attached[thread, lane] = after
+                self.party.received.append(Begun(thread, lane, after))
 
     def _receive(self, entry: dict[str, Any]) -> None:
         thread, lane, seq = UUID(entry["thread"]), entry["lane"], entry["seq"]
         body = entry["body"] or {}
         message = UUID(entry["client_msg_id"]) if entry.get("client_msg_id") else None
         words = body.get("text") if body.get("kind") in ("text", "note") else None
-        self.party.received.append(Received(self.connections, thread, lane, seq, message, words))
+        self.party.received.append(Received(thread, lane, seq, message, words))
         if body.get("kind") == "event" and body["event"] == "conversation.closed":
             self.closed_threads[thread] += 1
         self._last[thread, lane] = max(seq, self._last.get((thread, lane), 0))
