@@ -53,6 +53,7 @@ async def grown_threads(conn: Connection, limit: int, *, within_s: int | None) -
     rows = await conn.fetch(
         """select t.shop_id, t.id from shop s
            cross join lateral (select * from thread x where x.shop_id = s.shop_id
+             and ($2::int is null or x.lately > clock_timestamp() - $2 * interval '1 second' - interval '5 minutes')
              and ($2::int is null or x.last_at > clock_timestamp() - $2 * interval '1 second')) t
            left join fold_cursor c on c.shop_id = t.shop_id and c.thread_id = t.id
            where t.public_seq > coalesce(c.public_seq, 0) or t.internal_seq > coalesce(c.internal_seq, 0)
