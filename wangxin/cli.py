@@ -245,12 +245,14 @@ def replay(
 ) -> None:
     """Drive recorded conversations through real sockets and judge what arrived.
 
-    Runs an installation of its own in a temporary folder; exit 1 if anything was lost, doubled or out of order.
+    Runs an installation of its own in a temporary folder; exit 1 if anything was lost, doubled or out of order, or if
+    the figures of the report are not those that the scripted people measured themselves.
 
     Example: [bold]wangxin replay day.jsonl --speed 120 --own 3 --outsourced 10[/bold]
     """
     from wangxin.replay.recording import BadRecording
-    from wangxin.replay.run import SAMPLE, Plan, replay_file
+    from wangxin.replay.result import Plan
+    from wangxin.replay.run import SAMPLE, replay_file
 
     file = file or SAMPLE
     plan = Plan(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from wangxin.replay.run import SAMPLE, Plan, replay_file
+from wangxin.replay.result import Plan
+from wangxin.replay.run import SAMPLE, replay_file
 
 
 async def test_a_replayed_recording_keeps_the_promise_and_overflows_when_the_own_team_is_full(tmp_path: Path) -> None:
@@ -31,9 +32,10 @@ async def test_a_replayed_recording_keeps_the_promise_and_overflows_when_the_own
     assert result.kept, f"{result.verdict}\n{result.outcome.given_up}"
     assert result.outcome.finished == 12
     assert result.verdict.acknowledged == 12 * 6
-    over, served = result.overflowed
-    assert served == 12
-    assert over >= 1, "twelve at once do not fit one own agent's five places"
+    assert result.bought >= 1, "twelve at once do not fit one own agent's five places"
+    assert (result.figures["overflow"]["hits"], result.figures["overflow"]["n"]) == (result.bought, 12)
+    agreement = result.agreement
+    assert (agreement.answered, agreement.one_sided, agreement.counted) == (12, 0, 12 * 6)
     figures = {figure: (value, source) for figure, value, source in result.rows()}
     assert figures["conversion"][1] == "recorded"
     assert figures["lost"] == ("0", "judged independently")

@@ -30,7 +30,13 @@ class Outcome:
     """conversation -> why."""
     said: int = 0
     reassigned: int = 0
+    first_response_ms: dict[UUID, int] = field(default_factory=dict)
+    """thread -> from the line that asks for a person to the first line of one, as the shopper's socket heard them."""
     took_ms: int = 0
+
+    @property
+    def over(self) -> int:
+        return self.finished + len(self.given_up)
 
 
 class Desk:
@@ -73,6 +79,24 @@ class Desk:
         return agent, int(agent.views[thread]["epoch"])
 
 
+class Stopwatch:
+    """Between two lines on a shopper's own socket: the wish for a person, and a person's first words."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._asked: dict[UUID, int] = {}
+
+    def hear(self, frame: dict[str, Any]) -> None:
+        if frame["type"] != "message.new":
+            return
+        entry = frame["entry"]
+        thread, body = UUID(entry["thread"]), entry["body"] or {}
+        if body.get("event") == "handoff.requested":
+            self._asked.setdefault(thread, monotonic_ms())
+        elif entry["sender"]["kind"] == "agent" and thread in self._asked:
+            self._outcome.first_response_ms.setdefault(thread, monotonic_ms() - self._asked[thread])
+
+
 async def _say(cue: Cue, shopper: Person, thread: UUID, desk: Desk, outcome: Outcome) -> None:
     if cue.role == "shopper":
         await shopper.say(thread, cue.text, patience_s=WAIT_S_MAX)
@@ -107,6 +131,7 @@ async def _close(thread: UUID, desk: Desk) -> None:
 
 async def _converse(scripted: Scripted, shopper: Person, desk: Desk, speed: float, outcome: Outcome) -> None:
     outcome.parties.append(shopper)
+    shopper.listen(Stopwatch(outcome).hear)
     async with shopper:
         thread = next(iter(shopper.views))
         outcome.threads[thread] = scripted.id

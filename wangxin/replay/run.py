@@ -1,113 +1,33 @@
-"""``wangxin replay``: a recording through real sockets, the judge's verdict, and the report beside what it rests on."""
+"""``wangxin replay``: a recording through real sockets, the judge's verdict, and the product's own figures checked."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from metrics.report import shop_report
 from metrics.service import Figures
 from wangxin.app import teams_of
-from wangxin.checker import BREACHES, Stored, Verdict, check
+from wangxin.checker import Stored, check
+from wangxin.replay.agreement import compare
 from wangxin.replay.drive import Outcome, drive
-from wangxin.replay.recording import Recording, read_recording
+from wangxin.replay.recording import read_recording
+from wangxin.replay.result import Plan, Result
 from wangxin.replay.stage import Stage, stage
 from wangxin.replay.timing import Scripted, script
 from wangxin.storage.orders import keep_order
 
 SAMPLE = Path(__file__).parent / "samples" / "presales.jsonl"
 """Five dialogues that ship with the product (see NOTICE.md beside them)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What was asked for. ``span_ms``: recorded time over which the conversations arrive."""
-
-    file: Path
-    speed: float
-    limit: int | None
-    span_ms: int
-    own: int
-    outsourced: int
-    seats: int
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    plan: Plan
-    recording: Recording
-    outcome: Outcome
-    verdict: Verdict
-    figures: dict[str, Any]
-    first_response_ms: tuple[float | None, float | None]
-    overflowed: tuple[int, int]
-
-    @property
-    def kept(self) -> bool:
-        return self.verdict.kept and not self.outcome.given_up
-
-    def rows(self) -> list[tuple[str, str, str]]:
-        """(figure, value, what it rests on)."""
-        recording, outcome, verdict = self.recording, self.outcome, self.verdict
-        p50, p95 = self.first_response_ms
-        over, served = self.overflowed
-        times = recording.source_of("times")
-        rows = [
-            ("conversations driven", f"{outcome.finished} of {len(outcome.threads)}", "recorded"),
-            ("left out (one side silent)", str(recording.skipped), "recorded"),
-            ("messages said", str(outcome.said), f"texts {recording.source_of('texts')}"),
-            ("lines received", str(verdict.received), "scripted people on real sockets"),
-            *((kind, str(verdict.counts[kind]), "judged independently") for kind in BREACHES),
-            ("first response p50", _seconds(p50), f"reply times {times}, pace ×{self.plan.speed:g}"),
-            ("first response p95", _seconds(p95), f"reply times {times}, pace ×{self.plan.speed:g}"),
-            ("overflowed", f"{over / served:.1%} ({over} of {served})" if served else "–", "scripted seats"),
-            ("given up", str(len(outcome.given_up)), "scripted"),
-            ("reassigned while speaking", str(outcome.reassigned), "scripted"),
-        ]
-        if recording.source_of("orders") == "recorded":
-            rate = self.figures["rows"][-1]["figures"].get("conversion", {})
-            share = rate.get("share")
-            rows.append(("conversion", "–" if share is None else f"{share:.1%} (n={rate.get('n')})", "recorded"))
-        else:
-            rows.append(("conversion", "–", "no orders in the file"))
-        return rows
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "file": self.plan.file.name,
-            "speed": self.plan.speed,
-            "seed": self.plan.seed,
-            "kept": self.kept,
-            "rows": [{"figure": figure, "value": value, "rests_on": source} for figure, value, source in self.rows()],
-            "given_up": self.outcome.given_up,
-            "examples": {kind: list(self.verdict.examples[kind]) for kind in BREACHES},
-        }
-
-    def print(self, out: Console) -> None:
-        table = Table("figure", "value", "rests on", title=f"{self.plan.file.name} at ×{self.plan.speed:g}", box=None)
-        for figure, value, source in self.rows():
-            bad = figure in BREACHES and value != "0"
-            table.add_row(figure, f"[red]{value}[/red]" if bad else value, f"[dim]{source}[/dim]")
-        out.print(table)
-        for kind in BREACHES:
-            for sentence in self.verdict.examples[kind]:
-                out.print(f"{kind}: {sentence}", style="red", markup=False)
-        for conversation, why in list(self.outcome.given_up.items())[:5]:
-            out.print(f"given up: {conversation}: {why}", style="yellow", markup=False)
-        arrivals = "recorded" if self.recording.source_of("arrivals") == "recorded" else "modelled (Poisson)"
-        out.print(f"[dim]arrivals {arrivals} · seed {self.plan.seed} · took {self.outcome.took_ms / 1000:.1f} s[/dim]")
-
-
-def _seconds(ms: float | None) -> str:
-    return "–" if ms is None else f"{ms / 1000:.2f} s"
+TOLD_TIMES = 10
+"""How often progress is told where there is no terminal to draw on."""
 
 
 async def replay_file(plan: Plan, console: Console) -> Result:
@@ -121,22 +41,36 @@ async def replay_file(plan: Plan, console: Console) -> Result:
 
     async with stage(plan.own, plan.outsourced, plan.seats, say) as place:
         say(f"{plan.own} own and {plan.outsourced} outsourced agents are ready; {len(scripts)} conversations to drive")
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
-        ) as shown:
-            task = shown.add_task("conversations", total=len(scripts))
-            outcome = await drive(
-                scripts, place.shopper, place.agents, speed=plan.speed,
-                progress=lambda so_far: shown.update(task, completed=so_far.finished + len(so_far.given_up)),
-            )  # fmt: skip
+        with _progress(console, len(scripts), say) as progress:
+            outcome = await drive(scripts, place.shopper, place.agents, speed=plan.speed, progress=progress)
         say("reading the record back and judging")
         await _keep_orders(place, scripts, outcome)
         verdict = check([person.party for person in outcome.parties], await _record(place))
         await Figures(place.pool).catch_up()
-        figures = await shop_report(place.pool, place.shop, teams_of=teams_of)
-        return Result(
-            plan, recording, outcome, verdict, figures, await _first_responses(place), await _overflowed(place)
-        )
+        figures, record, counted = await _figures(place)
+        agreement = compare(outcome.first_response_ms, record, said=outcome.said, counted=counted)
+        return Result(plan, recording, outcome, verdict, figures, agreement, await _bought(place))
+
+
+@contextmanager
+def _progress(console: Console, total: int, say: Callable[[str], None]) -> Iterator[Callable[[Outcome], None]]:
+    """A bar on a terminal; a line for each tenth elsewhere."""
+    if console.is_terminal:
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        ) as shown:
+            task = shown.add_task("conversations", total=total)
+            yield lambda so_far: shown.update(task, completed=so_far.over)
+        return
+    told = 0
+
+    def tell(so_far: Outcome) -> None:
+        nonlocal told
+        if so_far.over * TOLD_TIMES // total > told:
+            told = so_far.over * TOLD_TIMES // total
+            say(f"{so_far.over} of {total} conversations are over, {so_far.said} messages said")
+
+    yield tell
 
 
 async def _record(place: Stage) -> list[Stored]:
@@ -152,32 +86,31 @@ async def _record(place: Stage) -> list[Stored]:
     ]
 
 
-async def _first_responses(place: Stage) -> tuple[float | None, float | None]:
-    """p50 and p95 of the first human answer after the wish for a person, on the wire's clock."""
-    row = await place.pool.fetchrow(
-        """select percentile_cont(0.5) within group (order by ms) as p50,
-                  percentile_cont(0.95) within group (order by ms) as p95
-             from (select extract(epoch from min(e.at) - c.handoff_at) * 1000 as ms
-                     from conversation c join entry e on e.shop_id = c.shop_id and e.thread_id = c.thread_id
-                      and e.conversation_id = c.id and e.lane = 0 and e.sender_kind = 'agent'
-                    where c.shop_id = $1 group by c.id, c.handoff_at) f""",
+async def _figures(place: Stage) -> tuple[dict[str, Any], dict[UUID, int], int]:
+    """What the product says: the report's sum of all, each thread's first response (ms), and messages counted."""
+    days = await place.pool.fetchrow(
+        "select min(day) as first, max(day) as last, sum(shopper_messages + human_messages) as messages"
+        " from tally where shop_id = $1",
         place.shop,
     )
-    return (row["p50"], row["p95"]) if row else (None, None)
+    assert days is not None, "a sum is always a row"
+    report = await shop_report(place.pool, place.shop, first=days["first"], last=days["last"], teams_of=teams_of)
+    rows = await place.pool.fetch(
+        "select thread_id, wait_ms from turn where shop_id = $1 and human_ordinal = 1 and wait_ms is not null",
+        place.shop,
+    )
+    return report["rows"][-1]["figures"], {row["thread_id"]: row["wait_ms"] for row in rows}, days["messages"] or 0
 
 
-async def _overflowed(place: Stage) -> tuple[int, int]:
-    """(conversations that a provider's agent answered, conversations that a person answered)."""
-    row = await place.pool.fetchrow(
-        """select count(*) filter (where outsourced) as over, count(*) as served
-             from (select c.id, bool_or(e.sender_id = any($2::uuid[])) as outsourced
-                     from conversation c join entry e on e.shop_id = c.shop_id and e.conversation_id = c.id
-                      and e.thread_id = c.thread_id and e.sender_kind = 'agent' and e.lane = 0
-                    where c.shop_id = $1 group by c.id) s""",
+async def _bought(place: Stage) -> int:
+    """Conversations in which a provider's agent spoke."""
+    found: int = await place.pool.fetchval(
+        "select count(distinct conversation_id) from entry"
+        " where shop_id = $1 and lane = 0 and sender_kind = 'agent' and sender_id = any($2)",
         place.shop,
         list(place.outsourced),
     )
-    return (row["over"], row["served"]) if row else (0, 0)
+    return found
 
 
 async def _keep_orders(place: Stage, scripts: list[Scripted], outcome: Outcome) -> None:
