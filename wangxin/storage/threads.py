@@ -87,7 +87,8 @@ async def read_threads(conn: Executor, wanted: Sequence[tuple[UUID, UUID]]) -> l
 async def threads_of_shopper(conn: Executor, shop: UUID, shopper: UUID) -> list[ThreadRow]:
     """A shopper's own thread first, then those of guests he once was."""
     rows = await conn.fetch(
-        _SELECT + " where t.shop_id = $1 and (t.shopper_id = $2 or p.merged_into = $2)"
+        _SELECT + " where t.shop_id = $1 and t.shopper_id in"
+        " (select $2::uuid union all select g.id from shopper g where g.shop_id = $1 and g.merged_into = $2)"
         " order by t.shopper_id <> $2, t.id limit 20",
         shop,
         shopper,
