@@ -8,20 +8,21 @@ from math import ceil
 from statistics import median
 from uuid import UUID
 
-MEDIAN_MS_MAX = 100
-"""The record stamps a line when it is stored, a socket when it arrives: they may differ by the way between."""
+from wangxin.replay.moments import Moments
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """First responses by the record and by the shoppers' sockets; messages by the record and by who said them."""
+    """First responses by the record and by the people's sockets; messages by the record and by who said them."""
 
     answered: int
     """Conversations whose first response both know."""
+    within: int
+    """Of these, those whose recorded time lies between what the people on both sides saw."""
     one_sided: int
     """Conversations whose first response only one of them knows."""
-    median_ms: int
-    largest_ms: int
+    apart_ms: int
+    """Median difference between the record and the shopper's socket."""
     sockets_p50_ms: int | None
     sockets_p95_ms: int | None
     said: int
@@ -29,20 +30,20 @@ class Agreement:
 
     @property
     def agrees(self) -> bool:
-        return self.one_sided == 0 and self.said == self.counted and self.median_ms <= MEDIAN_MS_MAX
+        return self.one_sided == 0 and self.within == self.answered and self.said == self.counted
 
 
-def compare(sockets: Mapping[UUID, int], record: Mapping[UUID, int], *, said: int, counted: int) -> Agreement:
-    """``sockets`` and ``record``: thread -> first response in ms."""
-    both = sockets.keys() & record.keys()
-    apart = sorted(abs(sockets[thread] - record[thread]) for thread in both)
+def compare(sockets: Mapping[UUID, Moments], record: Mapping[UUID, int], *, said: int, counted: int) -> Agreement:
+    """``record``: thread -> first response in ms."""
+    measured = {thread: ms for thread, seen in sockets.items() if (ms := seen.measured_ms) is not None}
+    both = measured.keys() & record.keys()
     return Agreement(
         answered=len(both),
-        one_sided=len(sockets.keys() ^ record.keys()),
-        median_ms=round(median(apart)) if apart else 0,
-        largest_ms=apart[-1] if apart else 0,
-        sockets_p50_ms=_percentile(sockets.values(), 0.5),
-        sockets_p95_ms=_percentile(sockets.values(), 0.95),
+        within=sum(sockets[thread].allows(record[thread]) for thread in both),
+        one_sided=len(measured.keys() ^ record.keys()),
+        apart_ms=round(median(abs(measured[thread] - record[thread]) for thread in both)) if both else 0,
+        sockets_p50_ms=_percentile(measured.values(), 0.5),
+        sockets_p95_ms=_percentile(measured.values(), 0.95),
         said=said,
         counted=counted,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from wangxin.clock import monotonic_ms
+from wangxin.replay.moments import Moments
 from wangxin.replay.person import Person, Refused
 from wangxin.replay.timing import Cue, Scripted
 
@@ -30,8 +31,8 @@ class Outcome:
     """conversation -> why."""
     said: int = 0
     reassigned: int = 0
-    first_response_ms: dict[UUID, int] = field(default_factory=dict)
-    """thread -> from the line that asks for a person to the first line of one, as the shopper's socket heard them."""
+    moments: dict[UUID, Moments] = field(default_factory=dict)
+    """thread -> when a person was asked for, and when one answered."""
     took_ms: int = 0
 
     @property
@@ -79,24 +80,6 @@ class Desk:
         return agent, int(agent.views[thread]["epoch"])
 
 
-class Stopwatch:
-    """Between two lines on a shopper's own socket: the wish for a person, and a person's first words."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-        self._asked: dict[UUID, int] = {}
-
-    def hear(self, frame: dict[str, Any]) -> None:
-        if frame["type"] != "message.new":
-            return
-        entry = frame["entry"]
-        thread, body = UUID(entry["thread"]), entry["body"] or {}
-        if body.get("event") == "handoff.requested":
-            self._asked.setdefault(thread, monotonic_ms())
-        elif entry["sender"]["kind"] == "agent" and thread in self._asked:
-            self._outcome.first_response_ms.setdefault(thread, monotonic_ms() - self._asked[thread])
-
-
 async def _say(cue: Cue, shopper: Person, thread: UUID, desk: Desk, outcome: Outcome) -> None:
     if cue.role == "shopper":
         await shopper.say(thread, cue.text, patience_s=WAIT_S_MAX)
@@ -104,6 +87,7 @@ async def _say(cue: Cue, shopper: Person, thread: UUID, desk: Desk, outcome: Out
         return
     while True:
         agent, epoch = await desk.holder(thread, WAIT_S_MAX)
+        outcome.moments[thread].answering()
         try:
             seq = await agent.say(thread, cue.text, epoch=epoch, patience_s=WAIT_S_MAX)
         except Refused as refused:
@@ -131,14 +115,16 @@ async def _close(thread: UUID, desk: Desk) -> None:
 
 async def _converse(scripted: Scripted, shopper: Person, desk: Desk, speed: float, outcome: Outcome) -> None:
     outcome.parties.append(shopper)
-    shopper.listen(Stopwatch(outcome).hear)
     async with shopper:
         thread = next(iter(shopper.views))
         outcome.threads[thread] = scripted.id
+        moments = outcome.moments[thread] = Moments()
+        shopper.listen(moments.hear)
         for place, cue in enumerate(scripted.cues):
             await asyncio.sleep(cue.wait_ms / speed / 1000)
             await _say(cue, shopper, thread, desk, outcome)
             if place == 0:
+                moments.asking()
                 await shopper.ask({"type": "human.request", "thread": str(thread)})
         await _close(thread, desk)
         await shopper.until(lambda: _is_closed(shopper, thread), patience_s=30.0)

@@ -48,13 +48,13 @@ class Result:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(figure, value, what it rests on)."""
-        recording, outcome, verdict, agreement = self.recording, self.outcome, self.verdict, self.agreement
+        recording, outcome, verdict = self.recording, self.outcome, self.verdict
         times = f"reply times {recording.source_of('times')}"
         first, mean = self.figures["first_response"], self.figures["response"]["mean"]
         overflow = self.figures["overflow"]
         rows = [
             ("conversations driven", f"{outcome.finished} of {len(outcome.threads)}", "recorded"),
-            ("left out (one side silent)", str(recording.skipped), "recorded"),
+            ("left out, one side silent", str(recording.skipped), "recorded"),
             ("messages said", str(outcome.said), f"texts {recording.source_of('texts')}"),
             ("lines received", str(verdict.received), "scripted people"),
             *((kind, str(verdict.counts[kind]), "judged independently") for kind in BREACHES),
@@ -76,13 +76,13 @@ class Result:
         """The product's figures beside what the scripted people and the judge counted."""
         agreement = self.agreement
         sockets = f"p50 {_seconds(agreement.sockets_p50_ms)}, p95 {_seconds(agreement.sockets_p95_ms)}"
-        apart = f"{agreement.median_ms} ms apart (median), {agreement.largest_ms} ms at most"
+        within = f"{agreement.within} of {agreement.answered} within what both sides saw"
         return [
             ("first response by sockets", sockets, "the shoppers' own clocks"),
-            ("record against sockets", apart, f"{agreement.answered} in both, {agreement.one_sided} in one"),
+            ("first response by record", within, f"median {agreement.apart_ms} ms apart"),
             ("messages by the record", f"{agreement.counted} of {agreement.said}", "folded from the record"),
             ("overflowed by the judge", _share(self.bought, agreement.answered), "who spoke"),
-            ("figures agree", "yes" if agreement.agrees else "no", "report, sockets and judge"),
+            ("figures agree", "yes" if agreement.agrees else "no", "both counts"),
         ]
 
     def _pace(self, ms: float | None) -> str:

@@ -48,7 +48,7 @@ async def replay_file(plan: Plan, console: Console) -> Result:
         verdict = check([person.party for person in outcome.parties], await _record(place))
         await Figures(place.pool).catch_up()
         figures, record, counted = await _figures(place)
-        agreement = compare(outcome.first_response_ms, record, said=outcome.said, counted=counted)
+        agreement = compare(outcome.moments, record, said=outcome.said, counted=counted)
         return Result(plan, recording, outcome, verdict, figures, agreement, await _bought(place))
 
 
