@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from dispatcher import admin_read as read
 from dispatcher import admin_record as write
-from dispatcher.contracts import POLICY, Terms, check_policy
+from dispatcher.contracts import POLICY, Terms
 from dispatcher.hours import Hours
 from dispatcher.intake import NOBODY
+from dispatcher.rest_preview import add_routes, policy_of
 from wangxin import clock
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
@@ -282,18 +283,14 @@ def router(deps: Deps) -> APIRouter:
     @routes.put("/{shop}/policy")
     async def put_policy(shop: UUID, asked: dict[str, Any], actor: Actor = Depends(merchant)) -> dict[str, int]:
         """A new version of the policy. Raises ``policy.wrong`` with the field that is."""
-        try:
-            policy = check_policy(asked)
-        except ValidationError as why:
-            problem = why.errors(include_url=False, include_context=False, include_input=False)[0]
-            field = ".".join(str(part) for part in problem["loc"])
-            raise Refusal("policy.wrong", problem["msg"], field=field) from None
+        policy = policy_of(asked)
         async with writing(actor, shop) as conn:
             version = await write.put_policy(conn, shop, policy, actor.id)
             await deps.audit(conn, actor, shop, "policy.changed", str(version))
             await write.routing_changed(conn, shop)
         return {"version": version}
 
+    add_routes(routes, deps)
     return routes
 
 

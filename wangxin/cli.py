@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import wangxin
+from wangxin.cli_simulate import simulate
 from wangxin.config import Settings
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ metrics_app = typer.Typer(help="The figures: whether they are what the record sa
 app.add_typer(bot_app, name="bot")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(config_app, name="config")
+app.command()(simulate)
 
 out = Console()
 err = Console(stderr=True)

@@ -173,9 +173,48 @@ async def test_own_seats_and_pools_are_the_merchants_and_others_are_not(office: 
     assert await office.ask("PUT", f"pools/{yun}", {"name": "偷", "state": "closed"}) == (404, "pool.not_found")
 
 
+async def test_a_change_of_policy_is_studied_before_it_is_made(office: Office) -> None:
+    house = office.house
+    start = await office.ask("GET", "preview")
+    assert next((p["kind"], p["agents"], p["seats_max"]) for p in start["pools"]) == ("in_house", 1, 2)
+    own, *others = start["pools"]
+    staff = [{"pool": own["id"], "agents": 2, "seats_max": 1}] + [{"pool": p["id"], "agents": 3} for p in others]
+    policy = (await office.ask("GET", "policy"))["policy"]
+    never = {**policy, "stages": [{"pools": "own"}]}
+    asked = {"policy": never, "staff": staff, "load": {"a_day": 600, "days": 3, "patience_s": 60}}
+    found = await office.ask("POST", "preview", asked)
+    now, then = (found["policies"][name]["figures"] for name in ("now", "then"))
+    assert now["overflow"]["mean"] > 0.3
+    assert then["overflow"]["mean"] == 0
+    assert then["lost"]["mean"] > now["lost"]["mean"] + 0.2
+    assert found["difference"]["lost"]["low"] > 0, "so great a difference is certain after three days"
+    assert found["policies"]["now"]["figures"]["cost_fen"]["mean"] > 0
+    need = {"policy": None, "staff": staff, "load": {"a_day": 200, "days": 2}, "seats_for": {"pool": others[0]["id"]}}
+    assert (await office.ask("POST", "preview", need))["advice"]["agents"] is not None
+    assert (await office.ask("GET", "policy"))["policy"] == policy, "nothing was changed"
+    assert await office.ask("POST", "preview", {**asked, "policy": {"stages": []}}) == (400, "policy.wrong")
+    recorded = {**asked, "load": {"source": "recorded", "days": 3}}
+    assert await office.ask("POST", "preview", recorded) == (409, "preview.no_record")
+    assert await office.ask("POST", "preview", {**asked, "load": {"a_day": 10_000, "days": 30}}) == (
+        422, "preview.too_much",
+    )  # fmt: skip
+    elsewhere = [{"pool": str(new_id()), "agents": 1}]
+    assert await office.ask("POST", "preview", {**asked, "staff": elsewhere}) == (404, "pool.not_found")
+    for day in (1, 2, 3):
+        for _ in range(4):
+            chat = await house.chat()
+            await house.ask(chat)
+            await house.pool.execute(
+                "update conversation set handoff_at = clock_timestamp() - $2 * interval '1 day' where thread_id = $1",
+                chat.thread, day,
+            )  # fmt: skip
+    assert (await office.ask("GET", "preview"))["requests"] == 12
+    assert (await office.ask("POST", "preview", recorded))["requests"] == 12
+
+
 async def test_another_shops_floor_does_not_exist(office: Office) -> None:
     other = await make_shop(office.house.pool, "other", "别家")
     office.gate.now = Actor(Role.MERCHANT, new_id(), frozenset({other.id}), "别家")
-    for path in ("floor", "targets", "contracts", "policy", "assignments", "providers"):
+    for path in ("floor", "targets", "contracts", "policy", "assignments", "providers", "preview"):
         assert await office.ask("GET", path) == (404, "shop.not_found")
     assert await office.ask("PUT", "policy", {"stages": [{"pools": "own"}]}) == (404, "shop.not_found")

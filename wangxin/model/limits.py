@@ -60,6 +60,9 @@ WAITING_PER_SHOP_MAX = 5_000  # above: straight to the message box
 SEATS_MAX_DEFAULT = 5
 DISCONNECT_GRACE_MS = 20_000
 LEASE_MS = 3_000
+STUDY_REQUESTS_MAX = 40_000  # simulated requests of one study of a policy, over all its days and policies
+STUDY_AGENTS_MAX = 200  # agents of one pool in a study
+STUDY_S = 90  # a study that takes longer is given up
 
 # --- push ------------------------------------------------------------------------------------------------------
 AUDIENCE_DEPTH_MAX = 4

@@ -60,6 +60,8 @@ EVENT = {
     "data": {"order": "{mark}-2", "amount": 18_900},
 }  # fmt: skip
 
+STUDY = {"staff": [{"pool": "{pool}", "agents": 1}], "load": {"a_day": 10, "days": 2}}
+
 _DESK = "/api/v1/desk"
 _THREAD = _DESK + "/threads/{thread}"
 _MENUS = "/api/v1/menus"
@@ -135,6 +137,8 @@ TABLE: dict[str, Row] = {
     f"POST {_DISPATCH}/contracts/{{contract}}/versions": Row("merchant", VERSION),
     f"PUT {_DISPATCH}/contracts/{{contract}}/switch": Row("merchant", {"paused": False}),
     f"GET {_DISPATCH}/policy": Row("merchant"),
+    f"GET {_DISPATCH}/preview": Row("merchant"),
+    f"POST {_DISPATCH}/preview": Row("merchant", STUDY),
     f"PUT {_DISPATCH}/policy": Row("merchant", "{policy}"),
     # --- push
     f"GET {_PUSH}/rules": Row("merchant"),
