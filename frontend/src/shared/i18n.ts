@@ -2,6 +2,7 @@
 // A page names the areas it shows; only their files, of one locale, are fetched.
 import { ref } from "vue";
 import type agent from "@/locales/zh-CN/agent.json";
+import type bot from "@/locales/zh-CN/bot.json";
 import type common from "@/locales/zh-CN/common.json";
 import type menu from "@/locales/zh-CN/menu.json";
 import type merchant from "@/locales/zh-CN/merchant.json";
@@ -15,6 +16,7 @@ export type Key = keyof (typeof common &
   typeof agent &
   typeof merchant &
   typeof menu &
+  typeof bot &
   typeof push &
   typeof pools &
   typeof report);

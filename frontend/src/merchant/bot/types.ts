@@ -1,0 +1,53 @@
+// What the bot's page works with; the shapes are those of /api/v1/menus/{shop}/faq, unknown and try.
+import type { AnyBody } from "@/shared/protocol";
+
+export interface Question {
+  id: string;
+  key: string;
+  topic: string;
+  phrasings: string[];
+  answer: string;
+  active: boolean;
+  asked: number;
+}
+export interface Written {
+  id?: string;
+  topic: string;
+  phrasings: string[];
+  answer: string;
+  active: boolean;
+}
+export interface Unknown {
+  sayings: string[];
+  times: number;
+  last_ms: number;
+  nearest: { id: string; text: string }[];
+}
+export interface Fault {
+  row: number;
+  field: string;
+  code: string;
+  words: string;
+}
+export interface Report {
+  added: number;
+  replaced: number;
+  applied: boolean;
+  bad: Fault[];
+  bad_rows: number;
+}
+export interface Tried {
+  how: string;
+  why: string;
+  entry: string | null;
+  item: string | null;
+  label: string;
+  topic: string;
+  confidence: number;
+  answers_from: number;
+  suggests_from: number;
+  words: string;
+  says: AnyBody[];
+  nearest: { id: string; text: string; score: number }[];
+}
+export const blankQuestion = (phrasings: string[] = []): Written => ({ topic: "", phrasings, answer: "", active: true });

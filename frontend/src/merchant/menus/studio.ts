@@ -1,0 +1,183 @@
+// What the menu page does: it keeps a draft, asks the server what is wrong with it and how it would look, and publishes.
+import { computed, onMounted, onUnmounted, ref, watch } from "vue";
+import { type ApiError, api, errorText } from "@/shared/api";
+import { t } from "@/shared/i18n";
+import { account } from "@/shared/session";
+import { named, place } from "./tree";
+import type { Desk, Draft, Member, Problem, Said, Version } from "./types";
+
+const ASK_MS = 400;
+
+export function useStudio() {
+  const shop = account.value!.shops[0]!;
+  const at = (path: string) => `/menus/${shop.id}/${path}`;
+  const desk = ref<Desk | null>(null);
+  const kept = ref("");
+  const versions = ref<Version[]>([]);
+  const members = ref<Member[]>([]);
+  const problems = ref<Problem[]>([]);
+  const selected = ref("");
+  const shopper = ref("");
+  const said = ref<Said | null>(null);
+  const stale = ref(false);
+  const trouble = ref<unknown>(null);
+  /** what went wrong with the last deed, and what went well */
+  const bad = ref("");
+  const done = ref("");
+  const conflict = ref(false);
+  const busy = ref(false);
+
+  const written = computed(() => (desk.value ? JSON.stringify(desk.value.draft) : ""));
+  const dirty = computed(() => written.value !== kept.value);
+  const errors = computed(() => problems.value.filter((one) => one.level === "error"));
+  const item = computed(() => (desk.value ? place(desk.value.draft.items, selected.value) : null));
+
+  function show(now: Desk): void {
+    desk.value = now;
+    kept.value = JSON.stringify(now.draft);
+    problems.value = now.problems;
+    conflict.value = false;
+    if (!place(now.draft.items, selected.value)) selected.value = now.draft.items[0]?.id ?? "";
+  }
+  async function load(): Promise<void> {
+    trouble.value = null;
+    try {
+      const [now, list, people] = await Promise.all([
+        api.get<Desk>(at("draft")),
+        api.get<{ versions: Version[] }>(at("versions")),
+        api.get<Member[]>(`/push/${shop.id}/members`, { query: { limit: 100 } }),
+      ]);
+      versions.value = list.versions;
+      members.value = people;
+      show(now);
+    } catch (why) {
+      trouble.value = why;
+    }
+  }
+
+  /** A refusal that names a field of an item becomes that item's problem; true where it did. */
+  function blame(why: ApiError): boolean {
+    if (!["request.invalid", "menu.has_errors"].includes(why.code) || !desk.value) return false;
+    if (why.code === "menu.has_errors") {
+      selected.value = why.field || selected.value;
+      return false;
+    }
+    const { item: id, field } = named(desk.value.draft.items, why.field);
+    problems.value = [{ item: id, code: "request.invalid", level: "error", detail: field }];
+    return true;
+  }
+  async function attempt(work: () => Promise<void>): Promise<boolean> {
+    if (busy.value) return false;
+    busy.value = true;
+    bad.value = done.value = "";
+    try {
+      await work();
+      return true;
+    } catch (why) {
+      const said = why as ApiError;
+      if (said.code === "menu.changed_meanwhile") conflict.value = true;
+      else bad.value = blame(said) ? t("menu.fixFirst") : errorText(why);
+      return false;
+    } finally {
+      busy.value = false;
+    }
+  }
+  async function keep(): Promise<void> {
+    const now = desk.value!;
+    const sent = written.value;
+    const answer = await api.put<{ revision: number; problems: Problem[] }>(at("draft"), { draft: now.draft, revision: now.revision });
+    now.revision = answer.revision;
+    kept.value = sent;
+    problems.value = answer.problems;
+  }
+  const save = () =>
+    attempt(async () => {
+      await keep();
+      done.value = t("menu.saved");
+    });
+  async function live(version: number): Promise<void> {
+    const [now, list] = await Promise.all([api.get<Desk>(at("draft")), api.get<{ versions: Version[] }>(at("versions"))]);
+    versions.value = list.versions;
+    show(now);
+    done.value = t("menu.published", { version });
+  }
+  const publish = (note: string) =>
+    attempt(async () => {
+      if (dirty.value) await keep();
+      const { version } = await api.post<{ version: number }>(at("publish"), { note, revision: desk.value!.revision });
+      await live(version);
+    });
+  const goBack = (version: number) =>
+    attempt(async () => {
+      await live((await api.post<{ version: number }>(at("rollback"), { version })).version);
+    });
+  /** An older version's content into the draft, to be worked on; nothing is published. */
+  const take = (version: number) =>
+    attempt(async () => {
+      const old = await api.get<Draft>(at(`versions/${version}`));
+      desk.value!.draft = { greeting: old.greeting, items: old.items };
+      selected.value = old.items[0]?.id ?? "";
+      done.value = t("menu.taken", { version });
+    });
+  /** After a conflict: what stands here wins over what the colleague kept. */
+  const overwrite = () =>
+    attempt(async () => {
+      desk.value!.revision = (await api.get<Desk>(at("draft"))).revision;
+      conflict.value = false;
+      await keep();
+      done.value = t("menu.saved");
+    });
+
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let asking: AbortController | undefined;
+  async function ask(): Promise<void> {
+    if (!desk.value) return;
+    asking?.abort();
+    const mine = (asking = new AbortController());
+    const { signal } = mine;
+    const { draft } = desk.value;
+    try {
+      problems.value = (await api.post<{ problems: Problem[] }>(at("check"), draft, { signal })).problems;
+      const one = item.value?.item;
+      said.value =
+        one && one.action.kind !== "submenu"
+          ? await api.post<Said>(at("preview"), { draft, item: one.id, shopper: shopper.value || null }, { signal })
+          : null;
+      stale.value = false;
+    } catch (why) {
+      if ((why as Error).name === "AbortError" || asking !== mine) return;
+      said.value = null;
+      if (!blame(why as ApiError)) bad.value = errorText(why);
+    }
+  }
+  watch([written, selected, shopper], () => {
+    stale.value = true;
+    clearTimeout(timer);
+    timer = setTimeout(ask, ASK_MS);
+  });
+  /** Back at this tab: what a colleague kept meanwhile is shown, or said where there are changes here. */
+  async function look(): Promise<void> {
+    if (document.hidden || !desk.value || busy.value) return;
+    try {
+      const now = await api.get<Desk>(at("draft"));
+      if (now.revision === desk.value?.revision && now.published === desk.value.published) return;
+      if (dirty.value) conflict.value = true;
+      else await load();
+    } catch {
+      // the next look may work
+    }
+  }
+  onMounted(() => {
+    void load();
+    document.addEventListener("visibilitychange", look);
+  });
+  onUnmounted(() => {
+    clearTimeout(timer);
+    asking?.abort();
+    document.removeEventListener("visibilitychange", look);
+  });
+  return {
+    shop, desk, versions, members, problems, errors, selected, shopper, said, stale, trouble, bad, done, conflict, busy, dirty, item,
+    load, save, publish, goBack, take, overwrite,
+  };
+}

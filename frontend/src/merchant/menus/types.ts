@@ -1,0 +1,79 @@
+// The menu as the studio edits it; the shapes are those of /api/v1/menus/{shop}.
+import type { AnyBody } from "@/shared/protocol";
+
+export interface FormFieldDraft {
+  id: string;
+  label: string;
+  type: "text" | "long_text" | "number" | "phone" | "date" | "select" | "image";
+  required: boolean;
+  options: string[];
+}
+export type Action =
+  | { kind: "answer"; text: string }
+  | { kind: "faq_group"; text: string; topic: string }
+  | { kind: "link"; title: string; url: string; text: string }
+  | { kind: "order_lookup"; states: string[] }
+  | { kind: "logistics" }
+  | { kind: "form"; title: string; fields: FormFieldDraft[]; thanks: string; then: "thanks" | "human"; topic: string }
+  | { kind: "return_exchange"; policy: string; topic: string }
+  | { kind: "coupon"; coupon: string; title: string; value_fen: number; least_fen: number; text: string }
+  | { kind: "product_list"; title: string; products: string[]; words: string }
+  | { kind: "human"; topic: string }
+  | { kind: "submenu"; text: string };
+export type Kind = Action["kind"];
+
+export interface Item {
+  id: string;
+  label: string;
+  hint: string;
+  icon: string | null;
+  topics: string[];
+  action: Action;
+  items: Item[];
+}
+export interface Draft {
+  greeting: string;
+  items: Item[];
+}
+export interface Problem {
+  item: string;
+  code: string;
+  level: "error" | "warning";
+  detail: string;
+}
+export interface Bounds {
+  top: number;
+  children: number;
+  label: number;
+  depth: number;
+}
+export interface Desk {
+  draft: Draft;
+  revision: number;
+  published: number;
+  problems: Problem[];
+  topics: string[];
+  limits: Bounds;
+}
+export interface Version {
+  version: number;
+  note: string;
+  made_at_ms: number;
+  items: number;
+}
+export interface Said {
+  says: AnyBody[];
+  human: boolean;
+}
+export interface Member {
+  shopper_id: string;
+  name: string;
+  ref: string;
+}
+
+export const KINDS: readonly Kind[] = [
+  "answer", "faq_group", "submenu", "link", "order_lookup", "logistics", "return_exchange", "form", "coupon",
+  "product_list", "human",
+];
+export const ORDER_STATES = ["unpaid", "paid", "shipped", "signed", "refunding", "refunded", "cancelled"] as const;
+export const FIELD_TYPES: readonly FormFieldDraft["type"][] = ["text", "long_text", "number", "phone", "date", "select", "image"];

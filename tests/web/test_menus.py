@@ -1,0 +1,217 @@
+"""The merchant's menu and bot pages in a real browser, with shoppers' windows open beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+import menus.demo
+from tests.web.browsing import Screen, faults_of, launched, screen
+from tests.web.house import PASSWORD, House, open_house
+from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+from wangxin.storage.postgres import open_pool
+
+pytestmark = pytest.mark.timeout(300)
+BUILT = Path(__file__).parents[2] / "wangxin" / "web" / "static" / "consoles"
+if not BUILT.exists():
+    pytest.skip("the pages are not built: make pages", allow_module_level=True)
+CSV = "\r\n".join(
+    (
+        "编号,分类,问法,回答",
+        "home,服务,可以送货上门吗|能送到家里吗,大件商品都送货上门。",
+        ",服务,,没有问法",
+        "x,服务,没有回答,",
+        "坏 号,服务,编号不对,好",
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def house(
+    embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    with open_house(embedded_postgres, embedded_valkey, tmp_path_factory.mktemp("menuhouse")) as house:
+
+        async def fill() -> None:
+            pool = await open_pool(house.postgres_url)
+            async with pool.acquire() as conn, conn.transaction():
+                await menus.demo.seed(conn, house.shop.id)
+            await pool.close()
+
+        house.run(fill())
+        yield house
+
+
+@pytest.fixture(scope="module")
+def chromium(house: House) -> Iterator[Browser]:
+    with launched() as found:
+        yield found
+
+
+def merchant(shown: Screen, house: House, where: str, *, lang: str = "zh-CN", theme: str = "light") -> Page:
+    page = shown.page
+    page.goto(f"{house.url}/merchant/{where}?lang={lang}&theme={theme}")
+    page.locator("#login").fill("boss")
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("#content").wait_for()
+    return page
+
+
+def window(shown: Screen, house: House) -> Page:
+    """A guest's chat window with the menu shown."""
+    shown.page.goto(f"{house.url}/chat/{house.shop.slug}?lang=zh-CN")
+    expect(chip(shown.page, "查订单物流")).to_be_visible()
+    return shown.page
+
+
+def chip(page: Page, label: str) -> Any:
+    return page.get_by_role("navigation", name="自助菜单").get_by_role("button", name=label)
+
+
+def tree_item(page: Page, label: str) -> Any:
+    return page.get_by_role("treeitem", name=label)
+
+
+def say(page: Page, text: str) -> None:
+    page.get_by_label("输入消息").fill(text)
+    page.keyboard.press("Enter")
+
+
+def publish(page: Page, note: str = "") -> None:
+    page.get_by_role("button", name="发布…").click()
+    page.get_by_label("版本备注").fill(note)
+    page.get_by_role("button", name="现在发布").click()
+
+
+def test_what_the_merchant_publishes_is_in_the_open_window_and_the_bots_mouth(chromium: Browser, house: House) -> None:
+    with screen(chromium, width=390, height=844) as phone, screen(chromium) as desk:
+        shopper = window(phone, house)
+        page = merchant(desk, house, "menus")
+        # By keyboard alone: to the fifth item and up past its neighbours, then a new name and another answer.
+        page.get_by_role("treeitem").first.focus()
+        page.keyboard.press("End")
+        page.keyboard.press("ArrowUp")
+        expect(tree_item(page, "开发票")).to_be_focused()
+        page.keyboard.press("Alt+ArrowUp")
+        page.keyboard.press("Alt+ArrowUp")
+        expect(page.get_by_text("开发票 移到 第一层 第 3 项，共 6 项")).to_be_attached()
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("名称", exact=True)).to_be_focused()
+        page.keyboard.press("ControlOrMeta+A")
+        page.keyboard.type("电子发票")
+        page.get_by_label("点击后").select_option("answer")
+        # A mistake is named at its item, in the tree and in the list, and stops the publishing.
+        expect(page.get_by_role("list", name="这一项的问题")).to_contain_text("死胡同")
+        expect(tree_item(page, "电子发票")).to_contain_text("有错误")
+        tree_item(page, "查物流").click()
+        page.get_by_role("region", name="发布前要改的").get_by_role("button", name="电子发票").click()
+        expect(page.get_by_label("名称", exact=True)).to_have_value("电子发票")
+        page.get_by_role("button", name="发布…").click()
+        expect(page.get_by_role("button", name="现在发布")).to_be_disabled()
+        page.keyboard.press("Escape")
+        page.get_by_label("回复内容").fill("签收后 3 天内发到您的邮箱。")
+        expect(page.get_by_label("手机预览")).to_contain_text("签收后 3 天内发到您的邮箱。")
+        expect(page.get_by_role("list", name="这一项的问题")).to_have_count(0)
+        assert faults_of(page) == []
+        # A new question for the bot; leaving the menu asks about the changes first.
+        page.get_by_role("link", name="机器人").click()
+        page.get_by_role("button", name="保存草稿并离开").click()
+        page.get_by_role("button", name="添加问题").click()
+        page.get_by_label("买家会怎么问").fill("可以到店自提吗\n能自己去拿吗")
+        page.get_by_label("回答", exact=True).fill("可以，下单时选自提门店。")
+        page.get_by_role("button", name="保存").click()
+        expect(page.get_by_text("已保存，机器人马上就会用")).to_be_visible()
+        page.get_by_role("link", name="自助菜单").click()
+        expect(tree_item(page, "电子发票")).to_be_visible()
+        assert not chip(shopper, "电子发票").is_visible()
+        publish(page, "发票改成自动")
+        expect(page.get_by_text("版本 2 已上线")).to_be_visible()
+        # The open window changes by itself, the tap and the question get the new answers.
+        chip(shopper, "电子发票").click()
+        expect(shopper.get_by_role("log")).to_contain_text("签收后 3 天内发到您的邮箱。")
+        say(shopper, "能自己去拿吗")
+        expect(shopper.get_by_role("log")).to_contain_text("可以，下单时选自提门店。")
+        expect(shopper.get_by_role("button", name="转人工")).to_be_visible()
+        # One click back.
+        expect(page.get_by_role("listitem").filter(has_text="发票改成自动")).to_contain_text("线上")
+        page.get_by_role("button", name="恢复版本 1").click()
+        expect(page.get_by_text("版本 3 已上线")).to_be_visible()
+        expect(chip(shopper, "开发票")).to_be_visible()
+        expect(chip(shopper, "电子发票")).to_have_count(0)
+        assert desk.policy_breaches() + phone.policy_breaches() == []
+
+
+def test_two_merchants_do_not_overwrite_each_other_unasked(chromium: Browser, house: House) -> None:
+    with screen(chromium) as one, screen(chromium, width=390, height=844, theme="dark") as two:
+        first = merchant(one, house, "menus")
+        second = merchant(two, house, "menus", theme="dark")
+        for page, words in ((first, "先来的欢迎语"), (second, "后来的欢迎语")):
+            page.get_by_label("欢迎语").fill(words)
+            page.get_by_role("button", name="存为草稿").click()
+        expect(first.get_by_text("草稿已保存")).to_be_visible()
+        warned = second.get_by_role("alert").filter(has_text="同事刚刚改过草稿")
+        expect(warned).to_be_visible()
+        assert faults_of(second) == []
+        warned.get_by_role("button", name="看同事的").click()
+        expect(second.get_by_label("欢迎语")).to_have_value("先来的欢迎语")
+        second.get_by_label("欢迎语").fill("商量好的欢迎语")
+        second.get_by_role("button", name="存为草稿").click()
+        expect(second.get_by_text("草稿已保存")).to_be_visible()
+        # The other one publishes what he has not seen: refused, until he says that his own shall win.
+        publish(first)
+        expect(first.get_by_role("alert").filter(has_text="同事刚刚改过草稿")).to_be_visible()
+        first.keyboard.press("Escape")
+        first.get_by_role("button", name="用我的覆盖").click()
+        expect(first.get_by_text("草稿已保存")).to_be_visible()
+        kept = house.sql("select draft->>'greeting' from menu_desk where shop_id = $1", house.shop.id)
+        assert kept == "先来的欢迎语"
+
+
+def test_files_unknown_questions_and_trials_on_the_bots_page(chromium: Browser, house: House) -> None:
+    with screen(chromium, lang="en", theme="dark") as shown, house.shopper() as guest:
+        guest.says("火星上的猫会织毛衣吗")
+        guest.until(lambda frame: frame["type"] == "message.new" and "choices" in str(frame), "the bot asks back")
+        page = merchant(shown, house, "bot/files", lang="en", theme="dark")
+        page.get_by_label("Choose a file").set_input_files(
+            {"name": "faq.csv", "mimeType": "text/csv", "buffer": CSV.encode("gb18030")}
+        )
+        report = page.get_by_role("region", name="What was found")
+        expect(report).to_contain_text("1 new, 0 replaced, 3 rows with errors")
+        for row, words in ((3, "phrasings”"), (4, "answer”"), (5, "坏 号")):
+            expect(report.get_by_role("row", name=f"Row {row}")).to_contain_text(words)
+        assert faults_of(page) == []
+        report.get_by_role("button", name="Leave the bad rows out and import 1").click()
+        expect(page.get_by_text("Imported: 1 new")).to_be_visible()
+        with page.expect_download() as taken:
+            page.get_by_role("button", name="Export as CSV").click()
+        assert "能送到家里吗" in Path(taken.value.path()).read_text(encoding="utf-8-sig")
+        # What the bot could not answer becomes a phrasing of the question just imported.
+        page.get_by_role("link", name="Not answered").click()
+        row = page.get_by_role("listitem").filter(has_text="火星上的猫会织毛衣吗")
+        row.get_by_label("To which question").select_option(label="可以送货上门吗")
+        row.get_by_role("button", name="Add as its phrasing").click()
+        expect(row).to_have_count(0)
+        assert faults_of(page) == []
+        # The trial says what the bot does and why.
+        for text, why in (
+            ("火星上的猫会织毛衣吗", "It answers."),
+            ("三条腿的狗呢", "offers a person"),
+            ("那只狗会开飞机吗", "Two turns failed"),
+        ):
+            page.get_by_label("What a shopper writes").fill(text)
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("log")).to_contain_text(why)
+        page.get_by_role("link", name="Questions").click()
+        page.get_by_label("Search questions").fill("送到家里")
+        expect(page.get_by_role("region", name="Questions").get_by_role("heading")).to_have_count(1)
+        page.get_by_role("button", name="Delete: 可以送货上门吗").click()
+        expect(page.get_by_text("No question matches")).to_be_visible()
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_role("heading", name="可以送货上门吗")).to_be_visible()
+        assert faults_of(page) == []
+        assert shown.policy_breaches() == []
