@@ -16,6 +16,8 @@ from datetime import date
 from pathlib import Path
 from uuid import UUID
 
+import psutil
+
 from metrics import report_postgres as read
 from metrics.model import Event, Line, Speaker
 from metrics.report import document
@@ -81,35 +83,77 @@ async def report_times(rounds: int = 20) -> dict[str, float]:
 async def _report_times(conn: postgres.Connection, rounds: int) -> dict[str, float]:
     shop = new_id()
     await conn.execute("insert into shop (shop_id, slug, name, token_secret) values ($1, 'bench', 'bench', 'x')", shop)
-    await conn.execute(
-        """insert into turn (shop_id, thread_id, first_seq, shopper_id, conversation_id, day, hour, ordinal,
-             human_ordinal, opened_at, opened_by, conversation_opened_at, questions, human_at, answered_at, answer_seq,
-             answered_by,
-             agent_id, pool_id, transfers, left_message, outbound, stints, wait_ms, response_ms,
-             business_ms, wait_bucket)
-           select $1, md5((n / 4)::text)::uuid, n, md5((n / 4)::text)::uuid, md5((n / 4)::text)::uuid, $2::date,
-             (n % 24)::smallint, n % 4 + 1, n % 4 + 1, at, 'words', at, 1, at, at + w * interval '1 ms', n + 1, 'human',
-             md5('a' || n % 200)::uuid, $3::uuid[][n % 3 + 1], 0, false, false, '[]', w, w, w,
-             ceil(ln(w) / ln(1.01 / 0.99))
-           from (select n, $2::date + n * interval '0.8 s' as at, (5000 * exp(sin(n) * 1.5))::bigint as w
-                   from generate_series(1, $4::int) n) g""".replace("$3::uuid[][", "($3::uuid[])["),
-        shop, DAY, POOLS, TURNS,
-    )  # fmt: skip
+    await conn.execute(_TURNS, shop, DAY, POOLS, TURNS)
+    for statement in _AROUND:
+        await conn.execute(statement, shop)
     await conn.execute("analyze")
     teams = Teams({id_: PoolName(id_, f"pool {n}", id_ if n else None) for n, id_ in enumerate(POOLS)})
     asked = read.Asked(shop, DAY, DAY)
-    times = []
+    backend = psutil.Process(await conn.fetchval("select pg_backend_pid()"))
+    await document(conn, asked, teams)
+    times, store, own = [], sum(backend.cpu_times()[:2]), time.process_time()
     for _ in range(rounds):
         began = time.perf_counter()
         found = await document(conn, asked, teams)
         times.append((time.perf_counter() - began) * 1000)
-    assert found["rows"][-1]["figures"]["turns"] == TURNS
+    whole = found["rows"][-1]["figures"]
+    assert whole["turns"] == TURNS
+    assert whole["conversations"] == TURNS // 4
     times.sort()
     return {
         "turns": TURNS,
+        "conversations": whole["conversations"],
+        "orders": whole["orders"],
         "p50_ms": round(times[len(times) // 2], 1),
         "p95_ms": round(times[int(len(times) * 0.95) - 1], 1),
+        "cpu_ms_postgres": round((sum(backend.cpu_times()[:2]) - store) * 1000 / rounds, 1),
+        "cpu_ms_python": round((time.process_time() - own) * 1000 / rounds, 1),
     }
+
+
+_TURNS = """
+insert into turn (shop_id, thread_id, first_seq, shopper_id, conversation_id, day, hour, ordinal, human_ordinal,
+  opened_at, opened_by, conversation_opened_at, questions, human_at, answered_at, answer_seq, answered_by, agent_id,
+  pool_id, transfers, left_message, outbound, stints, wait_ms, response_ms, business_ms, wait_bucket)
+select $1, md5((n / 4)::text)::uuid, n, md5((n / 4)::text)::uuid, md5((n / 4)::text)::uuid, $2::date,
+  (n % 24)::smallint, n % 4 + 1, n % 4 + 1, at, 'words', at, 1, at, at + w * interval '1 ms', n + 1, 'human',
+  md5('a' || n / 4 % 200)::uuid, ($3::uuid[])[n / 4 % 3 + 1], 0, false, false,
+  jsonb_build_array(jsonb_build_array(($3::uuid[])[n / 4 % 3 + 1], md5('a' || n / 4 % 200)::uuid, 0, w)), w, w, w,
+  ceil(ln(w) / ln(1.01 / 0.99))
+from (select n, $2::date + n * interval '0.8 s' as at, (5000 * exp(sin(n) * 1.5))::bigint as w
+        from generate_series(0, $4::int - 1) n) g"""
+# What stands around the turns: a shopper, a conversation, its tally and touch for every four; half of them buy, and
+# one in ten had bought within the 21 days before.
+_AROUND = (
+    "insert into shopper (shop_id, id, name) select distinct shop_id, shopper_id, 'x' from turn where shop_id = $1",
+    """insert into conversation (shop_id, id, thread_id, shopper_id, state, topic, opened_at, opened_seq)
+       select shop_id, conversation_id, thread_id, shopper_id, 'closed', '', min(opened_at), 1
+       from turn where shop_id = $1 group by 1, 2, 3, 4""",
+    """insert into tally (shop_id, conversation_id, thread_id, shopper_id, day, hour, opened_at, outbound,
+         shopper_messages, human_messages, bot_messages, enqueued_at, agent_id, pool_id, close_reason, left_message,
+         transfers, score, abandoned)
+       select shop_id, conversation_id, thread_id, shopper_id, day, min(hour), min(opened_at), false, 6, 4, 1,
+         min(opened_at), agent_id, pool_id, 'agent', false, 0, (min(first_seq) % 6)::smallint, 'no'
+       from turn where shop_id = $1 group by 1, 2, 3, 4, 5, agent_id, pool_id""",
+    """insert into touch (shop_id, conversation_id, number, thread_id, shopper_id, agent_id, pool_id, first_at, last_at,
+         messages, turns)
+       select shop_id, conversation_id, 1, thread_id, shopper_id, agent_id, pool_id, min(answered_at), max(answered_at),
+         4, 4 from turn where shop_id = $1 group by 1, 2, 4, 5, 6, 7""",
+    """insert into shop_order (shop_id, id, shopper_id, state, amount_fen, created_at, paid_at)
+       select shop_id, 'o' || row_number() over (order by conversation_id), shopper_id, 'paid', 19900, at, at
+       from (select shop_id, conversation_id, shopper_id, opened_at + interval '1 hour' as at from tally
+             where shop_id = $1 and get_byte(decode(md5(conversation_id::text), 'hex'), 0) < 128
+             union all select shop_id, conversation_id, shopper_id, opened_at - interval '5 days' from tally
+             where shop_id = $1 and get_byte(decode(md5(conversation_id::text), 'hex'), 1) < 26) o""",
+    """insert into order_credit (shop_id, order_id, rule, part, kind, shopper_id, conversation_id, agent_id, pool_id,
+         orders, paid_fen, converted_at, day, order_changed_at)
+       select o.shop_id, o.id, r.rule, 0, 'touched', o.shopper_id, t.conversation_id, t.agent_id, t.pool_id, 1,
+         o.amount_fen, o.paid_at, t.day, o.changed_at
+       from shop_order o join tally t on t.shop_id = o.shop_id and t.shopper_id = o.shopper_id
+       cross join unnest(array['last_touch', 'last_touch_same_day', 'last_48h', 'last_72h', 'first_24h',
+         'share_by_turns']) r(rule)
+       where o.shop_id = $1 and o.created_at > t.opened_at""",
+)
 
 
 if __name__ == "__main__":

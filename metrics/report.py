@@ -22,9 +22,8 @@ from wangxin.storage.postgres import Connection, Pool
 
 async def document(conn: Connection, asked: read.Asked, teams: Teams) -> dict[str, Any]:
     """The team report of a period. ``rows``: the own team, each pool, and the sum of all; each with its figures."""
-    whole = (await read.sums(conn, asked, "all", teams)).get(None, Sums())
-    by_team = await read.sums(conn, asked, "team", teams)
-    by_pool = await read.sums(conn, asked, "pool", teams)
+    found = await read.team_sums(conn, asked, teams)
+    by_team, by_pool = dict(found.teams), found.pools
     rows = [_row("team", OWN, "", "", by_team.pop(OWN, Sums()))]
     seen = {UUID(key) for key in by_pool if key is not None}
     for pool in sorted(teams.pools.values(), key=lambda one: (one.provider is not None, one.provider_name, one.name)):
@@ -35,7 +34,7 @@ async def document(conn: Connection, asked: read.Asked, teams: Teams) -> dict[st
     for team, figures in by_team.items():
         name = next((pool.provider_name for pool in teams.pools.values() if pool.team == team), "")
         rows.append(_row("team", str(team), "", name, figures, own=False))
-    rows.append(_row("all", "all", "", "", whole))
+    rows.append(_row("all", "all", "", "", found.whole))
     return {
         "shop": str(asked.shop),
         "first": asked.first.isoformat(),
@@ -47,8 +46,7 @@ async def document(conn: Connection, asked: read.Asked, teams: Teams) -> dict[st
         "rows": rows,
         "revenue": await read.revenue(conn, asked),
         "conversion_windows": {
-            name: {"share": rate.share, "hits": rate.hits, "n": rate.n}
-            for name, rate in (await read.conversion_windows(conn, asked, teams)).items()
+            name: {"share": rate.share, "hits": rate.hits, "n": rate.n} for name, rate in found.windows.items()
         },
     }
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
+from metrics import conversion_sql
 from metrics.conversion import DEFAULT_RULE
+from metrics.conversion_sql import By
 from metrics.figures import REPLY_MS, SERVICE_MS, Sums
 from metrics.histogram import Histogram
 from metrics.intervals import Rate
 from metrics.teams import Teams
 from wangxin.storage.postgres import Connection
-
-By = Literal["all", "team", "pool", "agent", "day", "hour"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Asked:
 
 
 # $1 shop, $2 first day, $3 last day, $4 pool, $5 agent, $6 team, $7 pools with a provider, $8 those providers
-_TEAM = "coalesce((select p.team from unnest($7::uuid[], $8::text[]) p(id, team) where p.id = {0}.pool_id), 'own')"
+_TEAM = "coalesce(($8::text[])[array_position($7::uuid[], {0}.pool_id)], 'own')"
 _KEYS: dict[By, str] = {
     "all": "null::text",
     "team": _TEAM,
@@ -52,29 +52,105 @@ SETTLED_TURN = "(r.answered_at is not null or r.ended_at is not null or r.opened
 """One that has just begun is neither answered nor missed yet."""
 
 
-async def sums(conn: Connection, asked: Asked, by: By, teams: Teams) -> dict[str | None, Sums]:
-    """By group key (id, day or hour as text; None: outside any pool): everything that adds up, and the conversion."""
-    found: dict[str | None, Sums] = {}
+def _common(asked: Asked, teams: Teams) -> tuple[Any, ...]:
     outsourced = teams.outsourced
-    common = (
+    return (
         asked.shop, asked.first, asked.last, asked.pool, asked.agent, asked.team, outsourced,
         [teams.team_of(pool) for pool in outsourced],
     )  # fmt: skip
+
+
+async def sums(conn: Connection, asked: Asked, by: By, teams: Teams) -> dict[str | None, Sums]:
+    """By group key (id, day or hour as text; None: outside any pool): everything that adds up, and the conversion."""
+    common = _common(asked, teams)
+    found = await _additive(conn, asked, by, common)
+    await _convert(conn, asked, common, {by: found})
+    return found
+
+
+async def with_whole(
+    conn: Connection, asked: Asked, by: Literal["hour", "day"], teams: Teams
+) -> tuple[dict[str | None, Sums], Sums]:
+    """(the groups, all of them together), from one reading."""
+    common = _common(asked, teams)
+    found = await _additive(conn, asked, by, common)
+    whole = _together(found.values())
+    if by == "hour":
+        await _orders(conn, asked, "all", common, lambda _: whole)
+    await _convert(conn, asked, common, {by: found, "all": {None: whole}})
+    return found, whole
+
+
+@dataclass(frozen=True, slots=True)
+class TeamSums:
+    """The same period three ways, from one reading; ``windows``: same-day, next-day and final conversion of all."""
+
+    whole: Sums
+    teams: dict[str | None, Sums]
+    pools: dict[str | None, Sums]
+    windows: dict[str, Rate]
+
+
+WINDOWS = {"same_day": "last_touch_same_day", "next_day": "last_touch", "final": "last_72h"}
+
+
+async def team_sums(conn: Connection, asked: Asked, teams: Teams) -> TeamSums:
+    common = _common(asked, teams)
+    pools = await _additive(conn, asked, "pool", common)
+    members: dict[str | None, list[Sums]] = {}
+    for key, one in pools.items():
+        members.setdefault(teams.team_of(UUID(key) if key else None), []).append(one)
+    by_team = {team: _together(some) for team, some in members.items()}
+    whole = _together(pools.values())
+    windows = await _convert(
+        conn, asked, common, {"pool": pools, "team": by_team, "all": {None: whole}}, list(WINDOWS.values())
+    )
+    return TeamSums(whole, by_team, pools, {name: windows[rule] for name, rule in WINDOWS.items()})
+
+
+def _together(some: Iterable[Sums]) -> Sums:
+    whole = Sums()
+    for one in some:
+        whole.add(one)
+    return whole
+
+
+async def _additive(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...]) -> dict[str | None, Sums]:
+    found: dict[str | None, Sums] = {}
 
     def group(key: str | None) -> Sums:
         return found.setdefault(key, Sums())
 
     await _turns(conn, asked, by, common, group)
     await _tallies(conn, by, common, group)
-    await _enquiries(conn, asked, by, common, group)
     await _orders(conn, asked, by, common, group)
     return found
+
+
+async def _convert(
+    conn: Connection, asked: Asked, common: tuple[Any, ...], groups: dict[By, dict[str | None, Sums]],
+    windows: Sequence[str] = (),
+) -> dict[str, Rate]:  # fmt: skip
+    """Writes the conversion into each group; returns that of all by each rule of ``windows``."""
+    rules = [asked.rule, *(rule for rule in windows if rule != asked.rule)]
+    narrowed = bool(asked.pool or asked.agent or asked.team)
+    levels = list(groups)
+    query = conversion_sql.query(levels, _KEYS, _ONLY, len(rules), narrowed=narrowed)
+    rates = {rule: Rate(0, 0) for rule in windows}
+    for row in await conn.fetch(query, *common, rules):
+        by = levels[row["level"]]
+        one = groups[by].setdefault(row["key"], Sums())
+        one.conversion = Rate(row["served_bought"][0], row["served"])
+        one.conversion_all = Rate(row["bought"][0], row["asked"])
+        if by == "all":
+            rates = {rule: Rate(row["served_bought"][rules.index(rule)], row["served"]) for rule in windows}
+    return rates
 
 
 async def _turns(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...], group: Any) -> None:
     rows = await conn.fetch(
         f"""select {_KEYS[by].format("r")} as key, r.human_ordinal = 1 as first, r.wait_bucket as bucket, count(*) as n,
-              sum(r.wait_ms)::bigint as ms, sum(r.business_ms)::bigint as business_ms,
+              sum(r.wait_ms::float8)::bigint as ms, sum(r.business_ms::float8)::bigint as business_ms,
               count(*) filter (where r.hour between 8 and 22) as asked_3min,
               count(*) filter (where r.hour between 8 and 22 and r.wait_ms <= {REPLY_MS}) as in_3min,
               count(*) filter (where r.human_ordinal = 1 and not r.left_message) as first_turns,
@@ -129,56 +205,6 @@ async def _tallies(conn: Connection, by: By, common: tuple[Any, ...], group: Any
             setattr(one, name, getattr(one, name) + row[name])
 
 
-# Whether a conversation was an enquiry: by its topic, else not if the shopper had bought within 21 days before it and
-# orders nothing new until the next day 24:00. The same as conversion.is_enquiry.
-_ENQUIRY = """select t.shop_id, coalesce(p.merged_into, p.id) as shopper_id, t.conversation_id, t.pool_id,
-    t.agent_id, t.day, t.hour,
-    t.shopper_messages > 0 and t.human_messages > 0 as served
-  from tally t join conversation c on c.shop_id = t.shop_id and c.id = t.conversation_id
-  join shop s on s.shop_id = t.shop_id
-  join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id
-  where t.shop_id = $1 and t.day between $2 and $3 and t.shopper_messages > 0
-    and (t.enqueued_at is not null or t.human_messages > 0)
-    and case when c.topic <> '' then c.topic <> 'after_sales' else
-      not exists (select from shop_order o where o.shop_id = t.shop_id and o.shopper_id = coalesce(p.merged_into, p.id)
-        and o.paid_at >= t.opened_at - interval '21 days' and o.paid_at < t.opened_at)
-      or exists (select from shop_order o where o.shop_id = t.shop_id and o.shopper_id = coalesce(p.merged_into, p.id)
-        and o.created_at >= t.opened_at and o.created_at < (t.day + 2)::timestamp at time zone s.tz) end"""
-
-
-async def _enquiries(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...], group: Any) -> None:
-    """Distinct shoppers served, and of them those who bought; by whose words, where the group is a pool or agent."""
-    people = by in ("pool", "team", "agent") or asked.pool or asked.agent or asked.team
-    served = "touch x join enquiry e using (shop_id, conversation_id)" if people else "enquiry e"
-    whose = "x" if people else "e"
-    key = _KEYS[by].format("e" if by in ("day", "hour") else whose)
-    bought = _KEYS[by].format("e" if by in ("day", "hour") or not people else "r")
-    rows = await conn.fetch(
-        f"""with enquiry as materialized ({_ENQUIRY}),
-            asker as (select {_KEYS[by].format("e")} as key, e.shopper_id from enquiry e where {_ONLY.format("e")}
-              group by 1, 2),
-            seen as (select {key} as key, e.shopper_id from {served}
-              where e.served and {_ONLY.format(whose)} group by 1, 2),
-            buyer as (select {bought} as key, e.shopper_id
-              from order_credit r join enquiry e using (shop_id, conversation_id)
-              where r.rule = $9 and r.kind = 'touched' and r.orders = 1 and {_ONLY.format("r")} group by 1, 2)
-            select key, count(*) filter (where served) as served,
-              count(*) filter (where served and bought) as served_bought,
-              count(*) as asked, count(*) filter (where bought) as bought
-            from (select a.key, a.shopper_id, bool_or(a.served) as served, bool_or(a.bought) as bought from (
-                select key, shopper_id, false as served, false as bought from asker
-                union all select key, shopper_id, true, false from seen
-                union all select key, shopper_id, false, true from buyer) a group by 1, 2) b
-            group by 1""",
-        *common,
-        asked.rule,
-    )
-    for row in rows:
-        one = group(row["key"])
-        one.conversion = Rate(row["served_bought"], row["served"])
-        one.conversion_all = Rate(row["bought"], row["asked"])
-
-
 async def _orders(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...], group: Any) -> None:
     """Money by the day of payment."""
     if by == "hour":
@@ -210,21 +236,4 @@ async def revenue(conn: Connection, asked: Asked) -> dict[str, dict[str, int]]:
     )
     found = {kind: {"orders": 0, "fen": 0} for kind in ("touched", "rescued", "bot", "silent", "late")}
     found.update({row["kind"]: {"orders": row["orders"], "fen": row["fen"]} for row in rows})
-    return found
-
-
-async def conversion_windows(conn: Connection, asked: Asked, teams: Teams) -> dict[str, Rate]:
-    """Same-day, next-day and final (72 h) conversion of the same enquiries."""
-    rules = {"same_day": "last_touch_same_day", "next_day": "last_touch", "final": "last_72h"}
-    found = {}
-    for name, rule in rules.items():
-        groups: dict[str | None, Sums] = {}
-        one = Asked(asked.shop, asked.first, asked.last, asked.pool, asked.agent, asked.team, rule)
-        outsourced = teams.outsourced
-        common = (
-            one.shop, one.first, one.last, one.pool, one.agent, one.team, outsourced,
-            [teams.team_of(pool) for pool in outsourced],
-        )  # fmt: skip
-        await _enquiries(conn, one, "all", common, lambda key, groups=groups: groups.setdefault(key, Sums()))
-        found[name] = groups.get(None, Sums()).conversion
     return found

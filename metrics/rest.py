@@ -135,8 +135,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
             now = await live.board(conn, shop, teams)
             if actor.provider is not None:
                 now["pools"] = [pool for pool in now["pools"] if pool["team"] == str(actor.provider)]
-            today = (await read.sums(conn, asked, "all", teams)).get(None, Sums())
-            hours = await read.sums(conn, asked, "hour", teams)
+            hours, today = await read.with_whole(conn, asked, "hour", teams)
         return {
             "day": asked.first,
             "board": now,

@@ -1,0 +1,96 @@
+"""Distinct enquiring shoppers and those who bought, at several levels from one reading, as one SQL statement.
+
+A shopper counts once in each group, so levels do not add up: each is counted by itself from the same narrow rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+By = Literal["all", "team", "pool", "agent", "day", "hour"]
+
+
+# Whether a conversation was an enquiry: by its topic, else not if the shopper had bought within 21 days before it and
+# orders nothing new until the next day 24:00. The same as conversion.is_enquiry. Orders are joined, not looked up for
+# each conversation; the day more on each side is for the zone.
+_ENQUIRY = """
+had as materialized (
+  select t.conversation_id, t.pool_id, t.agent_id, t.day, t.hour, t.opened_at, c.topic, s.tz,
+    coalesce(p.merged_into, p.id) as shopper_id, t.shopper_messages > 0 and t.human_messages > 0 as served
+  from tally t join conversation c on c.shop_id = t.shop_id and c.id = t.conversation_id
+  join shop s on s.shop_id = t.shop_id
+  join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id
+  where t.shop_id = $1 and t.day between $2 and $3 and t.shopper_messages > 0
+    and (t.enqueued_at is not null or t.human_messages > 0)),
+dealt as materialized (
+  select o.shopper_id, o.created_at, o.paid_at from shop_order o
+  where o.shop_id = $1 and o.shopper_id is not null
+    and (o.paid_at between $2::date - interval '22 days' and $3::date + interval '2 days'
+      or o.created_at between $2::date - interval '1 day' and $3::date + interval '4 days')),
+known as materialized (
+  select h.conversation_id,
+    bool_or(o.paid_at >= h.opened_at - interval '21 days' and o.paid_at < h.opened_at) as before,
+    bool_or(o.created_at >= h.opened_at and o.created_at < (h.day + 2)::timestamp at time zone h.tz) as anew
+  from had h join dealt o on o.shopper_id = h.shopper_id where h.topic = '' group by 1),
+enquiry as materialized (
+  select h.conversation_id, h.pool_id, h.agent_id, h.day, h.hour, h.shopper_id, h.served
+  from had h left join known k on k.conversation_id = h.conversation_id
+  where case when h.topic <> '' then h.topic <> 'after_sales'
+             else not coalesce(k.before, false) or coalesce(k.anew, false) end)"""
+
+
+_COLUMNS: dict[By, str | None] = {
+    "all": None, "team": "pool_id", "pool": "pool_id", "agent": "agent_id", "day": "day", "hour": "hour",
+}  # fmt: skip
+_PEOPLE: frozenset[By] = frozenset({"team", "pool", "agent"})
+# What is known of a shopper in a group, as bits: asked for service; was served; was written to by the group itself;
+# from the fourth on, bought by each rule.
+_SERVED, _TOUCHED, _BOUGHT = 2, 4, 8
+
+
+def query(levels: Sequence[By], keys: Mapping[By, str], only: str, rules: int, *, narrowed: bool) -> str:
+    """Rows (level, key, served, asked, served_bought by rule, bought by rule).
+
+    ``$1``–``$8`` as in the reports, ``$9`` the rules, of which there are ``rules``. ``keys`` and ``only`` are formatted
+    with a table's alias. ``narrowed``: of some pools or agents only; their own words decide whom they served.
+    """
+    fine = sorted({column for by in levels if (column := _COLUMNS[by]) is not None})
+    said = narrowed or not _PEOPLE.isdisjoint(levels)
+
+    def columns(alias: str) -> str:
+        return "".join(f"{alias}.{column}, " for column in fine)
+
+    def of_when(column: str) -> str:  # moments are the conversation's, people those who wrote or are credited
+        return "e" if column in ("day", "hour") else "x"
+
+    theirs = "".join(f"{of_when(column)}.{column}, " for column in fine)
+    parts = [f"select {columns('e')}e.shopper_id, case when e.served then {_SERVED + 1} else 1 end as bits"
+             f" from enquiry e where {only.format('e')}"]  # fmt: skip
+    if said:
+        parts.append(f"select {theirs}e.shopper_id, {_TOUCHED} from touch x join enquiry e using (conversation_id)"
+                     f" where x.shop_id = $1 and e.served and {only.format('x')}")  # fmt: skip
+    parts.append(f"select {theirs}e.shopper_id, {_BOUGHT // 2} << array_position($9::text[], x.rule)"
+                 f" from order_credit x join enquiry e using (conversation_id) where x.shop_id = $1"
+                 f" and x.rule = any($9) and x.kind = 'touched' and x.orders = 1 and {only.format('x')}")  # fmt: skip
+    person = f"""
+person as materialized (
+  select {columns("a")}a.shopper_id, bit_or(a.bits) as bits
+  from ({" union all ".join(parts)}) a group by {columns("a")}a.shopper_id)"""
+    counted = [
+        _level(number, by, keys[by], fine, rules, people=narrowed or by in _PEOPLE) for number, by in enumerate(levels)
+    ]
+    return f"with {_ENQUIRY}, {person} {' union all '.join(counted)}"
+
+
+def _level(number: int, by: By, key: str, fine: Sequence[str], rules: int, *, people: bool) -> str:
+    served = f"bits & {_TOUCHED if people else _SERVED} <> 0"
+    bought = [f"bits & {_BOUGHT << rule} <> 0" for rule in range(rules)]
+    source = f"select {key.format('p')} as key, p.shopper_id, p.bits from person p"
+    if by == "team" or [_COLUMNS[by]] != list(fine):  # else there is one row for each shopper already
+        source = f"select key, shopper_id, bit_or(bits) as bits from ({source}) g group by 1, 2"
+    return f"""
+select {number} as level, key, count(*) filter (where {served}) as served, count(*) as asked,
+  array[{", ".join(f"count(*) filter (where {served} and {one})" for one in bought)}] as served_bought,
+  array[{", ".join(f"count(*) filter (where {one})" for one in bought)}] as bought
+from ({source}) s group by key"""
