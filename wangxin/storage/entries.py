@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -18,8 +17,7 @@ Status = Literal["new", "old", "reused", "stale", "no_thread"]
 Executor = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy | asyncpg.Pool
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What somebody wants to add to a thread.
 
     ``client_msg_id`` makes it idempotent per (thread, sender). ``opens`` is the id a conversation would get if these
@@ -40,8 +38,7 @@ class Line:
     epoch: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """What became of a line. For ``new`` it is stored and numbered; ``old`` was there already under this seq;
     ``reused``: the id was used for other words, whose seq this is; ``stale`` and ``no_thread``: not stored, no seq."""
 
@@ -55,8 +52,7 @@ class Appended:
     state: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One numbered line of a thread, as the record holds it."""
 
     shop: UUID
