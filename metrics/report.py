@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from metrics.figures import REPLY_MS, Sums, figures_json
 from metrics.intervals import COMPARABLE_N_MIN
 from metrics.record_postgres import calendars
 from metrics.teams import OWN, Teams, TeamsOf, nobody_known
-from wangxin.model.refusals import not_found
+from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection, Pool
 
 
@@ -66,7 +67,7 @@ async def shop_report(
 ) -> dict[str, Any]:
     """For the command line: the team report of a shop (id or slug); the period defaults to the shop's own today.
 
-    Raises ``shop.not_found``.
+    Raises ``shop.not_found`` or ``period.wrong``.
     """
     async with pool.acquire() as conn, conn.transaction(readonly=True):
         row = await conn.fetchrow(
@@ -75,7 +76,9 @@ async def shop_report(
         if row is None:
             raise not_found("shop")
         today = (await calendars(conn, [row["shop_id"]]))[row["shop_id"]].day(row["now_ms"])
-        last = last or today
+        last = last or (max(first, today) if first else today)
+        if first and first > last:
+            raise Refusal("period.wrong", "the first day is after the last", field="first")
         asked = read.Asked(row["shop_id"], first or last, last, rule=rule)
         return {"shop_name": row["name"], **await document(conn, asked, await teams_of(conn, row["shop_id"]))}
 
@@ -91,11 +94,13 @@ def percent(rate: dict[str, Any]) -> str:
     return "–" if rate["share"] is None else f"{rate['share'] * 100:.1f} %"
 
 
-def with_interval(rate: dict[str, Any]) -> str:
-    """``54.4 % [53.4–55.4] n=10000``"""
-    if rate["share"] is None:
-        return "–"
-    return f"{percent(rate)} [{rate['low'] * 100:.1f}–{rate['high'] * 100:.1f}] n={rate['n']}"
+def with_n(rate: dict[str, Any]) -> str:
+    """``54.4 % n=10000``"""
+    return "–" if rate["share"] is None else f"{percent(rate)} n={rate['n']}"
+
+
+def interval(rate: dict[str, Any]) -> str:
+    return "–" if rate["share"] is None else f"{rate['low'] * 100:.1f}–{rate['high'] * 100:.1f} %"
 
 
 def label(row: dict[str, Any]) -> str:
@@ -104,51 +109,79 @@ def label(row: dict[str, Any]) -> str:
     if row["kind"] == "team":
         return "Own team" if row["key"] == OWN else f"{row['provider'] or row['key']} (all pools)"
     name = row["name"] or row["key"]
-    return f"  {row['provider']} · {name}" if row["provider"] else f"  {name}"
+    return f"{row['provider']} · {name}" if row["provider"] else name
+
+
+COLUMNS_MAX = 6
+"""Teams that stand side by side on a usual terminal; more of them stand below each other."""
+
+LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+    ("Conversations", lambda one: str(one["conversations"])),
+    ("  served by a person", lambda one: str(one["served"])),
+    ("First response, median s", lambda one: seconds(one["first_response"]["p50"])),
+    ("  95 % within s", lambda one: seconds(one["first_response"]["p95"])),
+    ("  mean s", lambda one: seconds(one["first_response"]["mean"])),
+    ("Average response s", lambda one: seconds(one["response"]["mean"])),
+    ("  turns answered", lambda one: str(one["response"]["n"])),
+    ("Reply in 3 min, 08–23 h", lambda one: with_n(one["reply_3min"])),
+    ("Answered in time", lambda one: with_n(one["service_all"])),
+    ("Gave up", lambda one: with_n(one["abandonment"])),
+    ("Conversion", lambda one: with_n(one["conversion"])),
+    ("  95 % interval", lambda one: interval(one["conversion"])),
+    ("Orders", lambda one: str(one["orders"])),
+    ("Paid ¥", lambda one: f"{one['paid_fen'] / 100:,.2f}"),
+    ("Rating", lambda one: "–" if one["rating"]["mean"] is None else f"{one['rating']['mean']:.2f}"),
+)
 
 
 def render(report: dict[str, Any]) -> RenderableType:
-    """The report as tables of text: teams beside each other, then where the money came from."""
+    """The report as a table of text: the teams beside each other, then where the money came from."""
     period = report["first"] if report["first"] == report["last"] else f"{report['first']} – {report['last']}"
-    figures = Table(
-        box=box.SIMPLE_HEAD, title=f"{report.get('shop_name', report['shop'])}  {period}", title_justify="left"
+    title = f"{report.get('shop_name', report['shop'])}  {period}"
+    teams = _shown(report["rows"])
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    if len(teams) <= COLUMNS_MAX:
+        table.add_column("", no_wrap=True)
+        for row in teams:
+            table.add_column(label(row), justify="right", overflow="fold")
+        for name, write in LINES:
+            style = "" if name.startswith(" ") else "bold"
+            table.add_row(name, *(write(row["figures"]) for row in teams), style=style)
+    else:
+        table.add_column("", overflow="fold")
+        for name, _ in LINES:
+            table.add_column(name.strip(), justify="right")
+        for row in teams:
+            style = "bold" if row["kind"] != "pool" else ""
+            table.add_row(label(row), *(write(row["figures"]) for _, write in LINES), style=style)
+    whole = report["rows"][-1]["figures"]
+    parts = [
+        f"{kind} {sums['orders']} (¥{sums['fen'] / 100:,.2f})"
+        for kind, sums in report["revenue"].items()
+        if sums["orders"]
+    ]
+    small: tuple[str, ...] = (
+        f"Overflow to providers: {with_n(whole['overflow'])}.",
+        f"Answered in time: first reply within {report['service_ms'] // 1000} s.",
+        f"Orders paid in the period: {', '.join(parts) or 'none'}. Credited by the rule {report['rule']}.",
+        f"Below n = {report['comparable_n']} two teams cannot be told apart.",
     )
-    for heading in (
-        "",
-        "Conv.",
-        "First resp. s\np50 / p95 / mean",
-        "Avg. resp. s",
-        "Reply\n≤ 3 min",
-        f"Answered\n≤ {report['service_ms'] // 1000} s",
-        "Gave up",
-        "Overflow",
-        "Conversion (95 % interval)",
-        "Orders",
-        "Paid ¥",
-    ):
-        figures.add_column(heading, justify="left" if heading in ("", "Conversion (95 % interval)") else "right")
-    for row in report["rows"]:
-        one = row["figures"]
-        first = one["first_response"]
-        figures.add_row(
-            label(row),
-            str(one["conversations"]),
-            " / ".join(seconds(first[name]) for name in ("p50", "p95", "mean")),
-            seconds(one["response"]["mean"]),
-            percent(one["reply_3min"]),
-            percent(one["service_all"]),
-            percent(one["abandonment"]),
-            percent(one["overflow"]) if row["kind"] == "all" else "",
-            with_interval(one["conversion"]),
-            str(one["orders"]),
-            f"{one['paid_fen'] / 100:,.2f}",
-            style="bold" if row["kind"] != "pool" else "",
-        )
-    money = report["revenue"]
-    parts = [f"{kind} {sums['orders']} (¥{sums['fen'] / 100:,.2f})" for kind, sums in money.items() if sums["orders"]]
-    small = Text(
-        f"Orders paid in the period: {', '.join(parts) or 'none'}.  "
-        f"Rule {report['rule']}; below n = {report['comparable_n']} two teams cannot be told apart.",
-        style="dim",
-    )
-    return Group(figures, small)
+    if not whole["conversations"]:
+        small = ("Nobody wrote in this period.", *small[2:3])
+    return Group(table, Text("\n".join(small), style="dim"))
+
+
+def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the sums that only repeat a single pool."""
+    pools: dict[str, int] = {}
+    for row in rows:
+        if row["kind"] == "pool":
+            whose = OWN if row["own"] else row["provider"]
+            pools[whose] = pools.get(whose, 0) + 1
+    own_alone = pools.get(OWN, 0) <= 1
+    return [
+        row
+        for row in rows
+        if not (row["kind"] == "pool" and row["own"] and own_alone)
+        and not (row["kind"] == "team" and row["key"] != OWN and pools.get(row["provider"], 0) == 1)
+    ]

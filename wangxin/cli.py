@@ -295,6 +295,8 @@ def report(
     if rule not in RULES:
         raise typer.BadParameter(f"one of {', '.join(RULES)}", param_hint="--rule")
     days = {name: _day(name, value) for name, value in (("first", first), ("last", last)) if value}
+    if len(days) == 2 and days["first"] > days["last"]:
+        raise typer.BadParameter("the first day is after the last", param_hint="--first")
 
     async def read(found: Settings) -> dict[str, Any]:
         pool = await patient_pool(found, "report")

@@ -101,12 +101,19 @@ async def test_the_table_for_a_terminal_shows_the_same_figures(pool: asyncpg.Poo
     text = out.getvalue()
     for words in ("Own team", "客满满 · 夜间组", "All", "250.00", "n=5", "silent 1"):
         assert words in text
+    narrow = StringIO()
+    Console(file=narrow, width=80).print(render(report))
+    assert all("…" not in line for line in narrow.getvalue().splitlines())
 
 
 async def test_an_empty_shop_has_a_report_without_figures(pool: asyncpg.Pool, shop: Shop) -> None:
     report = await shop_report(pool, shop.slug)
     assert rows(report)["all:all"]["conversion"]["share"] is None
-    render(report)
+    out = StringIO()
+    Console(file=out, width=80).print(render(report))
+    assert "Nobody wrote in this period." in out.getvalue()
+    with pytest.raises(Refusal, match=r"period\.wrong"):
+        await shop_report(pool, shop.slug, first=date(2026, 11, 2), last=date(2026, 11, 1))
     with pytest.raises(Refusal, match=r"shop\.not_found"):
         await shop_report(pool, "nowhere")
 
