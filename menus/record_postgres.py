@@ -308,6 +308,21 @@ async def owns_thread(conn: Executor, shop: UUID, thread: UUID, shopper: UUID) -
     return found is not None
 
 
+async def own_picture(conn: Executor, shop: UUID, owner: UUID, media: str) -> tuple[int, int] | None:
+    """(width, height) of a picture that this person uploaded; None where there is no such picture of his."""
+    try:
+        id_ = UUID(media)
+    except ValueError:
+        return None
+    row = await conn.fetchrow(
+        "select width, height from media where shop_id = $1 and id = $2 and owner_id = $3 and kind = 'image'",
+        shop,
+        id_,
+        owner,
+    )
+    return None if row is None else (row["width"], row["height"])
+
+
 async def last_words(conn: Executor, thread: UUID) -> str:
     """The shopper's newest text in a thread the connection may see; "" where there is none."""
     body = await conn.fetchval(

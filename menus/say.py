@@ -28,6 +28,7 @@ RETURN_WORDS = "补充说明（选填）"
 REMINDED = "已为您登记催促，仓库会优先处理；一般 24 小时内发出。"
 FORM_TO_PERSON = "已收到您填写的内容，正在为您转接人工客服，不用再重复说明。"
 FORM_THANKS = "已收到，谢谢您！"
+PICTURE_BELOW = "见图片"
 FILL_IN = "还有必填内容没有填写。"
 
 HANDING_OVER = "好的，正在为您转接人工客服。"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from menus import navigate, say, voice
 from menus import record_postgres as record
@@ -154,7 +154,10 @@ class Taps:
             wrong = navigate.missing_fields(form.fields, frame.values)
             if wrong:
                 raise Refusal("form.incomplete", say.FILL_IN, field=wrong[0], status=422)
-            answer = bodies.FormAnswer(form=form.form, title=form.title, values=frame.values, quote=frame.seq)
+            pictures = await self._pictures(conn, actor, shop, form, frame.values)
+            labels = {field.id: field.label for field in form.fields if field.id in frame.values}
+            values = {**frame.values, **dict.fromkeys(pictures, say.PICTURE_BELOW)}
+            answer = bodies.FormAnswer(form=form.form, title=form.title, values=values, labels=labels, quote=frame.seq)
             line = await voice.shopper_line(conn, standing, standing.shopper, frame.client_msg_id, answer)
             if line is None:
                 return Reply()
@@ -162,12 +165,39 @@ class Taps:
             await record.log_turn(
                 conn, TurnRow(shop, frame.thread, line.seq, line.conversation, "form", said=form.title)
             )
+            await self._show(conn, standing, frame.client_msg_id, pictures)
             if entry.sender_kind == "agent":
                 return _reply(shop, frame.thread)
             menu = await record.published(conn, shop)
             outcome = _after_form(form.form, menu)
             person = await voice.carry_out(conn, shop, frame.thread, outcome, why="form")
         return _reply(shop, frame.thread, person=person)
+
+    async def _pictures(
+        self, conn: Connection, actor: Actor, shop: UUID, form: bodies.Form, values: dict[str, str]
+    ) -> dict[str, bodies.Image]:
+        """The uploads that stand in picture fields, by field. Raises ``form.incomplete`` for one that is not his."""
+        found: dict[str, bodies.Image] = {}
+        for field in form.fields:
+            given = values.get(field.id, "")
+            if field.type != "image" or not given:
+                continue
+            size = await record.own_picture(conn, shop, actor.id, given)
+            if size is None:
+                raise Refusal("form.incomplete", say.FILL_IN, field=field.id, status=422)
+            found[field.id] = bodies.Image(media=UUID(given), width=size[0], height=size[1])
+        return found
+
+    async def _show(
+        self, conn: Connection, standing: Standing, client_msg_id: UUID, pictures: dict[str, bodies.Image]
+    ) -> None:
+        """Pictures of a form stand below it as lines of their own, seen by whoever sees the thread's pictures."""
+        for field, picture in pictures.items():
+            line = await voice.shopper_line(conn, standing, standing.shopper, uuid5(client_msg_id, field), picture)
+            if line is not None and line.seq is not None:
+                # logged, so that the bot does not take it for a picture out of the blue
+                turn = TurnRow(standing.shop, standing.thread, line.seq, line.conversation, "card", said="[image]")
+                await record.log_turn(conn, turn)
 
 
 def _after_form(form: str, menu: Menu | None) -> Outcome:

@@ -71,6 +71,53 @@ async def test_the_second_failed_turn_brings_a_person_and_a_card_of_what_was_tri
     assert "火星上的猫" in card[0]["text"]
 
 
+async def test_an_unsure_bot_shows_three_questions_and_a_way_to_a_person(window: Window) -> None:
+    (shown,) = await window.write("尺码")
+    assert shown["kind"] == "suggestions"
+    kinds = [choice["id"].partition(":")[0] for choice in shown["choices"]]
+    assert len(kinds) == 4
+    assert kinds[-1] == "human"
+    _, answer = await window.choose(shown["seq"], shown["choices"][0]["id"])
+    assert answer["kind"] == "bot_answer"
+    assert await window.state() == "bot"
+
+
+async def test_a_forms_picture_must_be_the_shoppers_own_and_stands_below_it(window: Window) -> None:
+    form = (await window.tap("quality"))[-1]
+    shop, shopper, other = window.chat.shop, window.chat.shopper, new_id()
+    mine, theirs = new_id(), new_id()
+    for media, owner in ((mine, shopper), (theirs, other)):
+        await window.pool.execute(
+            "insert into media (shop_id, id, owner_id, kind, mime, bytes, width, height, digest)"
+            " values ($1, $2, $3, 'image', 'image/png', 9, 40, 30, '\\x00')",
+            shop, media, owner,
+        )  # fmt: skip
+    values = {"order": "20261108-1", "what": "起球掉色", "words": "袖口"}
+    for wrong in (str(theirs), "x", str(new_id())):
+        frame = FormSubmit(
+            thread=window.chat.thread, seq=form["seq"], values={**values, "picture": wrong}, client_msg_id=new_id()
+        )
+        with pytest.raises(Refusal, match=r"form\.incomplete") as refused:
+            await window.do(frame)
+        assert refused.value.field == "picture"
+    filled = await window.fill(form["seq"], {**values, "picture": str(mine)})
+    assert [line["kind"] for line in filled] == ["form_answer", "image", "bot_answer", "event"]
+    assert filled[0]["labels"] == {"order": "订单号", "what": "问题类型", "words": "详细描述", "picture": "照片"}
+    assert filled[0]["values"]["picture"] == "见图片"
+    assert (filled[1]["media"], filled[1]["width"], filled[1]["by"]) == (str(mine), 40, "shopper")
+    assert await window.state() == "waiting"
+
+
+async def test_orders_of_others_are_never_shown(window: Window) -> None:
+    other = await make_chat(window.pool, window.chat.shop, "周宁")
+    await window.order("20261108-20001", "shipped", **SHIPPED)
+    await window.pool.execute("update shop_order set shopper_id = $1", other.shopper)
+    await window.order("20261108-10001", "paid")
+    shown = str(await window.tap("orders")) + str(await window.tap("logistics"))
+    assert "20261108-10001" in shown
+    assert "20261108-20001" not in shown
+
+
 async def test_a_line_is_answered_once_even_if_its_fact_comes_twice(window: Window) -> None:
     await window.write("可以开发票吗")
     before = await window.lines()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import menus.demo
-from tests.web.browsing import Screen, faults_of, launched, screen
+from tests.web.browsing import Screen, faults_of, launched, screen, sign_in
 from tests.web.house import PASSWORD, House, open_house
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.postgres import open_pool
@@ -80,6 +83,12 @@ def tree_item(page: Page, label: str) -> Any:
 def say(page: Page, text: str) -> None:
     page.get_by_label("输入消息").fill(text)
     page.keyboard.press("Enter")
+
+
+def picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (60, 40), "#336699").save(out, "PNG")
+    return out.getvalue()
 
 
 def publish(page: Page, note: str = "") -> None:
@@ -170,6 +179,62 @@ def test_two_merchants_do_not_overwrite_each_other_unasked(chromium: Browser, ho
         expect(first.get_by_text("草稿已保存")).to_be_visible()
         kept = house.sql("select draft->>'greeting' from menu_desk where shop_id = $1", house.shop.id)
         assert kept == "先来的欢迎语"
+
+
+def test_the_menu_gives_own_orders_and_carries_a_form_with_a_picture_to_the_agent(
+    chromium: Browser, house: House
+) -> None:
+    with screen(chromium, width=390, height=844) as phone, screen(chromium) as desk:
+        shopper = window(phone, house)
+        agent = sign_in(desk, house, "own1")
+        status = agent.get_by_role("button", name=re.compile("我的状态"))
+        expect(status).to_be_visible()
+        if "在线" not in status.inner_text():
+            status.click()
+            agent.get_by_role("menuitemradio", name=re.compile("^在线")).click()
+        expect(status).to_contain_text("在线")
+        # An unsure bot shows three questions; a tap answers. The way to a person stays in sight all the while.
+        say(shopper, "尺码")
+        choices = shopper.get_by_role("group", name="选项")
+        expect(choices.get_by_role("button")).to_have_count(4)
+        choices.get_by_role("button").first.click()
+        log = shopper.get_by_role("log")
+        expect(log.get_by_text("您想问的是下面哪一个？")).to_be_visible()
+        human = shopper.get_by_role("navigation", name="自助菜单").get_by_role("button", name="转人工")
+        expect(human).to_be_in_viewport()
+        me = house.sql("select shopper_id from thread where shop_id = $1 order by last_at desc limit 1", house.shop.id)
+        for order, owner in (("20261108-70001", me), ("20261108-70002", None)):
+            house.sql(
+                "insert into shop_order (shop_id, id, shopper_id, state, amount_fen, lines, created_at)"
+                " values ($1, $2, $3, 'paid', 18900, $4, now()) returning id",
+                house.shop.id, order, owner, [{"title": "粗针圆领毛衣", "count": 1}],
+            )  # fmt: skip
+        chip(shopper, "查订单物流").click()
+        shopper.get_by_role("button", name="我的订单").click()
+        expect(log).to_contain_text("20261108-70001")
+        expect(log).not_to_contain_text("20261108-70002")
+        chip(shopper, "退换售后").click()
+        shopper.get_by_role("button", name="质量问题登记").click()
+        shopper.get_by_role("button", name="提交").click()
+        expect(log.get_by_text("请填写订单号")).to_be_visible()
+        shopper.get_by_label("订单号").fill("20261108-70001")
+        shopper.get_by_label("问题类型").select_option("起球掉色")
+        shopper.get_by_label("详细描述").fill("穿了两次就起球")
+        shopper.get_by_label("照片 选择图片").set_input_files(
+            {"name": "sleeve.png", "mimeType": "image/png", "buffer": picture()}
+        )
+        expect(log.get_by_text("sleeve.png")).to_be_visible()
+        assert faults_of(shopper) == []
+        shopper.get_by_role("button", name="提交").click()
+        expect(log).to_contain_text("不用再重复说明")
+        # The agent has it all: the form by its fields' names, the picture, and the card of what went before.
+        agent.get_by_role("region", name="会话列表").get_by_role("listitem").first.get_by_role("button").first.click()
+        seen = agent.get_by_role("log")
+        expect(seen).to_contain_text("问题类型")
+        expect(seen).to_contain_text("穿了两次就起球")
+        expect(seen.get_by_role("button", name="查看图片")).to_be_visible()
+        expect(seen).to_contain_text("买家提交了表单")
+        assert desk.policy_breaches() + phone.policy_breaches() == []
 
 
 def test_files_unknown_questions_and_trials_on_the_bots_page(chromium: Browser, house: House) -> None:

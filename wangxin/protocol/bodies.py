@@ -151,12 +151,13 @@ class Form(Body):
 
 
 class FormAnswer(Body):
-    """What a shopper filled in; made by the server from ``form.submit``."""
+    """What a shopper filled in; made by the server from ``form.submit``. ``labels``: what the form calls each field."""
 
     kind: Literal["form_answer"] = "form_answer"
     form: Key
     title: MaybeText = ""
     values: dict[Key, LongText] = Field(max_length=limits.FORM_FIELDS_MAX)
+    labels: dict[Key, ShortText] = Field(default={}, max_length=limits.FORM_FIELDS_MAX)
 
 
 class Article(Body):

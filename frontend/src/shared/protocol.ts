@@ -89,7 +89,7 @@ export interface FormBody {
   submit?: string;
 }
 
-/** What a shopper filled in; made by the server from `form.submit`. */
+/** What a shopper filled in; made by the server from `form.submit`. `labels`: what the form calls each field. */
 export interface FormAnswerBody {
   /** seq of the public line that is quoted */
   quote?: number | null;
@@ -97,6 +97,7 @@ export interface FormAnswerBody {
   form: string;
   title?: string;
   values: Record<string, string>;
+  labels?: Record<string, string>;
 }
 
 export interface FormField {

@@ -266,7 +266,7 @@ export class Chat {
           type: "choice.submit", thread, seq: act.seq, choice: act.choice, client_msg_id,
         }));
       case "form":
-        return this.say({ kind: "form_answer", form: "form", values: act.values }, (client_msg_id) => ({
+        return this.say({ kind: "form_answer", form: "form", ...act.shown }, (client_msg_id) => ({
           type: "form.submit", thread, seq: act.seq, values: act.values, client_msg_id,
         }));
       case "rate":

@@ -1,9 +1,15 @@
 // What a person may do with a line of the thread; the page turns it into a frame.
 import type { InjectionKey } from "vue";
 
+/** A filled form as it is shown until the server has it: what fields are called, and words in place of uploads. */
+export interface FilledForm {
+  labels: Record<string, string>;
+  values: Record<string, string>;
+}
+
 export type Act =
   | { do: "choice"; seq: number; choice: string; label: string }
-  | { do: "form"; seq: number; values: Record<string, string> }
+  | { do: "form"; seq: number; values: Record<string, string>; shown: FilledForm }
   | { do: "rate"; conversation: string; stars: number; reasons: string[]; text: string }
   | { do: "retry"; id: string }
   | { do: "recall"; seq: number }
