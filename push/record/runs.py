@@ -237,9 +237,10 @@ select r.shopper_id, r.step, r.run_key, (extract(epoch from r.due_at) * 1000)::b
   join shopper s on s.shop_id = r.shop_id and s.id = r.shopper_id
   left join profile p on p.shop_id = r.shop_id and p.shopper_id = r.shopper_id
   left join thread t on t.shop_id = r.shop_id and t.shopper_id = r.shopper_id
- where r.shop_id = $1 and r.run_id = $2 and r.chunk_no = $3
-   and not exists (select 1 from push_delivery d where d.shop_id = r.shop_id and d.rule_id = $4
-                     and d.run_key = r.run_key and d.step = r.step and d.shopper_id = r.shopper_id)
+  left join lateral (select 1 as n from push_delivery d where d.shop_id = r.shop_id and d.rule_id = $4
+                       and d.run_key = r.run_key and d.step = r.step and d.shopper_id = r.shopper_id
+                     limit 1) done on true
+ where r.shop_id = $1 and r.run_id = $2 and r.chunk_no = $3 and done.n is null
  order by r.shopper_id, r.step, r.run_key"""
 
 

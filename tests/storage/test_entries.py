@@ -177,7 +177,15 @@ async def test_words_after_the_end_open_a_new_conversation_that_names_the_old_on
 
 async def test_a_message_scans_no_table_and_rewrites_no_index_of_its_thread(pool: asyncpg.Pool, chat: Chat) -> None:
     async with pool.acquire() as conn:
-        for n in range(30):  # the first plan is made while the tables are empty
+        await entries.append(conn, [words(chat, "你好")])  # the plan is made while the tables are as good as empty
+        await conn.execute(
+            """with others as (
+                 insert into shopper (shop_id, id, name)
+                 select $1, gen_random_uuid(), '邻居' from generate_series(1, 2000) returning shop_id, id
+               ) insert into thread (shop_id, id, shopper_id) select shop_id, gen_random_uuid(), id from others""",
+            chat.shop,
+        )
+        for n in range(30):
             await entries.append(conn, [words(chat, f"第{n}句") for _ in range(10)])
         await conn.execute("select pg_stat_force_next_flush()")
         await conn.execute("select 1")
@@ -187,8 +195,9 @@ async def test_a_message_scans_no_table_and_rewrites_no_index_of_its_thread(pool
                 "select relname, seq_tup_read, idx_tup_fetch, n_tup_upd, n_tup_hot_upd from pg_stat_user_tables"
             )
         }
-    assert seen["entry"]["seq_tup_read"] == 0
+    assert seen["entry"]["seq_tup_read"] == seen["thread"]["seq_tup_read"] == 0
     assert seen["entry"]["idx_tup_fetch"] == 0, "nothing was there yet under these ids"
+    assert seen["thread"]["idx_tup_fetch"] <= 20 * 31 + 2_000, "nobody else's threads were looked at"
     assert seen["thread"]["n_tup_hot_upd"] >= 0.8 * seen["thread"]["n_tup_upd"] > 0
 
 
@@ -199,7 +208,9 @@ def test_only_one_statement_in_the_product_inserts_into_entry() -> None:
         for path in Path(ROOT / folder).rglob("*")
         if path.suffix in (".py", ".sql") and re.search(r"insert\s+into\s+entry\b", path.read_text(), re.IGNORECASE)
     ]
-    # the newest migration that defines append_entries, and the one it replaced
-    assert sorted(found) == [f"wangxin/storage/migrations/{name}.sql" for name in ("0001_record", "0010_append_plan")]
+    # each of these migrations defines append_entries, the last one counts
+    assert sorted(found) == [
+        f"wangxin/storage/migrations/{name}.sql" for name in ("0001_record", "0010_append_plan", "0013_thread_by_id")
+    ]
     for name in found:
         assert Path(ROOT / name).read_text().lower().count("insert into entry ") == 1
