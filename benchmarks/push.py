@@ -1,0 +1,206 @@
+"""How fast a crowd is reached: ``python -m benchmarks.push [--quick] [--json]``.
+
+The real engine on an embedded PostgreSQL and Valkey of its own, one worker: count the audience, freeze it into
+recipients, then decide, render, append and keep the ledger for each. Nobody has talked to the shop before, so each
+recipient's thread is made too: the dearest case. CPU time counts the worker and all of PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import uvloop
+
+from benchmarks.measure import cpu_us, family, machine, median
+from push import service
+from push.life import Act
+from push.model import RuleBody
+from push.record import rules
+from push.service import Push
+from wangxin.clock import new_id
+from wangxin.storage import postgres
+from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+from wangxin.storage.hints import Hints
+from wangxin.storage.migrate import migrate
+from wangxin.storage.valkey import connect
+
+NOON_MS = int(datetime.fromisoformat("2026-11-24T12:00:00+08:00").timestamp() * 1000)
+"""Fixed, so that quiet hours never decide what is measured."""
+AUTHOR = UUID(int=7)
+RULE = RuleBody.model_validate(
+    {
+        "name": "冬日新品",
+        "trigger": {"k": "manual"},
+        "audience": {
+            "root": {
+                "k": "all",
+                "of": [
+                    {"k": "tags", "op": "any", "values": ["户外"]},
+                    {"k": "level", "op": "ge", "value": 2},
+                    {"k": "num", "field": "spent_cents", "op": "ge", "value": 10_000},
+                ],
+            }
+        },
+        "steps": [
+            {
+                "content": {
+                    "variants": [
+                        {
+                            "id": "a",
+                            "blocks": [
+                                {
+                                    "k": "text",
+                                    "text": "{{ name }}，冬季新款到店，您的会员价已经生效，今晚八点前下单当天发出。",
+                                }
+                            ],
+                        }
+                    ],
+                    "defaults": {"name": "亲"},
+                },
+                "benefit": {"gift": {"k": "points", "amount": 20}},
+            }
+        ],
+    }
+)
+"""Three conditions, a rendered name, points for each, caps of the day and the week, quiet hours, a control group."""
+
+
+class Clocked:
+    """Wall and CPU time of one piece of work."""
+
+    def __init__(self, postgres_pid: int) -> None:
+        self._pid = postgres_pid
+
+    async def __call__(self, work: Callable[[], Awaitable[Any]]) -> dict[str, float]:
+        cpu, own, began = cpu_us(family(self._pid)), time.process_time(), time.perf_counter()
+        await work()
+        return {
+            "s": time.perf_counter() - began,
+            "postgres_us": cpu_us(family(self._pid)) - cpu,
+            "worker_us": (time.process_time() - own) * 1e6,
+        }
+
+
+async def fill(conn: postgres.Connection, n: int) -> UUID:
+    """A shop with ``n`` members who all fit the rule, and as many who do not."""
+    shop = new_id()
+    await conn.execute(
+        "insert into shop (shop_id, slug, name, token_secret) values ($1, $2, '森野', 'x')", shop, f"b{shop.hex[:20]}"
+    )
+    await conn.execute(
+        """insert into shopper (shop_id, id, external_id, name)
+           select $1, gen_random_uuid(), 'm' || n, '会员' || n from generate_series(1, $2::int * 2) n""",
+        shop, n,
+    )  # fmt: skip
+    await conn.execute(
+        """insert into profile (shop_id, shopper_id, level, spent_cents, orders_n, tags, is_member)
+           select shop_id, id, 3, 50000, 4,
+                  case when substr(external_id, 2)::int % 2 = 0 then array['户外', '老客'] else array['母婴'] end, true
+             from shopper where shop_id = $1
+           on conflict (shop_id, shopper_id) do update set level = excluded.level, tags = excluded.tags,
+             spent_cents = excluded.spent_cents, orders_n = excluded.orders_n, is_member = excluded.is_member""",
+        shop,
+    )
+    await rules.set_policy(conn, shop, 0, 100_000_000)
+    await conn.execute("analyze shopper")
+    await conn.execute("analyze profile")
+    return shop
+
+
+async def one_round(pool: postgres.Pool, push: Push, clocked: Clocked, n: int) -> dict[str, Any]:
+    async with pool.acquire() as conn:
+        shop = await fill(conn, n)
+        async with conn.transaction():
+            rule = await service.save(conn, shop, None, RULE, AUTHOR)
+        counted = await clocked(lambda: service.count(conn, shop, RULE, NOON_MS))
+
+        async def start() -> None:
+            async with conn.transaction():
+                await service.act(conn, shop, rule.id, Act.START, AUTHOR, NOON_MS)
+
+        frozen = await clocked(start)
+    for name, took in (await clocked(push.tick)).items():
+        frozen[name] += took
+    worked = await clocked(push.work)
+    await push.tick()
+    async with pool.acquire() as conn:
+        sent = await conn.fetchval("select count(*) from push_delivery where shop_id = $1 and state = 'sent'", shop)
+        lines = await conn.fetchval("select count(*) from entry where shop_id = $1 and sender_kind = 'push'", shop)
+        kept = await conn.fetchval("select count(*) from push_delivery where shop_id = $1", shop)
+    assert kept == n, f"{kept} of {n} recipients are in the ledger"
+    assert sent == lines, "each message that was sent stands in a thread"
+    return {"recipients": n, "sent": sent, "count": counted, "freeze": frozen, "send": worked}
+
+
+async def measure(n: int, rounds: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"machine": machine(), "rounds": []}
+    with tempfile.TemporaryDirectory(prefix="wx-bench-") as name:
+        folder = Path(name)
+        os.chmod(folder, 0o755)
+        store, valkey = EmbeddedPostgres(folder, database="bench"), EmbeddedValkey(folder)
+        await asyncio.gather(store.start(), valkey.start())
+        try:
+            await migrate(store.url)
+            pool = await postgres.open_pool(store.url, least=2, most=4, name="bench")
+            connection = connect(valkey.url)
+            assert store.pid is not None
+            push = Push(pool, Hints(connection), lambda: NOON_MS)
+            for n_round in range(rounds):
+                print(f"round {n_round + 1} of {rounds}: {n:,} recipients", file=sys.stderr, flush=True)
+                found["rounds"].append(await one_round(pool, push, Clocked(store.pid), n))
+            await connection.aclose()
+            pool.terminate()
+        finally:
+            store.stop(how="immediate")
+            valkey.stop(how="kill")
+    return found
+
+
+def text(found: dict[str, Any]) -> str:
+    rounds = found["rounds"]
+    n, m = rounds[0]["recipients"], found["machine"]
+
+    def rate(what: str) -> float:
+        return median(n / one[what]["s"] for one in rounds)
+
+    def cpu(what: str) -> tuple[float, float]:
+        return tuple(median(one[what][part] / n for one in rounds) for part in ("worker_us", "postgres_us"))  # type: ignore[return-value]
+
+    freeze, send = cpu("freeze"), cpu("send")
+    whole = sum(freeze) + sum(send)
+    return "\n".join(
+        (
+            f"{m['cpu']}, {m['cpus']} CPUs, Python {m['python']}, load {m['load_before']} before",
+            f"{n:,} recipients of {2 * n:,} members, {len(rounds)} rounds, medians; {rounds[0]['sent']:,} sent",
+            f"count the audience    {median(one['count']['s'] for one in rounds) * 1000:8,.0f} ms",
+            f"freeze into a run     {rate('freeze'):8,.0f} recipients/s   {freeze[0]:6.1f} + {freeze[1]:6.1f} µs",
+            f"decide and send       {rate('send'):8,.0f} recipients/s   {send[0]:6.1f} + {send[1]:6.1f} µs",
+            f"one core carries      {1e6 / whole:8,.0f} recipients/s   (µs of the worker + of PostgreSQL a recipient)",
+            f"goal: 20,000 recipients/s on two idle cores: "
+            f"{'reached' if 2e6 / whole >= 20_000 else 'MISSED'} by CPU time ({2e6 / whole:,.0f}/s)",
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="5,000 recipients, one round")
+    parser.add_argument("--json", action="store_true", help="every round as JSON")
+    asked = parser.parse_args()
+    found = uvloop.run(measure(5_000, 1) if asked.quick else measure(100_000, 3))
+    print(json.dumps(found) if asked.json else text(found))
+
+
+if __name__ == "__main__":
+    main()
