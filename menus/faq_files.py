@@ -21,6 +21,8 @@ HEADINGS = {"编号": "key", "分类": "topic", "问法": "phrasings", "回答":
 """What a heading row may say instead of :data:`COLUMNS`."""
 _NO = ("0", "false", "no", "n", "否", "停用")
 PHRASINGS_MAX = 50
+_RISKY = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for a formula: written with an apostrophe in front, which is taken off when read."""
 CELL_CHARS_MAX = 20_000
 
 
@@ -71,6 +73,7 @@ def rows_of_csv(text: str) -> list[Row]:
     for at, cells in enumerate(found[1:], 2):
         if not any(cell.strip() for cell in cells):
             continue
+        cells = [cell[1:] if cell.startswith("'") and cell[1:].startswith(_RISKY) else cell for cell in cells]
         row: dict[str, Any] = {head: cell for head, cell in zip(heads, cells, strict=False) if head in COLUMNS}
         lines = str(row.get("phrasings", "")).replace("|", "\n").splitlines()
         row["phrasings"] = [line.strip() for line in lines if line.strip()]
@@ -111,7 +114,7 @@ def _fault(at: int, why: ValidationError) -> Fault:
     field = str(first["loc"][0]) if first["loc"] else ""
     kind = str(first["type"])
     shown = first.get("input")
-    words = shown[:40] if isinstance(shown, str) else ""
+    words = shown[:40].encode("utf-8", "replace").decode() if isinstance(shown, str) else ""
     if kind == "missing" or "too_short" in kind:
         return Fault(at, field, "row.missing", words)
     return Fault(at, field, "row.too_long" if "too_long" in kind else "row.wrong", words)
@@ -124,5 +127,5 @@ def to_csv(entries: Iterable[WrittenEntry], headings: Sequence[str] = COLUMNS) -
     writer.writerow(headings)
     for entry in entries:
         cells = (entry.key or "", entry.topic, "\n".join(entry.phrasings), entry.answer, "1" if entry.active else "0")
-        writer.writerow(cells)
+        writer.writerow([f"'{cell}" if cell.startswith(_RISKY) else cell for cell in cells])
     return out.getvalue()

@@ -1,22 +1,28 @@
 """Tokens: how a person proves who he is. Pure: keys and the time are arguments.
 
-All are JWT: a *member* token signed by the shop with its own secret (HS256), a *visitor* token and an *account*
-token signed by this installation. Tokens travel in the first frame or an Authorization header, never in a URL.
+All are JWT: a *member* token signed by the shop with its own secret (HS256, ``kid`` naming which), a *visitor* token
+and an *account* token signed by this installation. Tokens travel in the first frame or an Authorization header, never
+in a URL.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
 import jwt
+from jwt.types import Options
 
 from wangxin.model import limits
 from wangxin.model.refusals import Refusal
 
 Kind = Literal["member", "visitor", "account", "media"]
+AUDIENCE = "wangxin"
+"""What ``aud`` of a member token says where it is there: a token made for something else does not count here."""
 _SKEW_S = 30
+_SHOP = re.compile(r"[A-Za-z0-9-]{2,40}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Claim:
 
     kind: Kind
     shop: str | None
+    kid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class Account:
     session: UUID
 
 
-def _refused(why: str, *, expired: bool = False) -> Refusal:
+def refused(why: str, *, expired: bool = False) -> Refusal:
     return Refusal(
         "token.expired" if expired else "token.wrong", why, retry="reauth" if expired else "never", status=401
     )
@@ -56,13 +63,37 @@ def peek(token: str) -> Claim:
     """Read kind and shop without trusting them. Raises ``token.wrong``."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
+        kid = jwt.get_unverified_header(token).get("kid")
     except jwt.PyJWTError:
-        raise _refused("not a token") from None
+        raise refused("not a token") from None
     kind = claims.get("kind", "member")
     shop = claims.get("shop")
-    if kind not in ("member", "visitor", "account") or not (shop is None or isinstance(shop, str)):
-        raise _refused("not a token of ours")
-    return Claim(kind, shop)
+    if kind not in ("member", "visitor", "account") or not (shop is None or _names_a_shop(shop)):
+        raise refused("not a token of ours")
+    return Claim(kind, shop, kid)
+
+
+def _names_a_shop(value: object) -> bool:
+    """Read before the signature is checked: nothing else may reach the record."""
+    return isinstance(value, str) and bool(_SHOP.match(value))
+
+
+def _storable(text: str) -> bool:
+    """No U+0000 and no half of a surrogate pair."""
+    return not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text)
+
+
+def signed_by(token: str, key: str) -> bool:
+    """Whether the signature is this key's, whatever the token says."""
+    try:
+        jwt.decode(token, key, algorithms=["HS256"], options=_OWN_CHECKS)
+    except jwt.PyJWTError:
+        return False
+    return True
+
+
+_OWN_CHECKS: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}
+"""The library reads the clock itself; ours is an argument."""
 
 
 def _verify(token: str, key: str, now_ms: int) -> dict[str, Any]:
@@ -71,39 +102,38 @@ def _verify(token: str, key: str, now_ms: int) -> dict[str, Any]:
             token,
             key,
             algorithms=["HS256"],
-            options={
-                "require": ["exp"],
-                "verify_exp": False,
-                "verify_iat": False,
-                "verify_nbf": False,
-                "verify_aud": False,
-            },
+            options={**_OWN_CHECKS, "require": ["exp"]},
         )
     except jwt.PyJWTError:
-        raise _refused("the signature or a claim is wrong") from None
+        raise refused("the signature or a claim is wrong") from None
     expires = claims["exp"]
     if not isinstance(expires, (int, float)):
-        raise _refused("exp is not a number")
+        raise refused("exp is not a number")
     if expires + _SKEW_S < now_ms / 1000:
-        raise _refused("the token has expired", expired=True)
+        raise refused("the token has expired", expired=True)
     return claims
 
 
 def verify_member(token: str, shop_secret: str, now_ms: int) -> Member:
-    """A shopper whom the shop vouches for: claims ``sub``, ``shop``, ``name``, ``exp`` (at most an hour ahead)."""
+    """A shopper whom the shop vouches for: ``sub``, ``shop``, ``name``, ``exp`` (at most an hour ahead), ``aud``."""
     claims = _verify(token, shop_secret, now_ms)
+    audience = claims.get("aud", AUDIENCE)
+    if AUDIENCE not in (audience if isinstance(audience, list) else [audience]):
+        raise refused("the token is for somebody else")
     if claims["exp"] > now_ms / 1000 + limits.TOKEN_MS_MAX / 1000 + _SKEW_S:
-        raise _refused("a member token may live an hour at most")
+        raise refused("a member token may live an hour at most")
     subject = claims.get("sub")
-    name = claims.get("name") or subject
-    if not isinstance(subject, str) or not 0 < len(subject) <= 200 or not isinstance(name, str):
-        raise _refused("sub must be the member's id in the shop")
-    return Member(subject, name[: limits.NAME_CHARS_MAX].replace("\x00", ""), str(claims.get("level", ""))[:20])
+    if not isinstance(subject, str) or not 0 < len(subject) <= 200 or not _storable(subject):
+        raise refused("sub must be the member's id in the shop")
+    name, level = claims.get("name") or subject, str(claims.get("level", ""))[:20]
+    if not isinstance(name, str) or not _storable(name + level):
+        raise refused("name and level must be texts")
+    return Member(subject, name[: limits.NAME_CHARS_MAX], level)
 
 
 def sign_member(shop: str, external_id: str, name: str, level: str, shop_secret: str, now_ms: int) -> str:
     """What a shop's own server does; here for the demo shop and for tests."""
-    claims = {"kind": "member", "shop": shop, "sub": external_id, "name": name, "level": level}
+    claims = {"kind": "member", "aud": AUDIENCE, "shop": shop, "sub": external_id, "name": name, "level": level}
     return jwt.encode({**claims, "exp": now_ms // 1000 + 3_600}, shop_secret, algorithm="HS256")
 
 
@@ -116,7 +146,7 @@ def sign_visitor(shop: UUID, shopper: UUID, key: str, now_ms: int, *, days: int 
 def verify_visitor(token: str, key: str, now_ms: int) -> Visitor:
     claims = _verify(token, key, now_ms)
     if claims.get("kind") != "visitor":
-        raise _refused("not a visitor token")
+        raise refused("not a visitor token")
     return Visitor(UUID(str(claims["shop"])), UUID(str(claims["sub"])))
 
 
@@ -128,7 +158,7 @@ def sign_account(account: UUID, session: UUID, key: str, now_ms: int) -> str:
 def verify_account(token: str, key: str, now_ms: int) -> Account:
     claims = _verify(token, key, now_ms)
     if claims.get("kind") != "account":
-        raise _refused("not an account token")
+        raise refused("not an account token")
     return Account(UUID(str(claims["sub"])), UUID(str(claims["sid"])))
 
 
@@ -142,5 +172,5 @@ def verify_media(token: str, key: str, now_ms: int) -> tuple[UUID, UUID]:
     """(media, shop) of a valid link."""
     claims = _verify(token, key, now_ms)
     if claims.get("kind") != "media":
-        raise _refused("not a media link")
+        raise refused("not a media link")
     return UUID(str(claims["sub"])), UUID(str(claims["shop"]))

@@ -33,10 +33,11 @@ from wangxin import auth, clock
 from wangxin.config import Settings
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal, forbidden, not_found
-from wangxin.storage import accounts, shoppers
+from wangxin.storage import accounts, keys, shoppers
 from wangxin.storage.accounts import AccountRow
 from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import Connection, Pool, shop_scope
+from wangxin.storage.shoppers import ShopRow
 
 ServedShops = Callable[[UUID, UUID], Awaitable[frozenset[UUID]]]
 """(account, provider) -> the shops that the provider's running contracts let this account serve."""
@@ -86,9 +87,18 @@ class Gate:
         shop = await shoppers.find_shop(self.pool, claim.shop or "")
         if shop is None:
             raise Refusal("token.wrong", "no such shop", status=401)
-        member = auth.verify_member(token, shop.token_secret, now)
+        member = auth.verify_member(token, await self._secret(token, claim, shop), now)
         id_ = await shoppers.keep_member(self.pool, shop.id, member.external_id, member.name, clock.new_id())
         return Known(Actor(Role.SHOPPER, id_, frozenset({shop.id}), member.name, device))
+
+    async def _secret(self, token: str, claim: auth.Claim, shop: ShopRow) -> str:
+        """The signing secret that the token names, or that fits where it names none. Raises ``token.wrong``."""
+        if claim.kid == shop.token_kid or (claim.kid is None and auth.signed_by(token, shop.token_secret)):
+            return shop.token_secret
+        for secret in await keys.other_secrets(self.pool, shop.id, claim.kid):
+            if auth.signed_by(token, secret):
+                return secret
+        raise auth.refused("no secret of this shop signed it")
 
     async def _account(self, claimed: auth.Account, device: str) -> Known:
         row = await accounts.in_session(self.pool, claimed.account, claimed.session)
@@ -159,7 +169,7 @@ class Deps:
         """``Depends(deps.api_key("events"))``: the shop whose server calls with ``Authorization: Bearer wxk_…``."""
 
         async def keyed(request: Request) -> ApiKey:
-            found = await accounts.find_api_key(self.pool, bearer(request))
+            found = await keys.find_api_key(self.pool, bearer(request))
             if found is None:
                 raise Refusal("key.wrong", "no such key", status=401)
             key = ApiKey(*found)

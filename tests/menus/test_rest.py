@@ -124,7 +124,9 @@ async def test_only_questions_that_are_there_can_be_changed(studio: Studio) -> N
     assert changed["answer"] == "可以,当天可取。"
 
 
-async def test_what_is_exported_can_be_imported_again(studio: Studio) -> None:
+async def test_what_is_exported_can_be_imported_again_and_is_no_formula(studio: Studio) -> None:
+    formula = {"phrasings": ["=1+1 是多少"], "answer": '=HYPERLINK("x")'}
+    await studio.call("POST", "{shop}/faq", formula)
     exported = await studio.call("GET", "{shop}/faq/export")
     count = len(exported["questions"])
     assert count >= 50
@@ -133,6 +135,7 @@ async def test_what_is_exported_can_be_imported_again(studio: Studio) -> None:
     for heads in ("en", "zh"):
         url = f"/menus/{studio.window.chat.shop}/faq/export"
         written = (await studio.http.get(url, params={"format": "csv", "heads": heads})).text
+        assert "\"'=HYPERLINK(" in written
         assert await studio.call("POST", "{shop}/faq/import", {"csv": written}) == whole
     assert (await studio.call("GET", "{shop}/faq/export")) == exported
 

@@ -18,7 +18,7 @@ from tests.web.api.conftest import Person, make_person
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
 from wangxin.edge import Deps
-from wangxin.storage import accounts
+from wangxin.storage import keys
 from wangxin.web.app import create_app
 
 KEY = "wxk_" + "e" * 43
@@ -30,7 +30,7 @@ POINTS = {"gift": {"k": "points", "amount": 100}}
 
 @pytest.fixture
 async def web(deps: Deps, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
-    await accounts.keep_api_key(deps.pool, shop.id, new_id(), "events", KEY, ["events"])
+    await keys.keep_api_key(deps.pool, shop.id, new_id(), "events", KEY, ["events"])
     app = create_app(deps.settings, deps, [push.rest.router(deps)])
     transport = httpx.ASGITransport(app, client=("203.0.113.7", 4711))
     async with httpx.AsyncClient(transport=transport, base_url="http://shop.test/api/v1") as client:

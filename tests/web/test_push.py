@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, Guest, House, open_house
 from wangxin.clock import new_id
-from wangxin.storage import accounts
+from wangxin.storage import keys
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.postgres import open_pool
 
@@ -33,7 +33,7 @@ def house(
 
         async def key() -> None:
             pool = await open_pool(house.postgres_url)
-            await accounts.keep_api_key(pool, house.shop.id, new_id(), "events", EVENTS_KEY, ["events"])
+            await keys.keep_api_key(pool, house.shop.id, new_id(), "events", EVENTS_KEY, ["events"])
             await pool.close()
 
         house.run(key())

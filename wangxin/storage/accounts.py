@@ -1,6 +1,6 @@
-"""Accounts, their sessions and shops, and the keys of shops' own servers. Nothing else reads these tables.
+"""Accounts, their sessions and shops. Nothing else reads these tables.
 
-Secrets are never stored: refresh secrets and API keys (256 bits of chance) lie here as SHA-256, passwords as argon2id.
+Secrets are never stored: refresh secrets (256 bits of chance) lie here as SHA-256, passwords as argon2id.
 """
 
 from __future__ import annotations
@@ -191,22 +191,3 @@ async def names(conn: Executor, people: Sequence[UUID]) -> dict[UUID, str]:
         "select id, coalesce(nullif(persona, ''), name) as name from account where id = any($1)", list(people)
     )
     return {row["id"]: row["name"] for row in rows}
-
-
-async def keep_api_key(conn: Executor, shop: UUID, id_: UUID, name: str, key: str, scopes: Sequence[str]) -> None:
-    await conn.execute(
-        "insert into api_key (shop_id, id, name, key_hash, scopes) values ($1, $2, $3, $4, $5)"
-        " on conflict (key_hash) do nothing",
-        shop, id_, name, digest(key), list(scopes),
-    )  # fmt: skip
-
-
-async def find_api_key(conn: Executor, key: str) -> tuple[UUID, frozenset[str]] | None:
-    """(shop, scopes) of a key that counts."""
-    row = await conn.fetchrow(
-        """update api_key set used_at = case when used_at > clock_timestamp() - interval '1 minute' then used_at
-                                        else clock_timestamp() end
-            where key_hash = $1 and revoked_at is null returning shop_id, scopes""",
-        digest(key),
-    )
-    return None if row is None else (row["shop_id"], frozenset(row["scopes"]))

@@ -22,17 +22,21 @@ class ShopRow:
     locale: str
     accent: str
     token_secret: str
+    token_kid: str
     allowed_origins: tuple[str, ...]
     settings: dict[str, Any]
 
 
-_SHOP = "shop_id, slug, name, tz, locale, coalesce(accent, '') as accent, token_secret, allowed_origins, settings"
+_SHOP = (
+    "shop_id, slug, name, tz, locale, coalesce(accent, '') as accent, token_secret, token_kid, allowed_origins,"
+    " settings"
+)
 
 
 def _row(row: asyncpg.Record) -> ShopRow:
     return ShopRow(
         row["shop_id"], row["slug"], row["name"], row["tz"], row["locale"], row["accent"], row["token_secret"],
-        tuple(row["allowed_origins"]), row["settings"],
+        row["token_kid"], tuple(row["allowed_origins"]), row["settings"],
     )  # fmt: skip
 
 
@@ -54,6 +58,10 @@ async def find_shop(conn: Executor, name: str | UUID) -> ShopRow | None:
 async def all_origins(conn: Executor) -> set[str]:
     """Every origin some shop allows."""
     return {row[0] for row in await conn.fetch("select distinct unnest(allowed_origins) from shop")}
+
+
+async def keep_origins(conn: Executor, shop: UUID, origins: list[str]) -> None:
+    await conn.execute("update shop set allowed_origins = $2 where shop_id = $1", shop, origins)
 
 
 async def find_guest(conn: Executor, shop: UUID, shopper: UUID) -> str | None:

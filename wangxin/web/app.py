@@ -15,6 +15,7 @@ from wangxin.edge import Deps
 from wangxin.storage.objects import Objects
 from wangxin.storage.postgres import TRANSIENT
 from wangxin.web import docs, errors, login, media, pages, shops
+from wangxin.web import settings as shop_settings
 from wangxin.web.rate import Rate
 from wangxin.web.shield import Shield, csp
 from wangxin.web.static import Shelf
@@ -65,7 +66,10 @@ def create_app(
     )  # fmt: skip
     rate = Rate(deps.valkey)
     objects = Objects(settings.data / "media")
-    own = [login.router(deps, rate), shops.router(deps, rate), media.router(deps, rate, objects)]
+    own = [
+        login.router(deps, rate), shops.router(deps, rate), media.router(deps, rate, objects),
+        shop_settings.router(deps),
+    ]  # fmt: skip
     if demo:
         own.append(shops.demo_router(deps))
     for router in [*own, *routers]:

@@ -77,8 +77,8 @@ async def _http(request: Request, why: Exception) -> JSONResponse:
 
 
 async def _unstorable(request: Request, why: Exception) -> JSONResponse:
-    """U+0000 in a text, a number beyond every bound: models refuse it by name; what slips through ends here."""
-    if type(why) not in UNSTORABLE:
+    """U+0000 or half a surrogate pair in a text, a number beyond every bound: what models let through ends here."""
+    if type(why) not in (*UNSTORABLE, UnicodeEncodeError):
         raise why
     log.info("a value cannot be stored", ref=_ref(request), path=request.url.path, why=type(why).__name__)
     return answer(Refusal("request.invalid", "a value cannot be stored", status=422), _ref(request))
@@ -93,7 +93,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for wrong in UNSTORABLE:
+    for wrong in (*UNSTORABLE, UnicodeEncodeError):
         app.add_exception_handler(wrong, _unstorable)
     for accident in TRANSIENT:
         app.add_exception_handler(accident, _store_away)  # type: ignore[arg-type]

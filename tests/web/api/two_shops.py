@@ -24,7 +24,7 @@ from tests.web.api.wall_table import MENU, QUESTION, REPLY, RULE
 from wangxin import auth
 from wangxin.clock import new_id, new_secret, now_ms
 from wangxin.edge import Deps
-from wangxin.storage import accounts
+from wangxin.storage import keys
 
 API = "/api/v1"
 
@@ -125,7 +125,7 @@ async def furnish(web: httpx.AsyncClient, deps: Deps, slug: str, mark: str) -> S
     side.people["guest"] = {"Authorization": f"Bearer {guest['token']}"}
     for name, scopes in (("key", ["events"]), ("other_key", ["nothing"])):
         key = f"wxk_{new_secret()}"
-        await accounts.keep_api_key(pool, shop, new_id(), f"{mark}钥匙", key, scopes)
+        await keys.keep_api_key(pool, shop, new_id(), f"{mark}钥匙", key, scopes)
         side.people[name] = {"Authorization": f"Bearer {key}"}
 
     side.ids = {
@@ -206,6 +206,9 @@ async def _written(web: httpx.AsyncClient, side: Side) -> None:
     ids["id"] = (await done("POST", f"{API}/menus/{shop}/faq", QUESTION))["id"]
     await done("PUT", f"{API}/push/{shop}/members/{{ref}}".format_map(ids), {"fields": {"tags": ["{mark}"]}})
     ids["crowd"] = (await done("POST", crowd_path, {"name": "{mark}", "refs": ["{ref}"]}))["id"]
+    ids["key"] = (await done("POST", f"{API}/settings/{shop}/keys", {"name": "{mark}ERP"}))["id"]
+    await done("POST", f"{API}/settings/{shop}/secrets", {})
+    ids["kid"] = "k1"
     ids["rule"] = (await done("POST", f"{API}/push/{shop}/rules", RULE))["id"]
     ids["policy"] = (await web.get(f"{API}/dispatch/{shop}/policy", headers=boss)).json()["policy"]
     await done("PUT", f"{API}/dispatch/{shop}/policy", "{policy}")

@@ -62,6 +62,7 @@ EVENT = {
 
 STUDY = {"staff": [{"pool": "{pool}", "agents": 1}], "load": {"a_day": 10, "days": 2}}
 
+_SETTINGS = "/api/v1/settings/{shop}"
 _DESK = "/api/v1/desk"
 _THREAD = _DESK + "/threads/{thread}"
 _MENUS = "/api/v1/menus"
@@ -83,6 +84,12 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/me": Row(STAFF),
     "POST /api/v1/media": Row(PEOPLE, {"shop": "{shop}"}, files=True),
     "POST /api/v1/media/links": Row(PEOPLE, {"ids": ["{media}"]}, whole="own"),
+    # --- a shop's settings
+    f"GET {_SETTINGS}": Row("merchant"),
+    f"PUT {_SETTINGS}/origins": Row("merchant", {"origins": ["https://shop.example"]}),
+    f"POST {_SETTINGS}/keys": Row("merchant", {"name": "{mark}ERP", "scopes": ["events"]}, inside="own"),
+    f"DELETE {_SETTINGS}/keys/{{key}}": Row("merchant"),
+    f"POST {_SETTINGS}/secrets": Row("merchant"),
     # --- the agent's desk
     f"GET {_DESK}": Row(STAFF),
     f"GET {_DESK}/waiting": Row(STAFF),
@@ -115,11 +122,13 @@ TABLE: dict[str, Row] = {
     f"POST {_SHOP_MENUS}/preview": Row("merchant", {"draft": MENU, "item": "a1"}, inside="own"),
     f"GET {_SHOP_MENUS}/faq": Row("merchant"),
     f"POST {_SHOP_MENUS}/faq": Row("merchant", QUESTION, inside="own"),
+    f"PUT {_SHOP_MENUS}/faq/{{id}}": Row("merchant", QUESTION, inside="own"),
+    f"POST {_SHOP_MENUS}/faq/{{id}}/phrasings": Row("merchant", {"phrasings": ["{mark}能退吗"]}, inside="own"),
     f"DELETE {_SHOP_MENUS}/faq/{{id}}": Row("merchant"),
-    f"PUT {_SHOP_MENUS}/faq/{{id}}": Row("merchant", QUESTION, elsewhere="own", inside="own"),
     f"GET {_SHOP_MENUS}/faq/export": Row("merchant"),
     f"POST {_SHOP_MENUS}/faq/import": Row("merchant", {"questions": [QUESTION]}, inside="own"),
     f"GET {_SHOP_MENUS}/unknown": Row("merchant"),
+    f"POST {_SHOP_MENUS}/unknown/set-aside": Row("merchant", {"sayings": ["{mark}在吗"]}, inside="own"),
     f"POST {_SHOP_MENUS}/try": Row("merchant", {"text": "怎么退货"}),
     # --- who serves whom
     f"GET {_DISPATCH}/floor": Row("merchant"),
@@ -180,5 +189,6 @@ TABLE: dict[str, Row] = {
     f"GET {_FIGURES}/orders": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/profiles": Row(OVERSEES, **_BY_PERSON),
     # --- last, since it ends what was used before
+    f"DELETE {_SETTINGS}/secrets/{{kid}}": Row("merchant", elsewhere="own"),
     "POST /api/v1/logout": Row(STAFF),
 }  # fmt: skip
