@@ -15,7 +15,7 @@ from uuid import UUID
 from wangxin.clock import new_id, now_ms
 from wangxin.config import Settings
 from wangxin.demo.goods import SENYE
-from wangxin.storage import accounts
+from wangxin.storage import keys
 from wangxin.storage.postgres import Pool
 
 log = logging.getLogger("wangxin.demo")
@@ -35,7 +35,7 @@ class Till:
     async def open(cls, pool: Pool, settings: Settings, shop: UUID, shop_secret: str) -> Till:
         """The key follows from the shop's own secret, so that a restart finds it again."""
         key = "wxk_" + hashlib.sha256(f"{shop_secret}/orders".encode()).hexdigest()[:43]
-        await accounts.keep_api_key(pool, shop, new_id(), KEY_NAME, key, ["events"])
+        await keys.keep_api_key(pool, shop, new_id(), KEY_NAME, key, ["events"])
         host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - not bound here
         return cls(f"http://{host}:{settings.port}/api/v1/events", key)
 
