@@ -244,11 +244,17 @@ class Superseded(Exception):
     """Another writer has taken the shard over: nothing of ours may be committed any more."""
 
 
-async def hold_lease(conn: Connection, shard: str, epoch: int) -> None:
-    """Within a transaction: nobody can take over before it ends. Raises Superseded when somebody has."""
+async def hold_lease(conn: Connection, shard: str, epoch: int, lease_ms: int) -> None:
+    """Within a transaction: nobody can take over before it ends. Raises Superseded when somebody has.
+
+    The server ends the transaction of a writer that says nothing for a lease's time (frozen, or cut off), because the
+    next one waits for this lock.
+    """
     mine = await conn.fetchval(
-        "select true from dispatch_lease where shard = $1 and epoch = $2 for share", shard, epoch
-    )
+        "select set_config('idle_in_transaction_session_timeout', $3, true) from dispatch_lease"
+        " where shard = $1 and epoch = $2 for share",
+        shard, epoch, str(lease_ms),
+    )  # fmt: skip
     if not mine:
         raise Superseded(f"epoch {epoch} of shard {shard} is over")
 

@@ -169,7 +169,7 @@ class Dispatcher:
         assert self._epoch is not None, "only a leader loads"
         now = self._now_ms()
         async with self._pool.acquire() as conn, conn.transaction():
-            await record_write.hold_lease(conn, self._shard, self._epoch)
+            await record_write.hold_lease(conn, self._shard, self._epoch, limits.LEASE_MS)
             routing = await record_load.load_routing(conn)
             seats, conversations, used = await record_load.load_standing(conn, now)
             core = Core(routing)
@@ -192,7 +192,7 @@ class Dispatcher:
         sweep = now - self._swept_ms >= SWEEP_MS
         try:
             async with self._pool.acquire() as conn, conn.transaction():
-                await record_write.hold_lease(conn, self._shard, self._epoch)
+                await record_write.hold_lease(conn, self._shard, self._epoch, limits.LEASE_MS)
                 claimed = await outbox.claim(conn, "dispatcher", BATCH_MAX, in_order=True)
                 events: list[ev.Event] = []
                 if sweep:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.conftest import Chat
@@ -111,6 +112,43 @@ async def test_a_frozen_leader_that_wakes_can_commit_nothing(house: House, pair:
         return f"epoch {before} of shard main is over; standing by" in pair.said("first")
 
     await house.until(refused, True, 60)
+    assert await pair.leads() == "second"
+    assert await _journal(house, before) == written
+
+
+async def test_a_leader_frozen_within_a_transaction_holds_nobody_up(
+    house: House, pair: Pair, database_url: str
+) -> None:
+    """The lease's row is locked by it: the standby waits for that lock until the server ends the idle transaction."""
+    await pair.both()
+    await house.ready("own1")
+    chat = await house.chat()
+    before = await pair.epoch()
+    written = await _journal(house, before)
+
+    async def leaders(what: str) -> bool:
+        return bool(
+            await house.pool.fetchval(
+                f"select exists (select 1 from pg_stat_activity where application_name = 'first' and {what})"
+            )
+        )
+
+    conn = await asyncpg.connect(database_url)
+    async with conn.transaction():
+        await conn.execute("lock table dispatch_journal in exclusive mode")
+        await house.ask(chat)
+        await house.until(lambda: leaders("wait_event_type = 'Lock'"), True)
+        os.kill(pair.running["first"].pid, signal.SIGSTOP)
+    await conn.close()
+    await house.until(lambda: leaders("state = 'idle in transaction'"), True)
+    await house.until(pair.leads, "second", 30)
+    await _each_once(house, [chat])
+    os.kill(pair.running["first"].pid, signal.SIGCONT)
+
+    async def lost() -> bool:
+        return "PostgreSQL is away" in pair.said("first")
+
+    await house.until(lost, True, 60)
     assert await pair.leads() == "second"
     assert await _journal(house, before) == written
 

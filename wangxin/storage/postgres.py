@@ -21,6 +21,7 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.InternalClientError,  # raised when the server dies within a query; outside the documented families
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.CannotConnectNowError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
     asyncpg.exceptions.SerializationError,
     asyncpg.exceptions.DeadlockDetectedError,
     asyncpg.exceptions.TooManyConnectionsError,
