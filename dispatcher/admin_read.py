@@ -167,9 +167,13 @@ def floor(
     return found
 
 
-async def policy(conn: Connection, shop: UUID) -> Policy:
+async def policy(conn: Connection, shop: UUID, version: int | None = None) -> Policy:
+    """The policy in force, or an earlier version; the default (version 0) where there is none."""
     row = await conn.fetchrow(
-        "select version, policy from routing_policy where shop_id = $1 order by version desc limit 1", shop
+        """select version, policy from routing_policy where shop_id = $1 and ($2::int is null or version = $2)
+            order by version desc limit 1""",
+        shop,
+        version,
     )
     return Policy() if row is None else POLICY.validate_python({**row["policy"], "version": row["version"]})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from dispatcher import admin_read as read
@@ -279,6 +279,17 @@ def router(deps: Deps) -> APIRouter:
                 "policy": POLICY.dump_python(policy, mode="json"),
                 "versions": await read.policy_versions(conn, shop),
             }
+
+    @routes.get("/{shop}/policy/versions/{version}")
+    async def policy_version(
+        shop: UUID, version: Annotated[int, Path(ge=1, le=10**6)], actor: Actor = Depends(merchant)
+    ) -> dict[str, Any]:
+        """A policy as it was. Raises ``policy.not_found``."""
+        async with deps.scope(actor, shop) as conn:
+            found = await read.policy(conn, shop, version)
+        if found.version != version:
+            raise not_found("policy")
+        return cast(dict[str, Any], POLICY.dump_python(found, mode="json"))
 
     @routes.put("/{shop}/policy")
     async def put_policy(shop: UUID, asked: dict[str, Any], actor: Actor = Depends(merchant)) -> dict[str, int]:

@@ -93,7 +93,7 @@ _COLUMNS = {
 def table(study: whatif.Study, source: str) -> Table:
     """One line a policy, each figure with its 95 % interval over the days."""
     shown = Table(
-        title=f"{study.requests:,} requests on {study.days} days ({source}); mean (95 % interval) over days",
+        title=f"{study.requests:,} requests on {study.days} days ({source}); mean and 95 % interval over days",
         box=box.SIMPLE_HEAD,
     )
     shown.add_column("policy", no_wrap=True)
@@ -105,4 +105,4 @@ def table(study: whatif.Study, source: str) -> Table:
 
 
 def _shown(found: whatif.Interval, by: float) -> str:
-    return f"{found.mean * by:.1f} ({found.low * by:.1f}–{found.high * by:.1f})"
+    return f"{found.mean * by:.1f}\n{found.low * by:.1f}–{found.high * by:.1f}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
@@ -32,13 +32,17 @@ def chromium(house: House) -> Iterator[Browser]:
         yield found
 
 
+def sign_in(page: Page, house: House, path: str, login: str = "boss") -> None:
+    page.goto(f"{house.url}/merchant/{path}")
+    page.locator("#login").fill(login)
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+
+
 @pytest.fixture
 def merchant(chromium: Browser, house: House) -> Iterator[Page]:
     with screen(chromium) as shown:
-        shown.page.goto(f"{house.url}/merchant/pools?lang=zh-CN")
-        shown.page.locator("#login").fill("boss")
-        shown.page.locator("#password").fill(PASSWORD)
-        shown.page.keyboard.press("Enter")
+        sign_in(shown.page, house, "pools?lang=zh-CN")
         expect(shown.page.get_by_role("heading", name="客服与外包", level=1)).to_be_visible()
         yield shown.page
         assert shown.policy_breaches() == []
@@ -65,11 +69,43 @@ def test_new_terms_of_a_contract_are_a_new_version_and_it_can_be_paused(merchant
     assert faults_of(merchant) == []
 
 
-def test_the_routing_policy_is_changed_on_the_page(merchant: Page) -> None:
+def figure(page: Page, name: str) -> Locator:
+    return page.locator(f"tr[data-figure='{name}']")
+
+
+def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Page) -> None:
     merchant.get_by_role("link", name="分流规则").click()
+    steps = merchant.get_by_role("listitem").filter(has_text="首选外包")
+    merchant.get_by_role("group", name="第 2 步").get_by_role("button", name="删除条件 1").click()
     merchant.get_by_label("首次回复超过").fill("45")
+    expect(merchant.get_by_text("有未保存的修改")).to_be_visible()
+    merchant.get_by_label("自有客服 客服").fill("1")
+    merchant.get_by_label("自有客服 每人上限").fill("2")
+    merchant.get_by_label("每天转人工次数").fill("600")
+    merchant.get_by_label("天数").fill("4")
+    merchant.get_by_role("button", name="开始预览").click()
+    expect(figure(merchant, "wait_ms")).to_contain_text("更差")
+    expect(figure(merchant, "overflow")).to_contain_text("更少")
+    expect(merchant.locator("canvas")).to_be_visible()
+    merchant.get_by_role("button", name="算一算").click()
+    expect(merchant.get_by_text("30 秒应答率平均")).to_be_visible()
+    assert faults_of(merchant) == []
     merchant.get_by_role("button", name="保存").click()
     expect(merchant.get_by_text("立即生效")).to_be_visible()
     merchant.reload()
     expect(merchant.get_by_label("首次回复超过")).to_have_value("45")
-    assert faults_of(merchant) == []
+    expect(steps.first).to_be_visible()
+    merchant.get_by_text("历史版本").click()
+    merchant.get_by_role("button", name="取回这一版 1", exact=True).click()
+    expect(merchant.get_by_label("首次回复超过")).to_have_value("60")
+    merchant.get_by_role("button", name="保存").click()
+    expect(merchant.get_by_text("已保存为第 3 版")).to_be_visible()
+
+
+def test_the_routing_fits_a_phone(chromium: Browser, house: House) -> None:
+    with screen(chromium, width=390, height=844, lang="en", theme="dark") as shown:
+        sign_in(shown.page, house, "pools/policy?lang=en&theme=dark")
+        shown.page.get_by_role("button", name="Preview", exact=True).click()
+        expect(figure(shown.page, "lost")).to_be_visible()
+        assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert faults_of(shown.page) == []

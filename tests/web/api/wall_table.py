@@ -146,6 +146,7 @@ TABLE: dict[str, Row] = {
     f"POST {_DISPATCH}/contracts/{{contract}}/versions": Row("merchant", VERSION),
     f"PUT {_DISPATCH}/contracts/{{contract}}/switch": Row("merchant", {"paused": False}),
     f"GET {_DISPATCH}/policy": Row("merchant"),
+    f"GET {_DISPATCH}/policy/versions/{{version}}": Row("merchant", elsewhere="own"),
     f"GET {_DISPATCH}/preview": Row("merchant"),
     f"POST {_DISPATCH}/preview": Row("merchant", STUDY),
     f"PUT {_DISPATCH}/policy": Row("merchant", "{policy}"),

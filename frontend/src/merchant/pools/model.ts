@@ -108,12 +108,17 @@ export interface Policy {
   version: number;
   stages: Stage[];
   agent_rule: string;
+  pool_rule: string;
+  margin_fen: number;
   answer: string;
+  offer_ms: number;
   first_reply_ms: number | null;
   next_reply_ms: number | null;
   message_box_ms: number | null;
   strikes_max: number;
+  grace_ms: number;
   wrap_up_ms: number;
+  waiting_max: number;
   [more: string]: unknown;
 }
 export interface AssignmentRow {
@@ -160,4 +165,29 @@ export function judge(target: Target, today: Today): { value: number | null; ver
   if (value === undefined || value === null || (today.answered ?? 0) < target.sample_min) return { value: value ?? null, verdict: "early" };
   const kept = target.op === "<=" ? value <= target.value : value >= target.value;
   return { value, verdict: kept ? "kept" : "broken" };
+}
+
+export interface PolicyVersion {
+  version: number;
+  created_ms: number;
+}
+export interface PreviewStart {
+  pools: { id: string; name: string; provider_name: string; kind: "in_house" | "outsourced"; agents: number; seats_max: number }[];
+  handle_s: number | null;
+  /** on record */
+  days: number;
+  requests: number;
+}
+export interface Interval {
+  mean: number;
+  low: number;
+  high: number;
+}
+export type Figures = Record<"lost" | "boxed" | "overflow" | "within" | "wait_ms" | "first_p95_ms" | "cost_fen", Interval>;
+export interface Study {
+  days: number;
+  requests: number;
+  policies: Record<string, { figures: Figures; by_hour: (number | null)[] }>;
+  difference: Figures;
+  advice?: { pool: string; agents: number | null; reached: Interval };
 }
