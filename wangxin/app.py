@@ -232,14 +232,8 @@ async def run_dispatcher(settings: Settings) -> None:
 
 
 async def patient_pool(settings: Settings, name: str) -> Pool:
-    """A pool, however long the store takes to come up."""
-    postgres_url, _ = urls(settings)
-    while True:
-        try:
-            return await postgres.open_pool(postgres_url, least=1, most=10, name=name)
-        except TRANSIENT as why:
-            log.warning("PostgreSQL does not answer yet (%s)", type(why).__name__)
-            await asyncio.sleep(0.5)
+    """A pool, however long the store takes to come up. Raises NotUsable."""
+    return await postgres.patient_pool(urls(settings)[0], name=name)
 
 
 async def until_stopped(*works: Awaitable[None]) -> None:

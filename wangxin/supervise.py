@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from wangxin.config import Settings
-from wangxin.storage.embedded import CannotStart, EmbeddedPostgres, EmbeddedValkey
-from wangxin.storage.sockets import hub_socket
+from pydantic import SecretStr
 
-Say = Callable[[str], None]
+from wangxin.config import Settings
+from wangxin.storage.embedded import CannotStart
+from wangxin.storage.sockets import hub_socket
+from wangxin.stores import Lock, Say, Stores, folder_ready
+
 BACKOFF_S = (0.3, 0.6, 1.2, 2.5, 5.0, 10.0)
 STEADY_S = 30.0
 """A process that ran this long starts again at the shortest pause."""
@@ -102,76 +103,6 @@ def _listening(path: Path) -> bool:
         return False
 
 
-class Stores:
-    """The two servers, embedded or named by URL; starts again whichever of the embedded ones exits."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.postgres = EmbeddedPostgres(settings.data) if settings.embedded_postgres else None
-        self.valkey = EmbeddedValkey(settings.data) if settings.embedded_valkey else None
-        self._urls = (settings.postgres_url, settings.valkey_url)
-
-    async def start(self) -> tuple[str, str]:
-        """Returns the URLs of PostgreSQL and Valkey."""
-        postgres, valkey = await asyncio.gather(
-            self.postgres.start()
-            if self.postgres
-            else _value(self._urls[0].get_secret_value() if self._urls[0] else ""),
-            self.valkey.start() if self.valkey else _value(self._urls[1].get_secret_value() if self._urls[1] else ""),
-        )
-        return postgres, valkey
-
-    async def keep(self, say: Say) -> None:
-        for name, server in (("PostgreSQL", self.postgres), ("Valkey", self.valkey)):
-            if server is not None and not server.running:
-                say(f"{name} stopped; starting it again")
-                try:
-                    await server.start()
-                    say(f"{name} is back")
-                except CannotStart as why:
-                    say(f"{name} does not start: {why}")
-
-    def stop(self) -> None:
-        if self.valkey is not None:
-            self.valkey.stop()
-        if self.postgres is not None:
-            self.postgres.stop()
-
-
-async def _value(text: str) -> str:
-    return text
-
-
-def folder_ready(data: Path) -> None:
-    """Make the data folder; raises CannotStart with the way out where that is impossible."""
-    try:
-        for folder in (data, data / "log", data / "secret"):
-            folder.mkdir(parents=True, exist_ok=True)
-        (data / "secret").chmod(0o700)
-        probe = data / ".write"
-        probe.touch()
-        probe.unlink()
-    except OSError as why:
-        raise CannotStart(
-            f"The data folder {data} cannot be written ({why.strerror}). Set WANGXIN_DATA to a folder of yours."
-        ) from None
-
-
-class Lock:
-    """One supervisor a data folder."""
-
-    def __init__(self, data: Path) -> None:
-        self._file = open(data / "up.lock", "w")  # noqa: SIM115 - held open while we run
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CannotStart(
-                f"wangxin is already running on {data}. Stop it there first, or set WANGXIN_DATA to another folder."
-            ) from None
-
-    def release(self) -> None:
-        self._file.close()
-
-
 def children_of(settings: Settings, *, demo: bool) -> list[Child]:
     """The processes of one installation, in the order in which they start."""
     children = [Child("dispatcher", ("dispatcher",))]
@@ -193,11 +124,10 @@ class Supervisor:
         self.stores = stores
         self.children = list(children)
         self._say = say
-        self._stopping = asyncio.Event()
-        self._log: IO[bytes] = open(settings.data / "log" / "wangxin.log", "ab")  # noqa: SIM115 - closed in stop()
-
-    def ask_to_stop(self) -> None:
-        self._stopping.set()
+        self._log_path = settings.data / "log" / "wangxin.log"
+        self._log: IO[bytes] = open(self._log_path, "ab")  # noqa: SIM115 - closed in stop()
+        self.in_haste = False
+        """Asked a second time to stop: do not wait."""
 
     def environment(self, postgres: str, valkey: str) -> dict[str, str]:
         """The settings of the children; secrets travel in the environment, never as arguments."""
@@ -219,58 +149,69 @@ class Supervisor:
         for child in self.children:
             while not child.ready():
                 if not child.running:
-                    raise CannotStart(f"{child.name} stopped while starting:\n{self._tail()}")
+                    raise CannotStart(f"{child.name} stopped while starting. {self._tail()}")
                 if time.monotonic() > deadline:
-                    raise CannotStart(f"{child.name} did not come up within {READY_S:.0f} s:\n{self._tail()}")
-                if self._stopping.is_set():
-                    return
+                    raise CannotStart(f"{child.name} did not come up within {READY_S:.0f} s. {self._tail()}")
                 await asyncio.sleep(0.05)
 
     def _tail(self) -> str:
-        text = (self.settings.data / "log" / "wangxin.log").read_text(errors="replace")
-        return "\n".join(text.strip().splitlines()[-8:])
+        lines = self._log_path.read_text(errors="replace").strip().splitlines()[-8:]
+        return "\n".join([f"The last lines of {self._log_path}:", *lines])
 
     async def run(self) -> None:
-        """Watch until asked to stop."""
-        while not self._stopping.is_set():
+        """Watch, and start again what ends; until cancelled."""
+        back: set[str] = set()
+        while True:
             await self.stores.keep(self._say)
             now = time.monotonic()
             for child in self.children:
                 if child.process is not None and not child.running:
-                    code = child.process.returncode
+                    how = _ending(child.process.returncode)
                     child.stopped(now)
-                    self._say(f"{child.name} stopped (exit {code}); again in {child.due - now:.1f} s")
+                    self._say(f"{child.name} stopped ({how}); again in {child.due - now:.1f} s")
                 elif child.process is None and now >= child.due:
                     child.start(self._environment, self._log)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), 0.25)
+                    back.add(child.name)
+                elif child.name in back and child.process is not None and child.ready():
+                    back.discard(child.name)
+                    self._say(f"{child.name} is running again (pid {child.process.pid})")
+            await asyncio.sleep(0.2)
 
     async def stop(self) -> None:
         """Ask every child to end, wait, then insist; stores last, so that the others can finish their writing."""
-        running = [child for child in self.children if child.running and child.process is not None]
-        for child in running:
-            with contextlib.suppress(ProcessLookupError):
-                child.process.terminate()  # type: ignore[union-attr]
+        running = [(child, child.process) for child in self.children if child.process is not None and child.running]
+        for _, process in running:
+            process.terminate()
         deadline = time.monotonic() + STOP_S
-        while any(child.running for child in running) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes
+        while not self.in_haste and any(child.running for child, _ in running) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        for child in running:
+        for child, process in running:
             if child.running:
-                self._say(f"{child.name} did not end in {STOP_S:.0f} s; ended by force")
-                child.process.kill()  # type: ignore[union-attr]
-                child.process.wait()  # type: ignore[union-attr]
+                self._say(f"{child.name} did not end by itself; ended by force")
+                process.kill()
+                process.wait()
         await asyncio.to_thread(self.stores.stop)
         self._log.close()
 
 
-async def up(settings: Settings, *, demo: bool, say: Say, ready: Callable[[Supervisor, Any], None], fill: Any) -> None:
-    """Start everything, call ``ready`` once all serve, and watch until SIGINT or SIGTERM.
+def _ending(code: int) -> str:
+    return f"exit {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
-    ``fill`` is awaited after migration, when a demo shop is wanted; its value goes to ``ready``. Raises CannotStart
-    with one sentence and the way out.
+
+Ready = Callable[[Supervisor, Any], None]
+Fill = Callable[[Settings], Awaitable[Any]]
+
+
+async def up(settings: Settings, *, demo: bool, say: Say, ready: Ready, fill: Fill) -> None:
+    """Start everything, call ``ready`` once all serve, and watch until SIGINT, SIGTERM or SIGHUP.
+
+    ``fill`` is awaited after migration, when a demo shop is wanted; its value goes to ``ready``. Raises CannotStart,
+    NotUsable or MigrationChanged with one sentence and the way out; nothing is left running then.
     """
-    from wangxin.storage.migrate import migrate
-
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopping.set)
     folder_ready(settings.data)
     lock = Lock(settings.data)
     try:
@@ -279,41 +220,52 @@ async def up(settings: Settings, *, demo: bool, say: Say, ready: Callable[[Super
                 f"Port {settings.port} on {settings.host} is taken."
                 " Stop what uses it, or set WANGXIN_PORT to a free one."
             )
-        stores = Stores(settings)
-        say("starting PostgreSQL and Valkey")
-        try:
-            postgres, valkey = await stores.start()
-            applied = await migrate(postgres)
-            say(f"database ready ({len(applied)} migrations applied)" if applied else "database ready")
-            full = settings.model_copy(
-                update={
-                    "postgres_url": _secret(postgres),
-                    "valkey_url": _secret(valkey),
-                    "data": settings.data.resolve(),
-                    "demo": settings.demo or demo,
-                }
-            )
-            filled = await fill(full) if demo else None
-            supervisor = Supervisor(full, stores, children_of(full, demo=demo), say)
-        except BaseException:
-            stores.stop()
-            raise
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, supervisor.ask_to_stop)
-        try:
-            say(f"starting {', '.join(child.name for child in supervisor.children)}")
-            await supervisor.start(supervisor.environment(postgres, valkey))
-            ready(supervisor, filled)
-            await supervisor.run()
-        finally:
-            say("stopping")
-            await supervisor.stop()
+        work = asyncio.ensure_future(_up(settings, demo=demo, say=say, ready=ready, fill=fill, stopping=stopping))
+        asked = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait([work, asked], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        work.cancel()  # tells it to stop what it started
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
     finally:
         lock.release()
 
 
-def _secret(text: str) -> Any:
-    from pydantic import SecretStr
+async def _up(settings: Settings, *, demo: bool, say: Say, ready: Ready, fill: Fill, stopping: asyncio.Event) -> None:
+    """Start and watch until cancelled; then stop everything that was started."""
+    from wangxin.storage.migrate import migrate
 
-    return SecretStr(text)
+    stores = Stores(settings)
+    supervisor: Supervisor | None = None
+    try:
+        say(stores.words)
+        postgres, valkey = await stores.start()
+        applied = await migrate(postgres)
+        say(f"database ready ({len(applied)} migrations applied)" if applied else "database ready")
+        full = settings.model_copy(
+            update={
+                "postgres_url": SecretStr(postgres),
+                "valkey_url": SecretStr(valkey),
+                "data": settings.data.resolve(),
+            }
+        )
+        filled = await fill(full) if demo else None
+        supervisor = Supervisor(full, stores, children_of(full, demo=demo), say)
+        say(f"starting {', '.join(child.name for child in supervisor.children)}")
+        await supervisor.start(supervisor.environment(postgres, valkey))
+        ready(supervisor, filled)
+        await supervisor.run()
+    finally:
+        say("stopping")
+        if supervisor is None:
+            await asyncio.to_thread(stores.stop)
+        else:
+            stopping.clear()
+            haste = asyncio.ensure_future(_hear_haste(stopping, supervisor))
+            await supervisor.stop()
+            haste.cancel()
+
+
+async def _hear_haste(asked: asyncio.Event, supervisor: Supervisor) -> None:
+    await asked.wait()
+    supervisor.in_haste = True

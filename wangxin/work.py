@@ -157,7 +157,7 @@ async def _keep_rq() -> None:
 
 _RQ_CHILD = """
 from wangxin import logs, supervise
-from wangxin.running import stores_of
+from wangxin.stores import stores_of
 from wangxin.config import Settings
 from wangxin.work import run_rq
 supervise._die_with_parent()

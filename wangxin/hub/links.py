@@ -75,9 +75,9 @@ class Links:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        while self._task is not None and not self._task.done():
+            self._task.cancel()  # more than once: a cancel that meets an answer of Valkey can be lost in its client
+            await asyncio.wait({self._task}, timeout=0.2)
         if self.up:
             with contextlib.suppress(*VALKEY_DOWN):
                 pipe = self._valkey.pipeline(transaction=False)

@@ -21,7 +21,7 @@ from wangxin.hub.seats import Told
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
 from wangxin.storage import postgres
-from wangxin.storage.postgres import TRANSIENT, Pool
+from wangxin.storage.postgres import Pool
 
 log = logging.getLogger("wangxin.hub")
 
@@ -34,19 +34,6 @@ class Wiring:
     handlers: Mapping[type[Frame], Handler] = field(default_factory=dict)
     on_connected: Told | None = None
     on_disconnected: Told | None = None
-
-
-async def _patient_pool(url: str, node: str) -> Pool:
-    """The store may still be starting."""
-    while True:
-        try:
-            pool = await postgres.open_pool(url, least=1, most=8, name=f"hub {node}")
-            async with pool.acquire() as conn:
-                await postgres.check_settings(conn)
-            return pool
-        except TRANSIENT as why:
-            log.warning("PostgreSQL does not answer yet (%s)", type(why).__name__)
-            await asyncio.sleep(0.5)
 
 
 async def run(
@@ -66,7 +53,7 @@ async def run(
     assert settings.postgres_url is not None, "the stores are started before the hub"
     assert settings.valkey_url is not None, "the stores are started before the hub"
     url = settings.postgres_url.get_secret_value()
-    pool = await _patient_pool(url, node)
+    pool = await postgres.patient_pool(url, name=f"hub {node}", most=8)
     wiring = wire(pool)
 
     async def connect() -> asyncpg.Connection:

@@ -44,8 +44,13 @@ def port_of(server: asyncio.Server) -> int:
 async def serve(
     hub: Hub, *, host: str = "127.0.0.1", port: int | None = None, unix: Path | None = None
 ) -> list[asyncio.Server]:
+    """Start the hub and take lines for it. Raises OSError where it cannot listen; the hub is stopped again then."""
     await hub.start()
-    return await listen(hub, hub.wheel, host=host, port=port, unix=unix)
+    try:
+        return await listen(hub, hub.wheel, host=host, port=port, unix=unix)
+    except BaseException:
+        await hub.stop()
+        raise
 
 
 async def close(hub: Hub, servers: list[asyncio.Server], unix: Path | None = None) -> None:

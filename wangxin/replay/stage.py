@@ -24,7 +24,8 @@ from wangxin.storage import accounts, postgres
 from wangxin.storage.migrate import migrate
 from wangxin.storage.postgres import Pool
 from wangxin.storage.sockets import hub_socket
-from wangxin.supervise import Child, Stores, Supervisor, children_of, folder_ready
+from wangxin.stores import Stores, folder_ready
+from wangxin.supervise import Child, Supervisor, children_of
 
 SHOP = "replay"
 

@@ -56,6 +56,13 @@ def _process_alive(pid: int, words: str) -> bool:
         return False
 
 
+def _account_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the account number {uid}"
+
+
 class EmbeddedPostgres:
     """One PostgreSQL server with its data in ``<data>/postgres``, reached through a private socket with a password."""
 
@@ -107,17 +114,17 @@ class EmbeddedPostgres:
         try:
             self._account = pwd.getpwnam(SYSTEM_PERSON)
         except KeyError:
-            done = subprocess.run(
-                ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_PERSON],
-                capture_output=True,
-                text=True,
-            )
+            add = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_PERSON]
+            try:
+                why = subprocess.run(add, capture_output=True, text=True).stderr.strip()
+            except FileNotFoundError:
+                why = "there is no useradd here"
             try:
                 self._account = pwd.getpwnam(SYSTEM_PERSON)
             except KeyError:
                 raise CannotStart(
-                    f"PostgreSQL does not run as root, and the account {SYSTEM_PERSON} could not be made"
-                    f" ({done.stderr.strip()}). Run as an ordinary account, or set WANGXIN_POSTGRES_URL."
+                    f"PostgreSQL does not run as root, and the account {SYSTEM_PERSON} could not be made ({why})."
+                    " Run as an ordinary account, or set WANGXIN_POSTGRES_URL."
                 ) from None
         if not _reachable(self._bin / "postgres"):
             # The binaries lie below a folder only root may enter (a virtual environment in /root): use a copy.
@@ -138,6 +145,12 @@ class EmbeddedPostgres:
 
     def _initdb(self) -> None:
         if (self._pgdata / "PG_VERSION").exists():
+            owner = self._pgdata.stat().st_uid
+            if owner != (self._account.pw_uid if self._account else os.geteuid()):
+                raise CannotStart(
+                    f"The database in {self._pgdata} belongs to {_account_name(owner)}. Start wangxin as that account"
+                    " again, or set WANGXIN_DATA to another folder."
+                )
             return
         shutil.rmtree(self._pgdata, ignore_errors=True)  # a first start that was interrupted
         self._pgdata.mkdir(mode=0o700, parents=True)
@@ -151,7 +164,7 @@ class EmbeddedPostgres:
         done = subprocess.run(
             [
                 str(self._bin / "initdb"), "-D", str(self._pgdata), "-U", "wangxin", "-E", "UTF8", "--locale=C",
-                "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync",
+                "--auth=scram-sha-256", f"--pwfile={password}",
             ],
             capture_output=True, text=True, cwd="/", **self._as(),
         )  # fmt: skip
@@ -226,8 +239,12 @@ class EmbeddedPostgres:
                 break
             except (OSError, asyncpg.PostgresError, asyncpg.InternalClientError, TimeoutError) as why:
                 if self.process is not None and self.process.poll() is not None:
-                    tail = self.log.read_text(errors="replace").strip().splitlines()[-3:]
-                    raise CannotStart(f"PostgreSQL stopped while starting: {' | '.join(tail)}") from why
+                    tail = " | ".join(self.log.read_text(errors="replace").strip().splitlines()[-3:])
+                    if "still in use" not in tail or time.monotonic() > deadline:
+                        raise CannotStart(f"PostgreSQL stopped while starting: {tail}") from why
+                    # The server before it was killed, and its own processes have not all ended yet.
+                    await asyncio.sleep(0.2)
+                    self.spawn()
                 if time.monotonic() > deadline:
                     raise CannotStart(f"PostgreSQL did not answer within {patience_s:.0f} s; see {self.log}") from why
                 await asyncio.sleep(0.05)

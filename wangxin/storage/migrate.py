@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
 
 import asyncpg
 
@@ -14,13 +16,26 @@ class MigrationChanged(RuntimeError):
     """A migration that was already applied here has other text now."""
 
 
+def _folder() -> Traversable:
+    return resources.files("wangxin.storage") / "migrations"
+
+
 def migrations() -> list[tuple[int, str, str]]:
     """(number, name, SQL) of every migration, in order."""
-    folder = resources.files("wangxin.storage") / "migrations"
     found = sorted(
-        (path.name, path.read_text(encoding="utf-8")) for path in folder.iterdir() if path.name.endswith(".sql")
+        (path.name, path.read_text(encoding="utf-8")) for path in _folder().iterdir() if path.name.endswith(".sql")
     )
     return [(int(name.split("_", 1)[0]), name, sql) for name, sql in found]
+
+
+async def missing(conn: Any) -> list[str]:
+    """Names of the migrations that this database still lacks, in order. Changes nothing."""
+    if await conn.fetchval("select to_regclass('schema_migration') is null"):
+        done = set()
+    else:
+        done = {row["number"] for row in await conn.fetch("select number from schema_migration")}
+    names = sorted(p.name for p in _folder().iterdir() if p.name.endswith(".sql"))
+    return [name for name in names if int(name.split("_", 1)[0]) not in done]
 
 
 async def migrate(url: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -10,6 +11,10 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+
+from wangxin.storage.migrate import missing
+
+log = logging.getLogger("wangxin.storage")
 
 T = TypeVar("T")
 Pool = asyncpg.Pool
@@ -71,6 +76,22 @@ async def open_pool(url: str, *, least: int = 1, most: int = 10, name: str = "wa
     )
 
 
+async def patient_pool(url: str, *, name: str, least: int = 1, most: int = 10) -> asyncpg.Pool:
+    """A pool, however long the server takes to come up. Raises NotUsable where it must not be used as it is."""
+    while True:
+        try:
+            conn = await asyncpg.connect(url, timeout=10)
+            try:
+                await check_settings(conn)
+                await check_schema(conn)
+            finally:
+                await conn.close()
+            return await open_pool(url, least=least, most=most, name=name)
+        except TRANSIENT as why:
+            log.warning("PostgreSQL does not answer yet (%s)", type(why).__name__)
+            await asyncio.sleep(0.5)
+
+
 @asynccontextmanager
 async def shop_scope(pool: asyncpg.Pool, shops: Iterable[UUID]) -> AsyncIterator[Connection]:
     """A transaction in which only rows of ``shops`` exist (row-level security, the second wall behind the routes)."""
@@ -92,8 +113,16 @@ async def until_it_works(work: Callable[[], Awaitable[T]], *, tries: int = 40, p
     raise AssertionError("unreachable")
 
 
-class UnsafeSettings(RuntimeError):
-    """PostgreSQL would acknowledge what a power cut can take back."""
+class NotUsable(RuntimeError):
+    """The server answers, but nothing may run on it yet; the message says why and what helps."""
+
+
+class UnsafeSettings(NotUsable):
+    """PostgreSQL would acknowledge what a power cut can take back, or is too old."""
+
+
+class SchemaBehind(NotUsable):
+    """The database lacks migrations that this program needs."""
 
 
 async def check_settings(conn: Connection) -> None:
@@ -102,8 +131,19 @@ async def check_settings(conn: Connection) -> None:
         value = await conn.fetchval("select current_setting($1)", setting)
         if value == "off":
             raise UnsafeSettings(
-                f"PostgreSQL has {setting}=off: an acknowledged message could be lost. Set {setting}=on."
+                f"PostgreSQL has {setting}=off: an acknowledged message could be lost."
+                f" Set {setting}=on there, then start again."
             )
     version = int(await conn.fetchval("show server_version_num"))
     if version < 150000:
         raise UnsafeSettings(f"PostgreSQL 15 or newer is needed; this server is {version // 10000}.")
+
+
+async def check_schema(conn: Connection) -> None:
+    """Refuse a database that lacks migrations of this program. One that has more is fine: it serves a newer one too."""
+    lacking = await missing(conn)
+    if lacking:
+        raise SchemaBehind(
+            f"The database lacks {len(lacking)} migration{'s' * (len(lacking) > 1)} (next: {lacking[0]})."
+            " Run `wangxin migrate` once, then start again."
+        )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import structlog
 import uvicorn
 from fastapi import APIRouter
 from uvicorn.middleware.proxy_headers import _TrustedHosts
@@ -15,25 +13,13 @@ from wangxin.config import Settings
 from wangxin.edge import Deps, Gate, ServedShops
 from wangxin.storage import postgres, valkey
 from wangxin.storage.hints import Hints
-from wangxin.storage.postgres import TRANSIENT, Pool
+from wangxin.storage.postgres import Pool
 from wangxin.storage.sockets import private_folder
 from wangxin.web.app import create_app
 from wangxin.web.tunnel import Hubs, tunnel_class
 
-log = structlog.get_logger()
-
 Routers = Callable[[Deps], Sequence[APIRouter]]
 """The features' routers, made by the composition root."""
-
-
-async def patient_pool(url: str, name: str) -> Pool:
-    """The store may still be starting."""
-    while True:
-        try:
-            return await postgres.open_pool(url, least=2, most=12, name=name)
-        except TRANSIENT as why:
-            log.warning("PostgreSQL does not answer yet", why=type(why).__name__)
-            await asyncio.sleep(0.5)
 
 
 async def open_deps(
@@ -42,7 +28,7 @@ async def open_deps(
     """What routers are lent, from settings that name both stores. ``served``: the shops a provider's people serve."""
     assert settings.postgres_url is not None, "the stores are started before the web"
     assert settings.valkey_url is not None, "the stores are started before the web"
-    pool = await patient_pool(settings.postgres_url.get_secret_value(), name)
+    pool = await postgres.patient_pool(settings.postgres_url.get_secret_value(), name=name, least=2, most=12)
     live = valkey.connect(settings.valkey_url.get_secret_value())
     key = settings.signing_key()
     gate = Gate(pool, key) if served is None else Gate(pool, key, served(pool))

@@ -6,12 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-
-def _fail(sentence: str) -> typer.Exit:
-    Console(stderr=True).print(sentence, style="red", markup=False, highlight=False)
-    return typer.Exit(1)
+from wangxin.commands.shell import AsJson, fail, out
 
 
 def simulate(
@@ -31,7 +27,7 @@ def simulate(
     ] = 300,
     patience_s: Annotated[int, typer.Option(min=5, max=7_200, help="Mean patience of shoppers.")] = 60,
     seed: Annotated[int, typer.Option(help="Seed of everything that is modelled.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Routing policies side by side: the shipped dispatcher in virtual time, with 95 % intervals over days.
 
@@ -48,9 +44,9 @@ def simulate(
     try:
         counts = {} if arrivals is None else read_counts(arrivals)
     except FileNotFoundError:
-        raise _fail(f"{arrivals} is not there.") from None
+        raise fail(f"{arrivals} is not there.") from None
     except (BadArrivals, OSError, UnicodeDecodeError) as why:
-        raise _fail(f"{arrivals} cannot be read: {why}") from None
+        raise fail(f"{arrivals} cannot be read: {why}") from None
     if arrivals is not None:
         counts = {date: counts[date] for date in busiest(counts, days)}
         people, midnights = studies.from_counts(counts, load, seats, scale)
@@ -60,4 +56,4 @@ def simulate(
     if as_json:
         typer.echo(TypeAdapter(whatif.Study).dump_json(study, indent=2).decode())
     else:
-        Console().print(studies.table(study, "modelled" if arrivals is None else f"recorded arrivals, times {scale:g}"))
+        out.print(studies.table(study, "modelled" if arrivals is None else f"recorded arrivals, times {scale:g}"))

@@ -1,0 +1,152 @@
+"""`wangxin up`: what a newcomer sees, what is mended by itself, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from tests.house.installation import Up, data_folder, up, wangxin
+from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+
+LOGIN = re.compile(r"^ *(\S+) / (\S+)")
+
+
+@pytest.fixture(scope="module")
+def data() -> Iterator[Path]:
+    with data_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def installation(data: Path) -> Iterator[Up]:
+    """An installation with the demo shop, shared by the tests of this file; the last of them stops it."""
+    with up(data, "--demo") as running:
+        running.until("ready after")
+        yield running
+
+
+def test_the_screen_shows_progress_every_process_and_addresses_with_logins_that_work(installation: Up) -> None:
+    said = "\n".join(installation.said)
+    for step in ("starting PostgreSQL and Valkey", "database ready", "filling the demo shop", "starting dispatcher"):
+        assert step in said
+    assert list(installation.pids) == ["dispatcher", "hub 1", "hub 2", "worker", "web", "demo shoppers"]
+    here = f"http://localhost:{installation.port}"
+    for path in ("/", "/demo/senye", "/chat/senye", "/agent", "/merchant"):
+        assert re.search(rf"{re.escape(here + path)}$", said, re.MULTILINE), path
+        assert installation.get(path)[0] == 200
+    logins = [found.groups() for line in installation.said if (found := LOGIN.match(line))]
+    assert len(logins) == 3
+    for login, password in logins:
+        _, answer = installation.get("/api/v1/login", body={"login": login, "password": password})
+        assert json.loads(answer)["person"]["login"] == login
+    assert str(installation.data / "log" / "wangxin.log") in said
+    assert "Ctrl-C stops everything, data stays" in said
+
+
+def test_a_second_start_on_the_same_data_is_refused_in_one_sentence(installation: Up) -> None:
+    done = wangxin("up", WANGXIN_DATA=str(installation.data))
+    assert done.returncode == 1
+    assert "already running" in done.stderr
+    assert "set WANGXIN_DATA to another folder" in done.stderr
+    assert done.stdout + done.stderr == done.stderr.splitlines()[0] + "\n"
+
+
+def test_commands_join_the_running_installation_by_its_data_folder(installation: Up) -> None:
+    here = {"WANGXIN_DATA": str(installation.data)}
+    assert wangxin("migrate", **here).stdout == "nothing to do\n"
+    rows = json.loads(wangxin("demo", "--json", **here).stdout)
+    assert {"name": "agent console", "path": "/agent"}.items() <= rows[3].items()
+    report = json.loads(wangxin("report", "--json", **here).stdout)
+    assert [row["own"] for row in report["rows"] if row["kind"] == "pool"] == [True, False, False]
+    verified = json.loads(wangxin("metrics", "verify", "--json", **here).stdout)
+    assert verified["differences"] == 0
+
+
+def test_what_is_killed_comes_back_with_growing_pauses_and_everybody_is_served(installation: Up) -> None:
+    os.kill(installation.pids["hub 1"], signal.SIGKILL)
+    assert installation.until(r"hub 1 stopped \(killed by SIGKILL\); again in ([\d.]+) s")[1] == "0.3"
+    again = int(installation.until(r"hub 1 is running again \(pid (\d+)\)")[1])
+    os.kill(again, signal.SIGKILL)
+    assert installation.until(r"hub 1 stopped \(killed by SIGKILL\); again in ([\d.]+) s")[1] == "0.6"
+    installation.until("hub 1 is running again")
+    os.kill(installation.pids["web"], signal.SIGKILL)
+    installation.until("web is running again")
+    for name, binary in (("Valkey", "valkey-server"), ("PostgreSQL", "postgres")):
+        (server,) = (p for p in installation.family() if p.name() == binary and p.ppid() == installation.process.pid)
+        server.kill()
+        installation.until(f"{name} stopped; starting it again")
+        installation.until(f"{name} is back")
+    assert installation.get("/api/v1/shops/senye")[0] == 200
+    assert installation.get("/healthz")[0] == 200
+
+
+def test_ctrl_c_leaves_no_process_and_the_next_start_has_all_data(installation: Up) -> None:
+    async def filled() -> object:
+        conn = await asyncpg.connect(server.url)
+        try:
+            return await conn.fetchval("select min(created_at) from shop")
+        finally:
+            await conn.close()
+
+    server = EmbeddedPostgres(installation.data)
+    assert server.look()
+    before = asyncio.run(filled())
+    assert installation.stop(signal.SIGINT) == []
+    assert installation.process.returncode == 0
+    assert installation.said[-1].endswith("stopping")
+    refused = wangxin("report", WANGXIN_DATA=str(installation.data))
+    assert refused.returncode == 1
+    assert "No PostgreSQL is running" in refused.stderr
+    assert "wangxin up" in refused.stderr
+
+    with up(installation.data, "--demo") as second:
+        second.until("ready after")
+        assert not any("filling" in line or "migrations applied" in line for line in second.said)
+        assert asyncio.run(filled()) == before
+        assert second.stop(signal.SIGTERM) == []
+        assert second.process.returncode == 0
+
+
+def test_asked_to_stop_while_it_starts_it_leaves_nothing_behind(data: Path) -> None:
+    with up(data) as running:
+        running.until("starting dispatcher")
+        assert running.stop(signal.SIGINT) == []
+        assert running.process.returncode == 0
+
+
+def test_it_runs_on_real_servers_named_by_url_and_leaves_them_alone(
+    embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey
+) -> None:
+    name = f"up_{uuid4().hex[:12]}"
+
+    async def make() -> None:
+        admin = await asyncpg.connect(embedded_postgres._url("postgres"))
+        await admin.execute(f'create database "{name}"')
+        await admin.close()
+
+    asyncio.run(make())
+    with (
+        data_folder() as folder,
+        up(
+            folder, WANGXIN_POSTGRES_URL=embedded_postgres._url(name), WANGXIN_VALKEY_URL=embedded_valkey.url,
+            WANGXIN_HUBS="1",
+        ) as running,
+    ):  # fmt: skip
+        running.until("asking PostgreSQL and Valkey")
+        running.until("ready after")
+        assert list(running.pids) == ["dispatcher", "hub 1", "worker", "web"]
+        assert not {p.name() for p in running.family()} & {"postgres", "valkey-server"}
+        assert running.get("/agent")[0] == 200
+        assert running.stop() == []
+        assert embedded_postgres.running
+        assert embedded_valkey.running
+        assert not (folder / "postgres").exists()
