@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -43,7 +44,7 @@ class Plan:
     """Silent lines whose memory is weighed."""
 
 
-FULL = Plan((200, 2_000), (1, 2), 5, 3.0, 1.0, (300, 1_000, 5_000), 10_000)
+FULL = Plan((200, 2_000), (1, 2), 3, 3.0, 1.0, (300, 1_000, 5_000), 10_000)
 QUICK = Plan((100,), (1,), 3, 1.0, 0.5, (300,), 500)
 
 
@@ -111,6 +112,9 @@ async def idle_memory(plan: Plan, folder: Path, load_cpus: set[int]) -> dict[str
 
 
 async def measure(plan: Plan) -> dict[str, Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C: nothing is left running
     server_cpus, load_cpus = halves()
     found: dict[str, Any] = {"machine": machine(), "server_cpus": len(server_cpus), "closed": {}, "open": {}}
     os.sched_setaffinity(0, server_cpus)  # stores and hubs inherit it; the clients choose their own

@@ -28,7 +28,9 @@ WORDS = (
     "平时穿大码，想问问选哪个更合身，今天下单明天能发货吗"
 )
 """60 Chinese characters."""
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
+"""What has not come by then is missing."""
+HELLO_S = 60.0
 TICK_S = 0.001
 now = time.perf_counter
 
@@ -163,7 +165,7 @@ class Load:
                     lambda: Line(f"{person['host']}:{person['port']}", person["token"], self._heard),
                     person["host"], person["port"],
                 )  # fmt: skip
-                await asyncio.wait_for(line.live, PATIENCE_S)
+                await asyncio.wait_for(line.live, HELLO_S)
             self.lines.append(line)
             if person["conversation"] is not None:
                 conversation = self.conversations.setdefault(person["conversation"], Conversation())
@@ -193,7 +195,10 @@ class Load:
         conversation = self.of[line]
         if frame["type"] == "ack":
             msg = frame["client_msg_id"]
-            way = conversation.out[msg]
+            known = conversation.out.get(msg)
+            if known is None:
+                return  # too late: it was counted as missing
+            way = known
             way.acked = True
             self.acks.append(now() - way.due)
         else:
@@ -215,10 +220,12 @@ class Load:
                 self.say(conversation, now())
 
     async def _quiet(self) -> int:
-        """Wait until nothing is on its way; returns how much never came."""
+        """Wait until nothing is on its way; returns how much never came, and forgets it."""
         deadline = now() + PATIENCE_S
         while (left := sum(len(c.out) for c in self.conversations.values())) and now() < deadline:
             await asyncio.sleep(0.01)
+        for conversation in self.conversations.values():
+            conversation.out.clear()
         return left
 
     async def closed(self, seconds: float, warm_s: float, watch: dict[str, list[int]]) -> dict[str, Any]:
