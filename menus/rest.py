@@ -128,6 +128,13 @@ def router(deps: Deps) -> APIRouter:
         near = await brains.nearest(await brains.of(shop), q, 5) if len(q.strip()) >= 2 else []
         return {"questions": [{"id": str(entry.id), "text": entry.phrasings[0]} for entry, _ in near]}
 
+    @routes.get("/{shop}/orders")
+    async def orders(shop: UUID, actor: Actor = Depends(deps.require(Role.SHOPPER))) -> dict[str, Any]:
+        """The shopper's own newest orders as the cards he may send; a guest has none."""
+        async with deps.scope(actor, shop) as conn:
+            found = await data.orders(conn, shop, actor.id)
+        return {"orders": [one.order.model_dump(mode="json", exclude={"quote"}) for one in found]}
+
     # --- the menu studio -----------------------------------------------------------------------------------------
 
     @routes.get("/{shop}/draft")

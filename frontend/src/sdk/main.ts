@@ -154,7 +154,7 @@ addEventListener("message", (event: MessageEvent) => {
   if (!said || said.wangxin !== 1) return;
   if (said.did === "ready") {
     ready = true;
-    if (user) tell({ do: "user", token: user });
+    tell({ do: "start", token: user ?? "" });
     for (const message of waiting.splice(0)) tell(message);
     if (shown) tell({ do: "open" });
   } else if (said.did === "close") close();

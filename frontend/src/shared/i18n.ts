@@ -4,6 +4,7 @@ import { ref } from "vue";
 import type agent from "@/locales/zh-CN/agent.json";
 import type bot from "@/locales/zh-CN/bot.json";
 import type common from "@/locales/zh-CN/common.json";
+import type console from "@/locales/zh-CN/console.json";
 import type menu from "@/locales/zh-CN/menu.json";
 import type merchant from "@/locales/zh-CN/merchant.json";
 import type pools from "@/locales/zh-CN/pools.json";
@@ -12,6 +13,7 @@ import type report from "@/locales/zh-CN/report.json";
 import type shopper from "@/locales/zh-CN/shopper.json";
 
 export type Key = keyof (typeof common &
+  typeof console &
   typeof shopper &
   typeof agent &
   typeof merchant &

@@ -38,6 +38,8 @@ export interface LineOptions {
 
 const BACK_MS = [300, 1_000, 2_000, 4_000, 8_000, 15_000];
 const ANSWER_MS = 15_000;
+/** Something was said and nothing at all has come back for this long: the line is given up. */
+const SUSPECT_MS = 12_000;
 
 /** What a close code asks for (DESIGN: 4000-4399 come back, 4400-4499 new token first, 4500-4999 stay away). */
 export function afterClose(code: number): "back" | "reauth" | "stay" {
@@ -73,11 +75,13 @@ export class Line {
   private hearers = new Map<string, Set<Hear>>();
   private backTimer = 0;
   private silence = 0;
+  private suspect = 0;
   private refs = 0;
   private left = false;
 
   constructor(private readonly options: LineOptions) {
     addEventListener("online", this.hurry);
+    addEventListener("offline", this.drop);
     document.addEventListener("visibilitychange", this.hurry);
     void this.connect();
   }
@@ -125,9 +129,11 @@ export class Line {
   end(): void {
     this.left = true;
     removeEventListener("online", this.hurry);
+    removeEventListener("offline", this.drop);
     document.removeEventListener("visibilitychange", this.hurry);
     clearTimeout(this.backTimer);
     clearTimeout(this.silence);
+    clearTimeout(this.suspect);
     this.socket?.close(1000);
     this.become("ended");
   }
@@ -142,6 +148,14 @@ export class Line {
       clearTimeout(this.backTimer);
       void this.connect();
     }
+  };
+
+  /** The device has no network, or the hub is silent: do not wait for the socket to notice. */
+  private readonly drop = (): void => {
+    const socket = this.socket;
+    if (!socket) return;
+    this.lost(4001);
+    socket.close(4001);
   };
 
   private async connect(): Promise<void> {
@@ -177,6 +191,8 @@ export class Line {
   private lost(code: number): void {
     this.socket = null;
     clearTimeout(this.silence);
+    clearTimeout(this.suspect);
+    this.suspect = 0;
     for (const [, asked] of this.asked) {
       clearTimeout(asked.timer);
       asked.failed(new WireError("network.away", 3_000));
@@ -200,7 +216,9 @@ export class Line {
   }
 
   private write(frame: AnyFrame): void {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(frame));
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.socket.send(JSON.stringify(frame));
+    if ("client_msg_id" in frame) this.suspect ||= window.setTimeout(this.drop, SUSPECT_MS);
   }
 
   private become(state: LineState): void {
@@ -215,14 +233,12 @@ export class Line {
   /** Browsers cannot see pings: ask for a pong when nothing was heard for long, and give the line up without one. */
   private listen(): void {
     clearTimeout(this.silence);
+    clearTimeout(this.suspect);
+    this.suspect = 0;
     const beat = this.welcome?.heartbeat ?? { every_ms: 15_000, timeout_ms: 10_000 };
     this.silence = window.setTimeout(() => {
       this.write({ type: "ping" });
-      this.silence = window.setTimeout(() => {
-        const socket = this.socket;
-        this.lost(4001);
-        socket?.close(4001);
-      }, beat.timeout_ms);
+      this.silence = window.setTimeout(this.drop, beat.timeout_ms);
     }, beat.every_ms);
   }
 

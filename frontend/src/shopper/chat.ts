@@ -1,52 +1,64 @@
-// The shopper's side of one thread: what is shown, and which frame follows what the shopper does.
-import { computed, reactive, ref, shallowRef } from "vue";
+// The shopper's window: its line to the hub, what is shown of it, and which frame follows what the shopper does.
+import { computed, ref, shallowRef } from "vue";
 import type { ApiError } from "@/shared/api";
-import { locale, tMaybe } from "@/shared/i18n";
-import { inspect, upload } from "@/shared/media";
+import { locale, recall, remember } from "@/shared/i18n";
 import type { Act } from "@/shared/message/acts";
-import type { AnyBody, EntryView, OrderBody, ProductBody, QueuePositionAnswer, ThreadView, WireLimits } from "@/shared/protocol";
+import type { AnyBody, EntryView, OrderBody, QueuePositionAnswer, WireLimits } from "@/shared/protocol";
 import { Line, newId, type LineState, type Saying } from "@/shared/socket";
-import { Lane, type Unsent } from "@/shared/thread";
+import type { Unsent } from "@/shared/thread";
 import { tellHost } from "./host";
 import { Identity } from "./identity";
-import { fetchMenu, fetchShop, type Menu, type MenuItem, type ShopInfo } from "./server";
+import { want } from "./parts";
+import { fetchMenu, fetchOrders, fetchShop, fetchUnread, setConsent, type Menu, type MenuItem, type ShopInfo } from "./server";
+import { lineOf, Threads } from "./threads";
 
 const DEFAULT_LIMITS = { text_chars: 4_000, image_bytes: 10 << 20, video_bytes: 50 << 20, video_ms: 60_000, recall_ms: 120_000 };
 const TYPING_EVERY_MS = 3_000;
 const TYPING_SHOWN_MS = 6_000;
+const FIRST_PAGE = 30;
 
 export class Chat {
-  readonly lane = reactive(new Lane()) as Lane;
+  readonly threads = new Threads();
   readonly state = ref<LineState>("connecting");
   readonly shop = shallowRef<ShopInfo | null>(null);
   readonly menu = shallowRef<Menu | null>(null);
-  readonly view = shallowRef<ThreadView | null>(null);
+  readonly view = this.threads.active;
   readonly queue = shallowRef<QueuePositionAnswer | null>(null);
   readonly typing = ref("");
   readonly loading = ref(false);
   readonly trouble = shallowRef<unknown>(null);
   readonly guest = ref(true);
-  readonly theirRead = ref(0);
-  readonly theirDelivered = ref(0);
-  readonly myRead = ref(0);
+  readonly name = ref("");
+  /** changes when somebody else is at the window */
+  readonly person = ref(0);
+  /** the first page of history is here */
+  readonly filled = ref(false);
   /** whether the shopper is looking: an iframe that is closed is not */
   readonly looking = ref(true);
-  readonly unread = computed(
-    () => this.lane.entries.filter((one) => one.seq > this.myRead.value && one.sender.kind !== "shopper" && isSaid(one)).length,
-  );
+  /** the shopper wants no pushes of this shop */
+  readonly refused = ref(false);
+  readonly more = computed(() => this.threads.oldest.value !== null);
   private line: Line | null = null;
   private saidTyping = 0;
   private typingTimer = 0;
   private files = new Map<string, File>();
+  private early: (() => void)[] = [];
   private started = 0;
 
   constructor(
     private slug: string,
     readonly identity: Identity,
   ) {
+    this.refused.value = recall(this.refusedKey) === "1";
     document.addEventListener("visibilitychange", () => this.seen());
   }
 
+  private get refusedKey(): string {
+    return `wangxin.refused.${this.slug}`;
+  }
+  get begun(): boolean {
+    return this.started > 0;
+  }
   get thread(): string {
     return this.view.value?.thread ?? "";
   }
@@ -77,7 +89,7 @@ export class Chat {
 
   /** Be somebody else: another member, or a guest again. */
   async become(member: string): Promise<void> {
-    if (member === this.identity.member) return;
+    if (this.started && member === this.identity.member) return;
     this.identity.member = member;
     this.leave();
     await this.start();
@@ -86,10 +98,11 @@ export class Chat {
   leave(): void {
     this.line?.end();
     this.line = null;
-    Object.assign(this.lane, new Lane());
-    this.view.value = this.queue.value = null;
-    this.theirRead.value = this.theirDelivered.value = this.myRead.value = 0;
-    this.typing.value = "";
+    this.threads.clear();
+    this.person.value += 1;
+    this.queue.value = null;
+    this.filled.value = false;
+    this.typing.value = this.name.value = "";
     this.state.value = "connecting";
   }
 
@@ -98,7 +111,11 @@ export class Chat {
     const line = new Line({
       token: (fresh) => this.identity.token(fresh),
       guest: () => (this.identity.member ? this.identity.guest : ""),
-      resume: () => (this.thread && this.lane.lastSeq ? [{ thread: this.thread, lane: "public", after: this.lane.lastSeq }] : []),
+      resume: () =>
+        [...this.threads.views.keys()].flatMap((thread) => {
+          const after = this.threads.lane(thread).lastSeq;
+          return after ? [{ thread, lane: "public" as const, after }] : [];
+        }),
       device: matchMedia("(pointer: coarse)").matches ? "phone" : "desktop",
       locale: locale.value,
     });
@@ -108,28 +125,37 @@ export class Chat {
     });
     line.on("welcome", (answer) => {
       this.guest.value = answer.you.guest ?? false;
-      const view = answer.threads[0];
-      if (view) this.stand(view);
+      this.name.value = answer.you.name;
+      // The guest this device was is the member now; his token opens nothing any more.
+      if (!this.guest.value) this.identity.forgetGuest();
+      answer.threads.forEach((view) => this.threads.stand(view));
       tellHost({ did: "user" });
     });
-    line.on("live", () => void this.fill());
-    line.on("thread.update", (answer) => this.stand(answer.view));
+    line.on("live", () => {
+      void this.fill();
+      this.threads.lane(this.thread).unsent.push(...this.threads.lane("").unsent.splice(0));
+      this.early.splice(0).forEach((say) => say());
+    });
+    line.on("thread.update", (answer) => {
+      this.threads.stand(answer.view);
+      if (answer.view.state !== "waiting") this.queue.value = null;
+    });
     line.on("message.new", (answer) => this.hear(answer.entry));
-    line.on("message.recalled", (answer) => this.lane.recalled(answer.seq));
-    line.on("snapshot", (answer) => this.lane.restart(answer));
+    line.on("message.recalled", (answer) => this.threads.lane(answer.thread).recalled(answer.seq));
+    line.on("snapshot", (answer) => answer.lane === "public" && this.threads.lane(answer.thread).restart(answer));
     line.on("gap", () => void this.fill());
     line.on("ack", (answer) => {
-      this.lane.acknowledged(answer, { name: "", kind: "shopper" });
+      this.threads.lane(answer.thread).acknowledged(answer, { name: this.name.value, kind: "shopper" });
       this.files.delete(answer.client_msg_id);
     });
-    line.on("ok", (answer) => this.lane.taken(answer.ref));
+    line.on("ok", (answer) => this.threads.taken(answer.ref));
     line.on("error", (answer) => {
-      if (typeof answer.retry !== "number") this.lane.failed(answer.client_msg_id ?? answer.ref, answer.code);
+      if (typeof answer.retry !== "number") this.threads.failed(answer.client_msg_id ?? answer.ref, answer.code);
     });
     line.on("receipt", (answer) => {
-      if (answer.by === "shopper") return;
-      this.theirRead.value = Math.max(this.theirRead.value, answer.read_seq);
-      this.theirDelivered.value = Math.max(this.theirDelivered.value, answer.delivered_seq);
+      const view = this.threads.views.get(answer.thread);
+      if (view && answer.by !== "shopper")
+        this.threads.stand({ ...view, their_read_seq: answer.read_seq, their_delivered_seq: answer.delivered_seq });
     });
     line.on("typing", (answer) => {
       clearTimeout(this.typingTimer);
@@ -145,65 +171,67 @@ export class Chat {
     if (shop) this.menu.value = await fetchMenu(shop, this.identity.current ?? "").catch(() => this.menu.value);
   }
 
-  private stand(view: ThreadView): void {
-    this.view.value = view;
-    if (view.state !== "waiting") this.queue.value = null;
-    this.theirRead.value = Math.max(this.theirRead.value, view.their_read_seq);
-    this.theirDelivered.value = Math.max(this.theirDelivered.value, view.their_delivered_seq);
-    this.myRead.value = Math.max(this.myRead.value, view.my_read_seq);
-  }
-
   private hear(entry: EntryView): void {
     if (entry.lane !== "public") return;
-    const before = this.lane.lastSeq;
-    if (!this.lane.add(entry)) return void this.fill();
-    if (this.lane.lastSeq === before) return;
+    const lane = this.threads.lane(entry.thread);
+    const before = lane.lastSeq;
+    if (!lane.add(entry)) return void this.fill();
+    if (lane.lastSeq === before) return;
     const mine = entry.sender.kind === "shopper";
     if (!mine) {
       if (entry.sender.kind === "agent" || entry.sender.kind === "bot") this.typing.value = "";
-      this.line?.tell({ type: "receipt.delivered", thread: this.thread, up_to_seq: entry.seq });
+      this.line?.tell({ type: "receipt.delivered", thread: entry.thread, up_to_seq: entry.seq });
     }
     this.seen();
     tellHost({ did: "message", kind: entry.body?.kind ?? "recalled", mine });
     this.tellUnread();
   }
 
-  /** Tell the embedding page how much is unread, and the last line in words. */
-  tellUnread(): void {
-    const last = this.lane.entries.findLast((one) => one.sender.kind !== "shopper" && isSaid(one));
-    tellHost({ did: "unread", count: this.unread.value, last: last?.body ? lineOf(last.body) : "" });
+  /** Tell the embedding page how much is unread, and the last line in words; `atLeast` counts what is not loaded. */
+  tellUnread(atLeast = 0): void {
+    const last = this.threads.last();
+    tellHost({ did: "unread", count: Math.max(atLeast, this.threads.unread.value), last: last?.body ? lineOf(last.body) : "" });
   }
 
   /** Fetch what the log holds and this page does not: the newest page at first, the lines after a gap later. */
   private async fill(): Promise<void> {
-    if (!this.thread || !this.line) return;
-    const last = this.lane.lastSeq;
+    const line = this.line;
+    if (!line) return;
     try {
-      for (;;) {
-        const after = this.lane.lastSeq;
-        const page = await this.line.ask({
-          type: "history", thread: this.thread, lane: "public", limit: last ? 200 : 30, ...(last ? { after } : {}),
-        });
-        if (page.type !== "history.page") break;
-        this.lane.addPage(page);
-        if (!last || !page.more || this.lane.lastSeq === after) break;
-      }
-      if (this.lane.lastSeq) this.line.tell({ type: "receipt.delivered", thread: this.thread, up_to_seq: this.lane.lastSeq });
+      await Promise.all([...this.threads.views.keys()].map((thread) => this.fillThread(line, thread)));
+      this.filled.value = true;
       this.seen();
-      this.tellUnread();
+      const unread = this.threads.unread.value;
+      this.tellUnread(unread >= FIRST_PAGE ? await fetchUnread(this.identity.current ?? "").catch(() => 0) : 0);
     } catch {
       // The line was lost meanwhile; the next welcome resumes.
     }
   }
 
+  private async fillThread(line: Line, thread: string): Promise<void> {
+    const lane = this.threads.lane(thread);
+    const last = lane.lastSeq;
+    for (;;) {
+      const after = lane.lastSeq;
+      const page = await line.ask({ type: "history", thread, lane: "public", limit: last ? 200 : FIRST_PAGE, ...(last ? { after } : {}) });
+      if (page.type !== "history.page") break;
+      lane.addPage(page);
+      if (!last) lane.more = page.more;
+      if (!last || !page.more || lane.lastSeq === after) break;
+    }
+    if (lane.lastSeq) line.tell({ type: "receipt.delivered", thread, up_to_seq: lane.lastSeq });
+  }
+
   async older(): Promise<void> {
-    if (this.loading.value || !this.lane.more || !this.line || !this.lane.firstSeq) return;
+    const thread = this.threads.oldest.value;
+    if (this.loading.value || !this.line || !thread) return;
+    const lane = this.threads.lane(thread);
     this.loading.value = true;
     try {
-      const page = await this.line.ask({ type: "history", thread: this.thread, lane: "public", before: this.lane.firstSeq, limit: 50 });
+      const page = await this.line.ask({ type: "history", thread, lane: "public", before: lane.firstSeq, limit: 50 });
       if (page.type === "history.page") {
-        this.lane.addPage(page);
-        this.lane.more = page.more;
+        lane.addPage(page);
+        lane.more = page.more;
       }
     } catch {
       // asked again at the next scroll
@@ -214,36 +242,47 @@ export class Chat {
 
   /** The shopper has the end of the log before his eyes. */
   seen(): void {
-    if (!this.looking.value || document.visibilityState !== "visible" || !this.lane.lastSeq) return;
-    if (this.lane.lastSeq <= this.myRead.value) return;
-    this.myRead.value = this.lane.lastSeq;
-    this.line?.tell({ type: "receipt.read", thread: this.thread, up_to_seq: this.lane.lastSeq });
-    this.tellUnread();
+    if (!this.looking.value || document.visibilityState !== "visible") return;
+    let read = false;
+    for (const [thread, view] of this.threads.views) {
+      const up_to_seq = this.threads.lane(thread).lastSeq;
+      if (up_to_seq <= view.my_read_seq || !this.line?.tell({ type: "receipt.read", thread, up_to_seq })) continue;
+      this.threads.stand({ ...view, my_read_seq: up_to_seq });
+      read = true;
+    }
+    if (read) this.tellUnread();
   }
 
   // --- what the shopper does -------------------------------------------------------------------------------------
 
-  /** Show at once, and say until it is acknowledged. */
-  private say(body: AnyBody, frame: (id: string) => Saying): void {
+  /** Show at once, and say until it is acknowledged. Before the hub has named the thread, it waits for that. */
+  private say(body: AnyBody, frame: (id: string, thread: string) => Saying, at = this.thread): void {
     const id = newId();
-    this.lane.unsent.push({ id, atMs: this.now(), body, fate: "sending" });
-    this.line?.say(frame(id));
+    this.threads.lane(at).unsent.push({ id, atMs: this.now(), body, fate: "sending" });
+    if (at) this.line?.say(frame(id, at));
+    else this.early.push(() => this.line?.say(frame(id, this.thread)));
   }
 
   send(body: AnyBody): void {
-    this.say(body, (client_msg_id) => ({ type: "message.send", thread: this.thread, client_msg_id, body }));
+    this.say(body, (client_msg_id, thread) => ({ type: "message.send", thread, client_msg_id, body }));
     this.saidTyping = 0;
   }
 
   tapMenu(item: MenuItem): void {
     const menu_version = this.menu.value?.version ?? 0;
-    this.say({ kind: "text", text: item.label }, (client_msg_id) => ({
-      type: "menu.tap", thread: this.thread, menu_version, item: item.id, client_msg_id,
+    this.say({ kind: "text", text: item.label }, (client_msg_id, thread) => ({
+      type: "menu.tap", thread, menu_version, item: item.id, client_msg_id,
     }));
   }
 
   askHuman(): void {
-    void this.line?.ask({ type: "human.request", thread: this.thread }).catch(() => undefined);
+    if (this.state.value !== "live") this.early.push(() => this.askHuman());
+    else void this.line?.ask({ type: "human.request", thread: this.thread }).catch(() => undefined);
+  }
+
+  async orders(): Promise<OrderBody[]> {
+    const shop = this.shop.value;
+    return shop ? (await fetchOrders(shop, this.identity.current)).orders : [];
   }
 
   leaveQueue(leaveMessage: boolean): void {
@@ -257,37 +296,57 @@ export class Chat {
     this.line?.tell({ type: "typing", thread: this.thread, on: true });
   }
 
-  act(act: Act): void {
-    const thread = this.thread;
+  /** `thread`: of the line that was acted on. */
+  act(act: Act, thread = this.thread): void {
     switch (act.do) {
       case "choice":
         if (act.choice === "human") return this.askHuman();
-        return this.say({ kind: "text", text: act.label }, (client_msg_id) => ({
-          type: "choice.submit", thread, seq: act.seq, choice: act.choice, client_msg_id,
-        }));
-      case "form":
-        return this.say({ kind: "form_answer", form: "form", ...act.shown }, (client_msg_id) => ({
-          type: "form.submit", thread, seq: act.seq, values: act.values, client_msg_id,
-        }));
-      case "rate":
         return this.say(
-          { kind: "rating", conversation: act.conversation, stars: act.stars, reasons: act.reasons, text: act.text },
-          (client_msg_id) => ({
-            type: "rating.submit", thread, conversation: act.conversation, stars: act.stars, reasons: act.reasons, text: act.text, client_msg_id,
-          }),
+          { kind: "text", text: act.label },
+          (client_msg_id) => ({ type: "choice.submit", thread, seq: act.seq, choice: act.choice, client_msg_id }),
+          thread,
         );
+      case "form":
+        return this.say(
+          { kind: "form_answer", form: "form", ...act.shown, quote: act.seq },
+          (client_msg_id) => ({ type: "form.submit", thread, seq: act.seq, values: act.values, client_msg_id }),
+          thread,
+        );
+      case "rate": {
+        const { conversation, stars, reasons, text } = act;
+        return this.say(
+          { kind: "rating", conversation, stars, reasons, text },
+          (client_msg_id) => ({ type: "rating.submit", thread, conversation, stars, reasons, text, client_msg_id }),
+          thread,
+        );
+      }
       case "recall":
         void this.line?.ask({ type: "message.recall", thread, seq: act.seq }).catch(() => undefined);
         return;
       case "retry":
         return this.retry(act.id);
+      case "card":
+        return this.send(act.card);
+      case "refuse":
+        return void this.refuse(act.refused);
       case "ask":
         return this.send({ kind: "text", text: act.text });
     }
   }
 
+  /** No more pushes of this shop, or pushes again. */
+  async refuse(refused: boolean): Promise<void> {
+    try {
+      await setConsent(this.identity.current ?? "", !refused);
+      this.refused.value = refused;
+      remember(this.refusedKey, refused ? "1" : "");
+    } catch (trouble) {
+      tellHost({ did: "error", code: (trouble as ApiError).code ?? "page.trouble" });
+    }
+  }
+
   private retry(id: string): void {
-    const unsent = this.lane.unsent.find((one) => one.id === id);
+    const unsent = this.threads.unsent.value.find((one) => one.id === id);
     if (!unsent) return;
     unsent.fate = "sending";
     const file = this.files.get(id);
@@ -295,16 +354,18 @@ export class Chat {
     this.line?.say({ type: "message.send", thread: this.thread, client_msg_id: id, body: unsent.body });
   }
 
-  /** Check, show a preview, send up, then say it. */
+  /** Check, show a preview, send up, then say it. Gives what is wrong with the file, or null. */
   async sendFile(file: File): Promise<unknown> {
     try {
+      const { inspect } = await want();
       const seen = await inspect(file, this.limits);
       const place = { media: "00000000-0000-0000-0000-000000000000", width: seen.width, height: seen.height };
       const body: AnyBody = seen.kind === "image" ? { kind: "image", ...place } : { kind: "video", ...place, duration_ms: seen.durationMs };
       const id = newId();
+      const lane = this.threads.lane(this.thread);
       this.files.set(id, file);
-      this.lane.unsent.push({ id, atMs: this.now(), body, fate: "sending", preview: URL.createObjectURL(file), progress: 0 });
-      void this.putUp(this.lane.unsent.at(-1) as Unsent, file);
+      lane.unsent.push({ id, atMs: this.now(), body, fate: "sending", preview: URL.createObjectURL(file), progress: 0 });
+      void this.putUp(lane.unsent[lane.unsent.length - 1] as Unsent, file);
       return null;
     } catch (trouble) {
       return trouble;
@@ -313,41 +374,19 @@ export class Chat {
 
   private async putUp(unsent: Unsent, file: File): Promise<void> {
     try {
+      const { upload } = await want();
       const up = await upload(file, this.identity.current, (share) => (unsent.progress = share));
       unsent.progress = 1;
       if (unsent.body.kind === "image" || unsent.body.kind === "video") unsent.body = { ...unsent.body, media: up.media };
       this.line?.say({ type: "message.send", thread: this.thread, client_msg_id: unsent.id, body: unsent.body });
     } catch (trouble) {
-      this.lane.failed(unsent.id, (trouble as ApiError).code ?? "");
+      Object.assign(unsent, { fate: "failed", why: (trouble as ApiError).code ?? "" });
     }
   }
 
   /** A product or order that the embedding page hands in; what does not fit is left out. */
-  sendCard(kind: "product" | "order", given: Record<string, unknown>): void {
-    const text = (name: string) => (typeof given[name] === "string" ? (given[name] as string) : "");
-    const fen = (name: string) => (Number.isInteger(given[name]) ? (given[name] as number) : 0);
-    if (kind === "product") {
-      const product: ProductBody = {
-        kind: "product", product: text("id"), title: text("title"), price_fen: fen("price_fen"), picture: text("picture"), url: text("url"),
-      };
-      if (product.product && product.title) this.send(product);
-    } else {
-      const order: OrderBody = {
-        kind: "order", order: text("id"), state: (text("state") || "paid") as OrderBody["state"], amount_fen: fen("amount_fen"), lines: [],
-      };
-      if (order.order) this.send(order);
-    }
+  async sendCard(kind: "product" | "order", given: Record<string, unknown>): Promise<void> {
+    const card = (await want()).cardOf(kind, given);
+    if (card) this.send(card);
   }
-}
-
-/** Words or a card, not a state line. */
-function isSaid(entry: EntryView): boolean {
-  return !!entry.body && entry.body.kind !== "event" && entry.sender.kind !== "system";
-}
-
-/** One line of a body, for lists and the launcher. */
-export function lineOf(body: AnyBody): string {
-  if ("text" in body && typeof body.text === "string" && body.text && body.kind !== "rating") return body.text;
-  if ("title" in body && typeof body.title === "string" && body.title) return body.title;
-  return tMaybe(`common.kind.${body.kind}`, body.kind);
 }

@@ -2,6 +2,8 @@
 export type FromHost =
   | { do: "open" }
   | { do: "close" }
+  /** the first word: the shopper's token, "" for a guest */
+  | { do: "start"; token: string }
   | { do: "user"; token: string }
   | { do: "token"; token: string }
   | { do: "reset" }

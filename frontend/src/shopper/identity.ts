@@ -35,9 +35,14 @@ export class Identity {
     return this.member || this.guest || null;
   }
 
-  forget(): void {
-    this.member = "";
+  /** The guest of this device has become a member. */
+  forgetGuest(): void {
     this.kept = "";
     remember(this.key, "");
+  }
+
+  forget(): void {
+    this.member = "";
+    this.forgetGuest();
   }
 }

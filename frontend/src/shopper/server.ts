@@ -1,11 +1,13 @@
 // What the shopper window asks of the server beside its socket.
 import { api } from "@/shared/api";
+import type { OrderBody } from "@/shared/protocol";
 
 export interface ShopInfo {
   id: string;
   slug: string;
   name: string;
-  accent?: string;
+  accent: string;
+  greeting: string;
   /** average response of the last days, where there is one */
   average_response_ms?: number | null;
 }
@@ -20,6 +22,7 @@ export interface MenuItem {
 
 export interface Menu {
   version: number;
+  greeting: string;
   items: MenuItem[];
 }
 
@@ -27,3 +30,10 @@ export const fetchShop = (slug: string) => api.get<ShopInfo>(`/shops/${slug}`, {
 export const fetchMenu = (shop: ShopInfo, token: string) => api.get<Menu>(`/menus/${shop.id}`, { as: token });
 export const fetchVisitor = async (slug: string) =>
   (await api.post<{ token: string }>("/visitor", { shop: slug }, { as: null })).token;
+export const fetchUnread = async (token: string) => (await api.get<{ unread: number }>("/shopper/unread", { as: token })).unread;
+/** No pushes of any topic, or pushes again. */
+export const setConsent = (token: string, granted: boolean) =>
+  api.post<void>("/shopper/consent", { topic: "*", granted }, { as: token });
+/** The shopper's newest orders; a guest has none. */
+export const fetchOrders = (shop: ShopInfo, token: string | null) =>
+  api.get<{ orders: OrderBody[] }>(`/menus/${shop.id}/orders`, { as: token });

@@ -1,7 +1,7 @@
 /** What the chat sends besides text, and how what is on its way is shown. */
 import { reactive } from "vue";
 import { errorText, token } from "@/shared/api";
-import { inspect, upload } from "@/shared/media";
+import { inspect, upload } from "@/shared/upload";
 import type { AnyBody } from "@/shared/protocol";
 import type { Unsent } from "@/shared/thread";
 import { uuid } from "../desk/ids";
