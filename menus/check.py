@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 from urllib.parse import urlsplit
 
+from menus import wording
 from menus.model import (
     Action,
     Answer,
@@ -64,7 +65,7 @@ def problems(draft: Draft, known: Known, depth_max: int = limits.MENU_DEPTH_MAX)
         found.append(Problem("", "menu.no_way_to_a_person"))
     if draft.items and not any(isinstance(item.action, Human) for item in draft.items):
         found.append(Problem("", "menu.person_not_on_top", "warning"))
-    found += [Problem("", "menu.banned_words", detail=word) for word in known.banned if word and word in draft.greeting]
+    found += _wording("", "menu", (draft.greeting,), known)
     return found
 
 
@@ -85,10 +86,26 @@ def _of_item(item: Item, depth: int, depth_max: int, known: Known) -> list[Probl
         found.append(Problem(item.id, "item.children_unreachable"))
     labels = [child.label for child in item.items]
     found += [Problem(child.id, "item.label_twice", "warning") for child in item.items if labels.count(child.label) > 1]
-    words = f"{item.label} {item.hint} {item.action.model_dump_json()}"
-    found += [Problem(item.id, "item.banned_words", detail=word) for word in known.banned if word and word in words]
+    found += _wording(item.id, "item", _texts(item), known)
     found += [Problem(item.id, code, detail=detail) for code, detail in _of_action(item.action, known)]
     return found
+
+
+def _wording(item: str, noun: str, texts: Sequence[str], known: Known) -> list[Problem]:
+    """The shop's own banned words block; claims the law forbids and ways off the platform are pointed out."""
+    banned = [Problem(item, f"{noun}.banned_words", detail=word) for word in wording.found_in(texts, known.banned)]
+    claims = [Problem(item, f"{noun}.claim", "warning", w) for w in wording.found_in(texts, wording.CLAIMS)]
+    away = [Problem(item, f"{noun}.elsewhere", "warning", w) for w in wording.found_in(texts, wording.ELSEWHERE)]
+    return banned + claims + away[:1]
+
+
+def _texts(item: Item) -> tuple[str, ...]:
+    """Everything of an item that a shopper may read."""
+    action = item.action
+    fields = action.fields if isinstance(action, Form) else ()
+    said = action.model_dump(include={"text", "title", "policy", "thanks"}).values()
+    asked = (text for field in fields for text in (field.label, *field.options))
+    return (item.label, item.hint, *said, *asked)
 
 
 def _of_action(action: Action, known: Known) -> list[tuple[str, str]]:

@@ -125,6 +125,14 @@ async def versions(conn: Executor, shop: UUID, most: int) -> list[VersionRow]:
     return [VersionRow(*row.values()) for row in rows]
 
 
+async def keep_banned(conn: Connection, shop: UUID, words: list[str]) -> None:
+    await conn.execute(
+        "update shop set settings = settings || jsonb_build_object('banned_words', $2::jsonb) where shop_id = $1",
+        shop,
+        words,
+    )
+
+
 # --- questions ---------------------------------------------------------------------------------------------------
 
 _FAQ = "id, key, topic, phrasings, answer, active, asked"

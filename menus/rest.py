@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, StringConstraints
 
-from menus import navigate, publishing, rest_bot, service
+from menus import navigate, publishing, record_plans, rest_bot, service
 from menus import record_postgres as record
 from menus.brain import Brains
 from menus.check import Problem, problems
@@ -16,10 +16,13 @@ from menus.model import Closed, Draft, Item, Menu
 from menus.record_postgres import FaqEntry
 from menus.shopdata import StoredShopData
 from menus.voice import look
+from wangxin.clock import now_ms
 from wangxin.edge import Deps
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import not_found
+
+PLANS_SHOWN = 30
 
 
 class KeepDraft(Closed):
@@ -36,6 +39,21 @@ class Publish(Closed):
 
 class GoBack(Closed):
     version: int = Field(ge=1)
+
+
+class Plan(Closed):
+    """``at_ms``: when the draft of ``revision`` goes live; ``until_ms``: when what was live before comes back."""
+
+    at_ms: int = Field(gt=0, le=limits.MOMENT_MS_MAX)
+    until_ms: int | None = Field(default=None, gt=0, le=limits.MOMENT_MS_MAX)
+    note: Annotated[str, StringConstraints(max_length=200)] = ""
+    revision: int = Field(ge=0)
+
+
+class Banned(Closed):
+    words: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)], ...] = Field(
+        max_length=200
+    )
 
 
 class Preview(Closed):
@@ -141,7 +159,8 @@ def router(deps: Deps) -> APIRouter:
     async def draft(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         async with deps.scope(actor, shop) as conn:
             kept, revision, version = await publishing.draft_of(conn, shop)
-            found = problems(kept, await publishing.known(conn, shop))
+            known = await publishing.known(conn, shop)
+            found = problems(kept, known)
             topics = sorted({q.topic for q in await record.questions(conn, shop)} - {""})
         return {
             "draft": kept.model_dump(mode="json"),
@@ -149,6 +168,7 @@ def router(deps: Deps) -> APIRouter:
             "published": version,
             "problems": [_problem(p) for p in found],
             "topics": topics,
+            "banned": known.banned,
             "limits": {
                 "top": limits.MENU_TOP_ITEMS_MAX,
                 "children": limits.MENU_CHILDREN_MAX,
@@ -165,6 +185,15 @@ def router(deps: Deps) -> APIRouter:
             found = problems(asked.draft, await publishing.known(conn, shop))
         return {"revision": revision, "problems": [_problem(p) for p in found]}
 
+    @routes.put("/{shop}/banned")
+    async def keep_banned(shop: UUID, asked: Banned, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """Words that no menu of the shop may contain."""
+        words = list(dict.fromkeys(asked.words))
+        async with deps.scope(actor, shop) as conn:
+            await record.keep_banned(conn, shop, words)
+            await deps.audit(conn, actor, shop, "menu.banned", "", {"words": len(words)})
+        return {"banned": words}
+
     @routes.post("/{shop}/check")
     async def check(shop: UUID, asked: Draft, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         async with deps.scope(actor, shop) as conn:
@@ -179,6 +208,30 @@ def router(deps: Deps) -> APIRouter:
             await deps.audit(conn, actor, shop, "menu.publish", str(menu.version), {"note": asked.note})
         await service.tell_menu(deps.hints, shop, menu.version)
         return {"version": menu.version}
+
+    @routes.get("/{shop}/plans")
+    async def plans(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """What waits for its moment, then what has been."""
+        async with deps.scope(actor, shop) as conn:
+            return {"plans": await record_plans.plans(conn, shop, PLANS_SHOWN)}
+
+    @routes.post("/{shop}/plans", status_code=201)
+    async def add_plan(shop: UUID, asked: Plan, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """The draft as it is now goes live at the moment; later changes of the draft do not change it."""
+        async with deps.scope(actor, shop) as conn:
+            id_ = await publishing.plan(
+                conn, shop, actor, at_ms=asked.at_ms, until_ms=asked.until_ms, note=asked.note,
+                revision=asked.revision, now_ms=now_ms(),
+            )  # fmt: skip
+            await deps.audit(conn, actor, shop, "menu.plan", str(id_), {"at_ms": asked.at_ms})
+        return {"id": str(id_)}
+
+    @routes.delete("/{shop}/plans/{plan}", status_code=204)
+    async def cancel_plan(shop: UUID, plan: UUID, actor: Actor = Depends(merchant)) -> None:
+        async with deps.scope(actor, shop) as conn:
+            if not await record_plans.cancel_plan(conn, shop, plan):
+                raise not_found("plan")
+            await deps.audit(conn, actor, shop, "menu.plan_cancel", str(plan))
 
     @routes.get("/{shop}/versions")
     async def versions(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:

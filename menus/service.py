@@ -7,7 +7,7 @@ import json
 import logging
 from uuid import UUID
 
-from menus import dialogue, navigate, say, voice
+from menus import dialogue, navigate, publishing, say, voice
 from menus import record_postgres as record
 from menus.brain import Brain, Brains
 from menus.dialogue import Decision, Thresholds, Turn, Understood
@@ -36,6 +36,26 @@ async def tell_menu(hints: Hints, shop: UUID, version: int) -> None:
     """Open windows fetch the new menu. Sent after the commit; who misses it sees the new one when he next attaches."""
     frame = {"type": "menu.updated", "shop": str(shop), "version": version}
     await hints.tell(frame, shops=[shop], roles=["shopper", "merchant"])
+
+
+class Planner:
+    """Publishes what waits for its moment, and tells the windows. Any number may run: a locked row is the lock."""
+
+    def __init__(self, pool: Pool, hints: Hints):
+        self._pool = pool
+        self._hints = hints
+
+    async def tick(self) -> int:
+        """Carries out what is due; returns how many plans that were."""
+        done = 0
+        while True:
+            async with self._pool.acquire() as conn, conn.transaction():
+                went = await publishing.carry_out_one(conn)
+            if went is None:
+                return done
+            done += 1
+            if went.version is not None:
+                await tell_menu(self._hints, went.shop, went.version)
 
 
 class Bot:

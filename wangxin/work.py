@@ -181,6 +181,7 @@ async def run_worker(settings: Settings) -> None:
         waker.run(),
         _follow("bot", bot.follow, waker),
         _follow("push", push.follow, waker),
+        _every("menus", TICK_S, menus.service.Planner(pool, hints).tick),
         _every("ticker", TICK_S, Ticker(push, valkey_url).tick),
         _every("figures", TICK_S, figures.sweep),
         _every("figures of old", SLOW_SWEEP_S, lambda: figures.sweep(slow=True)),

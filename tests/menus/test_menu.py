@@ -54,6 +54,19 @@ def test_problems_name_the_item() -> None:
     )
 
 
+def test_wording_is_found_however_it_is_written() -> None:
+    for text in ("全网最 便 宜", "全網最便宜", "……" * 90 + "真的最便宜"):
+        assert ("a", "item.banned_words") in codes(
+            {"id": "a", "label": "价", "action": {"kind": "answer", "text": text}}, PERSON
+        ), text
+    link = {"id": "a", "label": "链接", "action": {"kind": "link", "title": "加Ｖ X 领券", "url": "https://a.example"}}
+    found = problems(draft(link, PERSON), Known(TOPICS))
+    assert [(p.item, p.code, p.level) for p in found] == [("a", "item.elsewhere", "warning")]
+    claim = {"id": "a", "label": "国家级工艺", "action": {"kind": "answer", "text": "好"}}
+    assert ("a", "item.claim") in codes(claim, PERSON)
+    assert codes({"id": "answer", "label": "order", "action": {"kind": "answer", "text": "满100有效"}}, PERSON) == []
+
+
 def test_a_menu_needs_a_way_to_a_person() -> None:
     assert ("", "menu.no_way_to_a_person") in codes(
         {"id": "a", "label": "答", "action": {"kind": "answer", "text": "好"}}

@@ -155,6 +155,41 @@ def test_what_the_merchant_publishes_is_in_the_open_window_and_the_bots_mouth(ch
         assert desk.policy_breaches() + phone.policy_breaches() == []
 
 
+def test_a_menu_goes_live_at_its_moment_and_back_at_its_end(chromium: Browser, house: House) -> None:
+    with screen(chromium, width=390, height=844) as phone, screen(chromium) as desk:
+        shopper = window(phone, house)
+        page = merchant(desk, house, "menus")
+        tree_item(page, "查订单物流").click()
+        page.get_by_label("名称", exact=True).fill("全 网 最 低 专区")
+        expect(page.get_by_role("list", name="这一项的问题")).to_contain_text("绝对化用语「全网最低」")
+        page.get_by_text("店铺禁用词（0）").click()
+        page.get_by_label("菜单里不能出现的词").fill("全网最低\n")
+        page.get_by_role("button", name="保存禁用词").click()
+        expect(page.get_by_role("list", name="这一项的问题")).to_contain_text("禁用词「全网最低」")
+        page.get_by_label("名称", exact=True).fill("双十一专区")
+        expect(page.get_by_role("list", name="这一项的问题")).to_have_count(0)
+        page.get_by_role("button", name="发布…").click()
+        page.get_by_label("定时").check()
+        page.get_by_label("上线时间").fill("2020-11-11T00:00:00")
+        page.get_by_role("button", name="定时发布").click()
+        expect(page.get_by_role("alert").filter(has_text="已经过去").first).to_be_visible()
+        page.get_by_label("上线时间").fill("2037-11-11T00:00:00")
+        page.get_by_label("结束时间").fill("2037-11-12T00:00:00")
+        page.get_by_role("button", name="定时发布").click()
+        planned = page.get_by_role("region", name="定时发布").get_by_role("listitem")
+        expect(planned).to_contain_text("等待中")
+        assert faults_of(page) == []
+        assert not chip(shopper, "双十一专区").is_visible()
+        # The moment comes, and then the end: the worker does both by itself.
+        house.sql("update menu_plan set at = clock_timestamp() where shop_id = $1 returning 1", house.shop.id)
+        expect(chip(shopper, "双十一专区")).to_be_visible()
+        house.sql("update menu_plan set until = clock_timestamp() where shop_id = $1 returning 1", house.shop.id)
+        expect(chip(shopper, "查订单物流")).to_be_visible()
+        page.reload()
+        expect(planned).to_contain_text("已完成")
+        house.sql("update menu_desk set draft = null where shop_id = $1 returning 1", house.shop.id)
+
+
 def test_two_merchants_do_not_overwrite_each_other_unasked(chromium: Browser, house: House) -> None:
     with screen(chromium) as one, screen(chromium, width=390, height=844, theme="dark") as two:
         first = merchant(one, house, "menus")

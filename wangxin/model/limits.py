@@ -50,6 +50,8 @@ PASSWORD_CHARS_MIN = 8
 PASSWORD_CHARS_MAX = 200
 NAME_CHARS_MAX = 60
 
+MOMENT_MS_MAX = 4_102_444_800_000  # the year 2100: no moment is planned beyond it
+
 # --- the bot and menus -----------------------------------------------------------------------------------------
 BOT_READS_CHARS_MAX = 200
 BOT_DEADLINE_MS = 1_000
@@ -58,6 +60,7 @@ MENU_TOP_ITEMS_MAX = 6
 MENU_CHILDREN_MAX = 10
 MENU_LABEL_CHARS_MAX = 16
 FAQ_ENTRIES_MAX = 50_000
+MENU_PLANS_MAX = 20  # menus of a shop that wait for their moment; above: error plan.too_many
 
 # --- dispatch --------------------------------------------------------------------------------------------------
 WAITING_PER_SHOP_MAX = 5_000  # above: straight to the message box

@@ -203,6 +203,8 @@ async def _written(web: httpx.AsyncClient, side: Side) -> None:
     await done("PUT", f"{API}/menus/{shop}/draft", {"draft": MENU, "revision": 0})
     await done("POST", f"{API}/menus/{shop}/publish", {"note": "{mark}"})
     ids["revision"] = (await web.get(f"{API}/menus/{shop}/draft", headers=boss)).json()["revision"]
+    moment = {"at_ms": 4_000_000_000_000, "revision": "{revision}", "note": "{mark}"}
+    ids["plan"] = (await done("POST", f"{API}/menus/{shop}/plans", moment))["id"]
     ids["id"] = (await done("POST", f"{API}/menus/{shop}/faq", QUESTION))["id"]
     await done("PUT", f"{API}/push/{shop}/members/{{ref}}".format_map(ids), {"fields": {"tags": ["{mark}"]}})
     ids["crowd"] = (await done("POST", crowd_path, {"name": "{mark}", "refs": ["{ref}"]}))["id"]

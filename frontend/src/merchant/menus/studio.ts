@@ -1,10 +1,11 @@
 // What the menu page does: it keeps a draft, asks the server what is wrong with it and how it would look, and publishes.
 import { computed, onMounted, onUnmounted, ref, watch } from "vue";
 import { type ApiError, api, errorText } from "@/shared/api";
+import { formatMoment } from "@/shared/format";
 import { t } from "@/shared/i18n";
 import { account } from "@/shared/session";
 import { named, place } from "./tree";
-import type { Desk, Draft, Member, Problem, Said, Version } from "./types";
+import type { Desk, Draft, Member, Plan, Problem, Said, Version } from "./types";
 
 const ASK_MS = 400;
 
@@ -14,6 +15,7 @@ export function useStudio() {
   const desk = ref<Desk | null>(null);
   const kept = ref("");
   const versions = ref<Version[]>([]);
+  const plans = ref<Plan[]>([]);
   const members = ref<Member[]>([]);
   const problems = ref<Problem[]>([]);
   const selected = ref("");
@@ -42,12 +44,14 @@ export function useStudio() {
   async function load(): Promise<void> {
     trouble.value = null;
     try {
-      const [now, list, people] = await Promise.all([
+      const [now, list, coming, people] = await Promise.all([
         api.get<Desk>(at("draft")),
         api.get<{ versions: Version[] }>(at("versions")),
+        api.get<{ plans: Plan[] }>(at("plans")),
         api.get<Member[]>(`/push/${shop.id}/members`, { query: { limit: 100 } }),
       ]);
       versions.value = list.versions;
+      plans.value = coming.plans;
       members.value = people;
       show(now);
     } catch (why) {
@@ -107,6 +111,25 @@ export function useStudio() {
       const { version } = await api.post<{ version: number }>(at("publish"), { note, revision: desk.value!.revision });
       await live(version);
     });
+  const plan = (note: string, at_ms: number, until_ms: number | null) =>
+    attempt(async () => {
+      if (dirty.value) await keep();
+      await api.post(at("plans"), { note, at_ms, until_ms, revision: desk.value!.revision });
+      plans.value = (await api.get<{ plans: Plan[] }>(at("plans"))).plans;
+      done.value = t("menu.planned", { at: formatMoment(at_ms) });
+    });
+  const cancelPlan = (id: string) =>
+    attempt(async () => {
+      await api.del(at(`plans/${id}`));
+      plans.value = (await api.get<{ plans: Plan[] }>(at("plans"))).plans;
+      done.value = t("menu.planCancelled");
+    });
+  const ban = (words: string[]) =>
+    attempt(async () => {
+      desk.value!.banned = (await api.put<{ banned: string[] }>(at("banned"), { words })).banned;
+      done.value = t("menu.bannedSaved");
+      await ask();
+    });
   const goBack = (version: number) =>
     attempt(async () => {
       await live((await api.post<{ version: number }>(at("rollback"), { version })).version);
@@ -161,8 +184,8 @@ export function useStudio() {
     try {
       const now = await api.get<Desk>(at("draft"));
       if (now.revision === desk.value?.revision && now.published === desk.value.published) return;
-      if (dirty.value) conflict.value = true;
-      else await load();
+      if (!dirty.value) await load();
+      else if (now.revision !== desk.value?.revision) conflict.value = true;
     } catch {
       // the next look may work
     }
@@ -178,6 +201,6 @@ export function useStudio() {
   });
   return {
     shop, desk, versions, members, problems, errors, selected, shopper, said, stale, trouble, bad, done, conflict, busy, dirty, item,
-    load, save, publish, goBack, take, overwrite,
+    plans, load, save, publish, plan, cancelPlan, ban, goBack, take, overwrite,
   };
 }

@@ -53,6 +53,7 @@ export interface Desk {
   published: number;
   problems: Problem[];
   topics: string[];
+  banned: string[];
   limits: Bounds;
 }
 export interface Version {
@@ -60,6 +61,15 @@ export interface Version {
   note: string;
   made_at_ms: number;
   items: number;
+}
+export interface Plan {
+  id: string;
+  at_ms: number;
+  until_ms: number | null;
+  note: string;
+  state: "waiting" | "live" | "done" | "cancelled" | "failed";
+  version: number | null;
+  reason: string;
 }
 export interface Said {
   says: AnyBody[];
