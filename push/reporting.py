@@ -35,6 +35,8 @@ async def report(conn: Connection, shop: UUID, rule_id: UUID) -> Report:
         delivered=response.delivered,
         seen=response.seen,
         replied=response.replied,
+        opened=response.opened,
+        served=response.served,
         converted=converted,
         refused_after=response.refused_after,
         why_not={reason or state: n for (state, reason), n in sorted(reasons.items()) if state != "sent"},

@@ -126,13 +126,18 @@ class RunView(Closed):
 
 
 class Report(Closed):
-    """What a rule brought. ``why_not`` by reason; tests are in none of the figures."""
+    """What a rule brought. ``why_not`` by reason; tests are in none of the figures.
+
+    ``opened``: conversations that began as an answer to it; ``served``: those of them that came to a person.
+    """
 
     decided: int
     sent: int
     delivered: int
     seen: int
     replied: int
+    opened: int
+    served: int
     converted: int
     refused_after: int
     why_not: dict[str, int]

@@ -41,10 +41,13 @@ class Response:
     seen: int
     replied: int
     refused_after: int
+    opened: int
+    served: int
 
 
 async def response(conn: Connection, shop: UUID, rule: UUID) -> Response:
-    """Of the messages sent: which reached a device, were read, were answered within a day, and led to a refusal."""
+    """Of the messages sent: which reached a device, were read, were answered within a day, and led to a refusal.
+    Answers open conversations: ``opened``, and those of them that came to a person: ``served``."""
     row = await conn.fetchrow(
         f"""with sent as (
               select d.shopper_id, d.at, e.thread_id, e.seq from push_delivery d
@@ -65,7 +68,16 @@ async def response(conn: Connection, shop: UUID, rule: UUID) -> Response:
         rule,
     )
     assert row is not None, "an aggregate answers with one row"
-    return Response(row["delivered"], row["seen"], row["replied"], row["refused"])
+    answers = await conn.fetchrow(
+        f"""select count(*) as opened, count(c.assigned_at) as served from conversation c
+             where c.shop_id = $1 and c.outbound_rule = $2 and exists (
+               select 1 from push_delivery d where d.shop_id = c.shop_id and d.thread_id = c.thread_id
+                  and d.rule_id = $2 and d.state = 'sent' and {_REAL})""",
+        shop,
+        rule,
+    )
+    assert answers is not None, "an aggregate answers with one row"
+    return Response(row["delivered"], row["seen"], row["replied"], row["refused"], answers["opened"], answers["served"])
 
 
 async def conversions(

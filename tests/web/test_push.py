@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, Guest, House, open_house
-from wangxin.clock import new_id
+from wangxin import auth
+from wangxin.clock import new_id, now_ms
 from wangxin.storage import keys
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.postgres import open_pool
@@ -66,6 +67,19 @@ def ref_of(house: House, shopper: UUID) -> str:
     return str(house.sql("select external_id from shopper where id = $1", shopper))
 
 
+HOST = """<!doctype html><html lang="zh-CN"><title>shop</title><body><h1>shop</h1>
+<script>window.wangxinSettings = { shop: "SHOP" }; window.$wangxin = [["setUser", { token: "TOKEN" }]];</script>
+<script src="/sdk.js"></script></body></html>"""
+
+
+def visits_the_shop(page: Page, house: House, guest: Guest) -> None:
+    """The guest's browser on the shop's own page, with the launcher that the shop has put there."""
+    token = auth.sign_member(str(house.shop.id), guest.person.party.name, guest.name, "V4", house.shop.secret, now_ms())
+    text = HOST.replace("SHOP", house.shop.slug).replace("TOKEN", token)
+    page.route("**/our-shop", lambda route: route.fulfill(body=text, content_type="text/html; charset=utf-8"))
+    page.goto(f"{house.url}/our-shop")
+
+
 def open_all_day(page: Page) -> None:
     """The test runs at any hour: no quiet hours, no caps that an earlier test has used up."""
     page.get_by_label("勿扰时段内不发").uncheck()
@@ -74,8 +88,9 @@ def open_all_day(page: Page) -> None:
 
 
 def test_an_event_rule_gives_birthday_points_from_the_page_to_the_window(chromium: Browser, house: House) -> None:
-    with house.shopper("林晓") as guest, screen(chromium) as shown:
+    with house.shopper("林晓") as guest, screen(chromium) as shown, screen(chromium) as theirs:
         shopper, page = tagged(house, guest, "vip"), shown.page
+        visits_the_shop(theirs.page, house, guest)
         signed_in(page, house, "push")
         page.get_by_role("link", name="生日礼（按事件）").click()
         expect(page.get_by_label("规则名称")).to_have_value("生日礼（按事件）")
@@ -104,6 +119,20 @@ def test_an_event_rule_gives_birthday_points_from_the_page_to_the_window(chromiu
         guest.until(lambda frame: "benefit.granted" in str(frame), "the points")
         expect(page.get_by_text("已送出").locator("xpath=following-sibling::dd").first).to_have_text("1")
         assert house.sql("select points from profile where shopper_id = $1", shopper) == 100
+        # The launcher is closed: it says how much is unread, and the last line; opened, the message is there.
+        launcher = theirs.page.get_by_role("button", name=re.compile(r"在线客服 \(\d+\)"))
+        expect(launcher).to_be_visible()
+        expect(theirs.page.get_by_text("林晓，生日快乐！送您 100 积分。", exact=True)).to_be_visible()
+        launcher.click()
+        inside = theirs.page.frame_locator("iframe")
+        expect(inside.get_by_text("林晓，生日快乐！送您 100 积分。").last).to_be_visible()
+        expect(theirs.page.get_by_role("button", name="在线客服", exact=True)).to_be_visible()
+        inside.get_by_role("textbox").fill("谢谢，这些积分能抵多少钱？")
+        theirs.page.keyboard.press("Enter")
+        figure = page.get_by_text("回复", exact=True).locator("xpath=following-sibling::dd")
+        expect(figure).to_contain_text("1")
+        expect(page.get_by_text("带来会话").locator("xpath=following-sibling::dd")).to_contain_text("1")
+        assert house.sql("select count(*) from conversation where outbound_rule is not null") == 1
         assert faults_of(page) == []
         page.get_by_role("button", name="暂停").click()
         expect(page.get_by_role("button", name="继续")).to_be_visible()
@@ -117,7 +146,12 @@ def test_an_event_rule_gives_birthday_points_from_the_page_to_the_window(chromiu
 
 
 def test_a_scheduled_rule_reaches_a_tagged_crowd_at_its_minute(chromium: Browser, house: House) -> None:
-    with house.shopper("周宁") as guest, house.shopper("何川") as other, screen(chromium) as shown:
+    with (
+        house.shopper("周宁") as guest, house.shopper("何川") as other,
+        screen(chromium) as shown, screen(chromium, width=390, height=844) as theirs,
+    ):  # fmt: skip
+        visits_the_shop(theirs.page, house, guest)
+        theirs.page.get_by_role("button", name="在线客服").click()  # the window stands open when it comes
         tagged(house, guest, "户外")
         tagged(house, other, "母婴")
         page = shown.page
@@ -153,6 +187,7 @@ def test_a_scheduled_rule_reaches_a_tagged_crowd_at_its_minute(chromium: Browser
                 break
             except AssertionError:
                 continue
+        expect(theirs.page.frame_locator("iframe").get_by_text("周宁，山野系列上新了。")).to_be_visible()
         expect(page.get_by_text("已完成")).to_be_visible(timeout=30_000)
         assert not any("山野系列" in str(frame) for frame in other.heard)
         assert house.sql("select count(*) from entry where body->>'text' like '%山野系列%'") == 1

@@ -128,6 +128,8 @@ export interface Report {
   delivered: number;
   seen: number;
   replied: number;
+  opened: number;
+  served: number;
   converted: number;
   refused_after: number;
   why_not: Record<string, number>;
