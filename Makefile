@@ -21,6 +21,7 @@ check: $(VENV)/.dev
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@$(PY) hatch_build.py --check
 
 bench: $(VENV)/.dev
 	@$(PY) -m benchmarks.chat
