@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -11,8 +12,10 @@ import orjson
 from tests.conftest import Shop
 from tests.hub.conftest import PATIENCE_S, House
 from wangxin.hub.rooms import FRESH_S
-from wangxin.storage import entries
+from wangxin.model.conversation import State
+from wangxin.storage import conversations, entries
 from wangxin.storage.entries import Line
+from wangxin.storage.threads import Party, ThreadRow
 
 
 async def say_unheard(house: House, shop: Shop, thread: UUID, words: str) -> int:
@@ -74,3 +77,40 @@ async def test_whoever_comes_back_to_a_hub_that_lags_behind_gets_only_what_he_mi
     assert back.seqs(thread) == [seq + 1, ack["seq"]]
     assert shopper.seqs(thread) == list(range(1, ack["seq"] + 1))
     assert "snapshot" not in [frame["type"] for frame in back.frames]
+
+
+async def test_a_thread_that_ends_while_its_agents_are_read_does_not_come_back(house: House, shop: Shop) -> None:
+    """What was read before it was taken away must not give it to him again."""
+    hub = await house.open_hub()
+    shopper, thread = await house.shopper(shop)
+    other, second = await house.shopper(shop, external_id="m2")
+    for line, here in ((shopper, thread), (other, second)):
+        await line.say(here, "在吗")
+    person = await house.agent(shop)
+    agent = await house.enter(person.token)
+    await house.assign(shop.id, thread, person.id)
+    await agent.until("thread.update")
+    read, ended = asyncio.Event(), asyncio.Event()
+    threads_of = hub.door.threads_of
+
+    async def late(party: Party) -> Sequence[ThreadRow]:
+        rows = await threads_of(party)
+        read.set()
+        await ended.wait()
+        return rows
+
+    hub.door.threads_of = late  # type: ignore[method-assign]
+    await house.hint([], [person.id])
+    await read.wait()
+    async with house.pool.acquire() as conn, conn.transaction():
+        standing = await conversations.lock_thread(conn, shop.id, thread)
+        await conversations.move(conn, standing, State.CLOSED, "conversation.closed")
+    await house.hint([(shop.id, thread)], [])
+    await agent.until("thread.gone")
+    ended.set()
+    await house.assign(shop.id, second, person.id)
+    await agent.until(lambda frame: frame["type"] == "thread.update" and frame["view"]["thread"] == str(second))
+    gone = [frame["type"] for frame in agent.frames].index("thread.gone")
+    given = [frame for frame in agent.frames[gone:] if frame["type"] == "thread.update"]
+    assert {frame["view"]["thread"] for frame in given} == {str(second)}
+    assert len(agent.seqs(thread)) == len(set(agent.seqs(thread)))

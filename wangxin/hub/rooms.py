@@ -33,7 +33,8 @@ class Rooms:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._refreshing: set[UUID] = set()
-        self._rereading: set[Peer] = set()
+        self._rereading: dict[Peer, bool] = {}
+        """Lines whose agent's threads are being read, and whether they must be read once more."""
         self.fresh: dict[UUID, int] = {}
         """Threads attached a moment ago, and until which second they count as that."""
 
@@ -148,32 +149,45 @@ class Rooms:
             peer.close(CloseCode.STORE_AWAY, "come back and resume")
 
     def reread(self, agents: Iterable[UUID]) -> None:
-        """These agents' threads changed: attach what is new, drop what is gone."""
+        """These agents' threads changed: attach what is new, drop what is gone. One reading of a line at a time."""
         for agent in agents:
             for peer in self._hub.people.get(agent, ()):
-                if peer.actor.role is Role.AGENT and peer.session.stage is Stage.LIVE and peer not in self._rereading:
-                    self._rereading.add(peer)
+                if peer.actor.role is not Role.AGENT or peer.session.stage is not Stage.LIVE:
+                    continue
+                begun = peer in self._rereading
+                self._rereading[peer] = True
+                if not begun:
                     self._hub.spawn(self._reread(peer))
 
     async def _reread(self, peer: Peer) -> None:
+        await asyncio.sleep(0)
         try:
-            await asyncio.sleep(0)
-            self._rereading.discard(peer)
-            assert peer.party is not None
-            rows = await self._hub.door.threads_of(peer.party)
-            now = {row.thread: row for row in rows}
-            for hold in list(peer.holds.values()):
-                if hold.side == "agent" and hold.feed.thread not in now:
-                    self.moved(hold.feed)  # the refresh looks again and says why
-            for row in rows:
-                held = peer.holds.get(row.thread)
-                if held is None:
-                    await self.attach(peer, row, "agent", "")
-                elif held.side == "watch":
-                    self.let_go(held)
-                    await self.attach(peer, row, "agent", "")
-                elif not views.same_standing(held.feed.row, row):
-                    self.moved(held.feed)
-        except TRANSIENT:
-            await asyncio.sleep(0.5)
-            self.reread([peer.actor.id])
+            while self._rereading[peer] and peer.socket.open:
+                self._rereading[peer] = False
+                try:
+                    await self._reread_once(peer)
+                except TRANSIENT:
+                    self._rereading[peer] = True
+                    await asyncio.sleep(0.5)
+        finally:
+            del self._rereading[peer]
+
+    async def _reread_once(self, peer: Peer) -> None:
+        assert peer.party is not None
+        before = frozenset(peer.holds)
+        rows = await self._hub.door.threads_of(peer.party)
+        now = {row.thread: row for row in rows}
+        for hold in list(peer.holds.values()):
+            if hold.side == "agent" and hold.feed.thread not in now:
+                self.moved(hold.feed)  # the refresh looks again and says why
+        for row in rows:
+            held = peer.holds.get(row.thread)
+            if held is None and row.thread in before:
+                self._rereading[peer] = True  # it was taken away since: this reading is the older one
+            elif held is None:
+                await self.attach(peer, row, "agent", "")
+            elif held.side == "watch":
+                self.let_go(held)
+                await self.attach(peer, row, "agent", "")
+            elif not views.same_standing(held.feed.row, row):
+                self.moved(held.feed)
