@@ -15,7 +15,9 @@ from wangxin.replay.timing import Cue, Scripted
 
 WAIT_S_MAX = 600.0
 """A conversation that gets no further for this long is given up and counted."""
-STALE = frozenset({"message.stale_epoch", "thread.not_yours", "thread.not_found", "conversation.wrong_state"})
+STALE = frozenset(
+    {"message.stale_epoch", "assignment.stale", "thread.not_yours", "thread.not_found", "conversation.wrong_state"}
+)
 """The assignment moved on while the agent was speaking: his successor says the line."""
 
 
@@ -72,6 +74,9 @@ class Desk:
         async with self.changed:
             self.changed.notify_all()
 
+    def has(self, thread: UUID) -> bool:
+        return thread in self._holder
+
     async def holder(self, thread: UUID, patience_s: float) -> tuple[Person, int]:
         """The agent who has the thread now, and his epoch; waits until somebody has."""
         async with asyncio.timeout(patience_s), self.changed:
@@ -101,16 +106,20 @@ async def _say(cue: Cue, shopper: Person, thread: UUID, desk: Desk, outcome: Out
         return
 
 
-async def _close(thread: UUID, desk: Desk) -> None:
-    while True:
-        agent, epoch = await desk.holder(thread, 30.0)
+async def _close(thread: UUID, shopper: Person, desk: Desk) -> None:
+    """Whoever has it ends it; an answer that was lost on the way is found in the shopper's own line."""
+    while not _is_closed(shopper, thread):
         try:
+            agent, epoch = await desk.holder(thread, 5.0)
             await agent.ask({"type": "conversation.close", "thread": str(thread), "epoch": epoch, "reason": "done"})
-            return
+            await shopper.until(lambda: _is_closed(shopper, thread), patience_s=WAIT_S_MAX)
         except Refused as refused:
             if str(refused) not in STALE:
                 raise
             await asyncio.sleep(0.1)
+        except TimeoutError:
+            if desk.has(thread):
+                raise
 
 
 async def _converse(scripted: Scripted, shopper: Person, desk: Desk, speed: float, outcome: Outcome) -> None:
@@ -126,8 +135,8 @@ async def _converse(scripted: Scripted, shopper: Person, desk: Desk, speed: floa
             if place == 0:
                 moments.asking()
                 await shopper.ask({"type": "human.request", "thread": str(thread)})
-        await _close(thread, desk)
-        await shopper.until(lambda: _is_closed(shopper, thread), patience_s=30.0)
+        async with asyncio.timeout(WAIT_S_MAX):
+            await _close(thread, shopper, desk)
     outcome.finished += 1
 
 

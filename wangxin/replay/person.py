@@ -97,18 +97,18 @@ class Person:
             self.connections += 1
             resume = [{"thread": str(t), "lane": lane, "after": seq} for (t, lane), seq in self._last.items()]
             await line.send(orjson.dumps({"type": "hello", "token": await self._token(), "resume": resume}), text=True)
-            self._line = line
             async for message in line:
-                await self._take(orjson.loads(message))
+                await self._take(orjson.loads(message), line)
 
-    async def _take(self, frame: dict[str, Any]) -> None:
+    async def _take(self, frame: dict[str, Any], line: ClientConnection) -> None:
         kind = frame["type"]
         self.frames_seen[kind] += 1
         if kind == "welcome":
             self.seat = frame.get("seat")
             for view in frame["threads"]:
                 self._view(view)
-        elif kind == "live":
+        elif kind == "live":  # words before it would be refused
+            self._line = line
             self._up.set()
             for waiting in list(self._unacked.values()):
                 await self._put(waiting)
@@ -119,6 +119,7 @@ class Person:
             self.views.pop(thread, None)
             for lane in ("public", "internal"):  # what comes after is no longer owed to this person
                 self.party.attached.pop((thread, lane), None)
+                self._last.pop((thread, lane), None)
         elif kind == "message.new":
             self._receive(frame["entry"])
         elif kind == "snapshot":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from wangxin.app import teams_of
 from wangxin.checker import Stored, check
 from wangxin.replay.agreement import compare
 from wangxin.replay.drive import Outcome, drive
-from wangxin.replay.recording import read_recording
+from wangxin.replay.recording import Recording, read_recording
 from wangxin.replay.result import Plan, Result
 from wangxin.replay.stage import Stage, stage
 from wangxin.replay.timing import Scripted, script
@@ -26,6 +26,7 @@ from wangxin.storage.orders import keep_order
 
 SAMPLE = Path(__file__).parent / "samples" / "presales.jsonl"
 """Five dialogues that ship with the product (see NOTICE.md beside them)."""
+SETTLE_S = 30.0
 TOLD_TIMES = 10
 """How often progress is told where there is no terminal to draw on."""
 
@@ -44,15 +45,21 @@ async def replay_file(plan: Plan, console: Console) -> Result:
         with _progress(console, len(scripts), say) as progress:
             outcome = await drive(scripts, place.shopper, place.agents, speed=plan.speed, progress=progress)
         say("reading the record back and judging")
-        await _keep_orders(place, scripts, outcome)
-        verdict = check([person.party for person in outcome.parties], await _record(place))
-        await Figures(place.pool).catch_up()
-        figures, record, counted = await _figures(place)
-        agreement = compare(outcome.moments, record, said=outcome.said, counted=counted)
-        return Result(plan, recording, outcome, verdict, figures, agreement, await _bought(place))
+        return await judged(plan, place, recording, scripts, outcome)
 
 
-@contextmanager
+async def judged(plan: Plan, place: Stage, recording: Recording, scripts: list[Scripted], outcome: Outcome) -> Result:
+    """What was driven, held against the record; the orders of the recording are reported first."""
+    await _settled(place)
+    await _keep_orders(place, scripts, outcome)
+    verdict = check([person.party for person in outcome.parties], await _record(place))
+    await Figures(place.pool).catch_up()
+    figures, record, counted = await _figures(place)
+    agreement = compare(outcome.moments, record, said=outcome.said, counted=counted)
+    return Result(plan, recording, outcome, verdict, figures, agreement, await _bought(place))
+
+
+@contextlib.contextmanager
 def _progress(console: Console, total: int, say: Callable[[str], None]) -> Iterator[Callable[[Outcome], None]]:
     """A bar on a terminal; a line for each tenth elsewhere."""
     if console.is_terminal:
@@ -71,6 +78,18 @@ def _progress(console: Console, total: int, say: Callable[[str], None]) -> Itera
             say(f"{so_far.over} of {total} conversations are over, {so_far.said} messages said")
 
     yield tell
+
+
+async def _settled(place: Stage) -> None:
+    """Until every agent holds the newest line of what he still has, or has let it go; who does not is judged so."""
+    rows = await place.pool.fetch("select id, public_seq, internal_seq from thread where shop_id = $1", place.shop)
+    newest = {(row["id"], lane): row[f"{lane}_seq"] for row in rows for lane in ("public", "internal")}
+    for agent in place.agents:
+        with contextlib.suppress(TimeoutError):
+            await agent.until(
+                lambda agent=agent: all(agent.last(*key) >= newest[key] for key in agent.party.attached),  # type: ignore[misc]
+                patience_s=SETTLE_S,
+            )
 
 
 async def _record(place: Stage) -> list[Stored]:

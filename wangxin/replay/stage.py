@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -41,6 +42,7 @@ class Stage:
     agents: tuple[Person, ...]
     outsourced: frozenset[UUID]
     """Accounts of the provider's agents."""
+    supervisor: Supervisor
 
     def shopper(self, scripted: Scripted) -> Person:
         """A member of the shop, on one of the hubs in turn."""
@@ -66,6 +68,7 @@ async def stage(own: int, outsourced: int, seats: int, say: Callable[[str], None
     say("starting stores, hubs, dispatcher and worker in a temporary folder")
     postgres_url, valkey_url = await stores.start()
     supervisor: Supervisor | None = None
+    watching: asyncio.Task[None] | None = None
     people: list[Person] = []
     try:
         await migrate(postgres_url)
@@ -78,6 +81,7 @@ async def stage(own: int, outsourced: int, seats: int, say: Callable[[str], None
         children: list[Child] = [child for child in children_of(settings, demo=False) if child.name != "web"]
         supervisor = Supervisor(settings, stores, children, say)
         await supervisor.start(supervisor.environment(postgres_url, valkey_url))
+        watching = asyncio.create_task(supervisor.run())
         for number, (account, session) in enumerate(logins):
             people.append(
                 Person(f"agent {number}", "agent", hub_of(settings, number), _account(settings, account, session))
@@ -85,12 +89,15 @@ async def stage(own: int, outsourced: int, seats: int, say: Callable[[str], None
         for person in people:
             await person.__aenter__()
             await person.ask({"type": "agent.state", "state": "ready"})
-        yield Stage(pool, settings, shop, secret, tuple(people), frozenset(bought))
+        yield Stage(pool, settings, shop, secret, tuple(people), frozenset(bought), supervisor)
         for person in people:
             await person.__aexit__()
         await pool.close()
     finally:
         if supervisor is not None:
+            supervisor.ask_to_stop()
+            if watching is not None:
+                await watching
             await supervisor.stop()
         else:
             stores.stop()
