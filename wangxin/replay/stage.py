@@ -95,9 +95,9 @@ async def stage(own: int, outsourced: int, seats: int, say: Callable[[str], None
         await pool.close()
     finally:
         if supervisor is not None:
-            supervisor.ask_to_stop()
             if watching is not None:
-                await watching
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
             await supervisor.stop()
         else:
             stores.stop()
