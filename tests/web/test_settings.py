@@ -1,0 +1,120 @@
+"""The merchant's settings in a real browser: the key he makes there lets his order system in, until he revokes it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.web.browsing import Screen, faults_of, launched, screen
+from tests.web.house import PASSWORD, House, open_house
+from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+
+pytestmark = pytest.mark.timeout(300)
+BUILT = Path(__file__).parents[2] / "wangxin" / "web" / "static" / "consoles"
+if not BUILT.exists():
+    pytest.skip("the pages are not built: make pages", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def house(
+    embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    with open_house(embedded_postgres, embedded_valkey, tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def chromium(house: House) -> Iterator[Browser]:
+    with launched() as found:
+        yield found
+
+
+def report_an_order(house: House, key: str, number: str) -> int:
+    """The status of a CloudEvent, as a shop's order system sends it."""
+    event = {
+        "specversion": "1.0", "id": number, "source": "/erp", "type": "order.paid", "subject": "m1",
+        "data": {"order_id": number, "amount_fen": 18_900},
+    }  # fmt: skip
+    asked = urllib.request.Request(
+        f"{house.url}/api/v1/events", json.dumps(event).encode(),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"},
+    )  # fmt: skip
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def sign_in(shown: Screen, house: House, lang: str, theme: str) -> None:
+    page = shown.page
+    page.goto(f"{house.url}/merchant/settings?lang={lang}&theme={theme}")
+    page.locator("#login").fill("boss")
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("#keys-title").wait_for()
+
+
+def test_a_key_made_on_the_page_lets_orders_in_until_it_is_revoked_there(chromium: Browser, house: House) -> None:
+    with screen(chromium) as shown:
+        shown.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=house.url)
+        sign_in(shown, house, "zh-CN", "light")
+        page = shown.page
+        page.get_by_label("密钥用途").fill("ERP")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("密钥只显示这一次")).to_be_visible()
+        key = page.get_by_role("region", name="新的接口密钥").inner_text()
+        page.get_by_role("button", name="复制密钥").click()
+        expect(page.get_by_text("已复制")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == key
+        expect(page.locator("[data-key='ERP']")).to_contain_text("从未使用")
+        assert faults_of(page) == []
+        assert report_an_order(house, key, "88001") == 202
+        page.reload()
+        row = page.locator("[data-key='ERP']")
+        expect(row).to_contain_text("最近使用")
+        assert key not in page.content()
+        row.get_by_role("button", name="吊销 ERP").press("Enter")
+        page.keyboard.press("Escape")
+        expect(row.get_by_role("button", name="吊销 ERP")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("已吊销的密钥（1）")).to_be_visible()
+        assert report_an_order(house, key, "88002") == 401
+        assert shown.policy_breaches() == []
+
+
+def test_a_secret_is_replaced_and_a_site_may_embed_the_window_on_a_phone_in_the_dark(
+    chromium: Browser, house: House
+) -> None:
+    with screen(chromium, width=390, height=844, lang="en", theme="dark") as shown:
+        sign_in(shown, house, "en", "dark")
+        page = shown.page
+        code = page.get_by_role("region", name="Embed code").inner_text()
+        assert f'shop: "{house.shop.slug}"' in code
+        assert f'src="{house.url}/sdk.js"' in code
+        page.get_by_label("Sites that may embed the chat").fill("https://shop.example\nshop.example/path")
+        page.get_by_role("button", name="Save sites").click()
+        expect(page.get_by_role("alert")).to_contain_text("shop.example/path")
+        page.get_by_label("Sites that may embed the chat").fill("https://shop.example")
+        page.get_by_role("button", name="Save sites").click()
+        expect(page.get_by_text("Saved; it counts at once")).to_be_visible()
+        window = page.context.request.get(f"{house.url}/chat/{house.shop.slug}")
+        assert window.headers["content-security-policy"].endswith("frame-ancestors 'self' https://shop.example")
+        page.get_by_role("button", name="Make a new secret").click()
+        page.get_by_role("button", name="Yes, make it").click()
+        secret = page.get_by_role("region", name="New signing secret").inner_text()
+        assert secret == house.sql("select token_secret from shop where shop_id = $1", house.shop.id)
+        expect(page.locator("[data-kid='k1']")).to_contain_text("counts until")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert faults_of(page) == []
+        page.get_by_role("button", name="End k1 now").click()
+        page.get_by_role("button", name="Yes, end it").click()
+        expect(page.locator("[data-kid='k1']")).to_have_count(0)
+        assert shown.policy_breaches() == []
