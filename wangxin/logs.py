@@ -10,6 +10,12 @@ import structlog
 from wangxin.config import Settings
 
 
+def _without_colours(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """uvicorn says everything a second time, for a coloured terminal."""
+    event.pop("color_message", None)
+    return event
+
+
 def set_up(settings: Settings, process: str) -> None:
     """Configure logging for this process; standard library loggers and structlog end in the same stream."""
     as_json = settings.log_json if settings.log_json is not None else False
@@ -17,6 +23,7 @@ def set_up(settings: Settings, process: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.CallsiteParameterAdder([]),
     ]

@@ -264,6 +264,7 @@ async def _up(settings: Settings, *, demo: bool, say: Say, ready: Ready, fill: F
             haste = asyncio.ensure_future(_hear_haste(stopping, supervisor))
             await supervisor.stop()
             haste.cancel()
+        say(f"stopped; the data stay in {settings.data}")
 
 
 async def _hear_haste(asked: asyncio.Event, supervisor: Supervisor) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import psutil
 import pytest
 
 from tests.house.installation import Up, data_folder, up, wangxin
@@ -102,7 +103,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_has_all_data(installation: 
     before = asyncio.run(filled())
     assert installation.stop(signal.SIGINT) == []
     assert installation.process.returncode == 0
-    assert installation.said[-1].endswith("stopping")
+    assert installation.said[-1].endswith(f"stopped; the data stay in {installation.data}")
     refused = wangxin("report", WANGXIN_DATA=str(installation.data))
     assert refused.returncode == 1
     assert "No PostgreSQL is running" in refused.stderr
@@ -112,15 +113,23 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_has_all_data(installation: 
         second.until("ready after")
         assert not any("filling" in line or "migrations applied" in line for line in second.said)
         assert asyncio.run(filled()) == before
-        assert second.stop(signal.SIGTERM) == []
-        assert second.process.returncode == 0
+
+        children = [p for p in second.family() if p.pid in second.pids.values()]
+        second.process.kill()
+        assert psutil.wait_procs(children, timeout=60)[1] == []
 
 
-def test_asked_to_stop_while_it_starts_it_leaves_nothing_behind(data: Path) -> None:
+def test_after_a_hard_end_the_stores_are_taken_over_and_a_stop_while_starting_ends_them_too(data: Path) -> None:
+    orphan = EmbeddedPostgres(data)
+    assert orphan.look()
+    pid = orphan.pid
     with up(data) as running:
         running.until("starting dispatcher")
+        assert orphan.look()
+        assert orphan.pid == pid
         assert running.stop(signal.SIGINT) == []
         assert running.process.returncode == 0
+    assert not orphan.look()
 
 
 def test_it_runs_on_real_servers_named_by_url_and_leaves_them_alone(
@@ -146,7 +155,8 @@ def test_it_runs_on_real_servers_named_by_url_and_leaves_them_alone(
         assert list(running.pids) == ["dispatcher", "hub 1", "worker", "web"]
         assert not {p.name() for p in running.family()} & {"postgres", "valkey-server"}
         assert running.get("/agent")[0] == 200
-        assert running.stop() == []
+        assert running.stop(signal.SIGTERM) == []
+        assert running.process.returncode == 0
         assert embedded_postgres.running
         assert embedded_valkey.running
         assert not (folder / "postgres").exists()

@@ -141,4 +141,4 @@ def demo(
         out.print_json(json.dumps([{"name": name, "path": path, "login": login} for name, path, login in rows]))
         return
     for name, path, login in rows:
-        out.print(f"{name:20} {path:20} {login}", markup=False, highlight=False)
+        out.print(f"{name:27}  {path:14} {login}".rstrip(), markup=False, highlight=False, soft_wrap=True)

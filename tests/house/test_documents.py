@@ -1,0 +1,68 @@
+"""What the documents and unit files name exists: settings, commands, figures."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+import wangxin.web.app
+import wangxin.web.tunnel  # noqa: F401 - their figures register themselves
+from tests.house.test_commands import EVERY
+from wangxin.config import Settings
+
+ROOT = Path(__file__).parents[2]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def shown(default: object) -> str:
+    if default is None or default == ():
+        return "-"
+    if isinstance(default, tuple):
+        return ", ".join(default)
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def test_the_table_of_settings_is_the_settings() -> None:
+    rows = re.findall(r"^\| `(WANGXIN_[A-Z_]+)` \| (.*?) \| (.*?) \|$", OPERATIONS, re.MULTILINE)
+    assert rows == [
+        (f"WANGXIN_{name.upper()}", shown(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    "unit", sorted((ROOT / "deploy" / "systemd").glob("*.service")), ids=lambda unit: str(unit.name)
+)
+def test_a_unit_starts_a_command_that_there_is(unit: Path) -> None:
+    (line,) = re.findall(r"^ExecStart=/opt/wangxin/bin/wangxin (.+)$", unit.read_text(), re.MULTILINE)
+    name, *words = shlex.split(line.replace("%i", "1"))
+    EVERY[name].make_context(name, words)
+
+
+def test_the_environment_of_the_units_names_settings() -> None:
+    text = (ROOT / "deploy" / "systemd" / "wangxin.env").read_text()
+    named = set(re.findall(r"^WANGXIN_([A-Z_]+)=", text, re.MULTILINE))
+    assert named <= {name.upper() for name in Settings.model_fields}
+    assert {"POSTGRES_URL", "VALKEY_URL", "SECRET", "DATA"} <= named
+
+
+def test_every_command_in_a_document_is_one() -> None:
+    groups = {name.split()[0] for name in EVERY}
+    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")):
+        for said in re.findall(r"`(?:[A-Z_]+=\S+ )*wangxin ([a-z]+)", document.read_text()):
+            assert said in groups, f"{document.name}: wangxin {said}"
+
+
+def test_the_figures_that_operators_are_told_of_are_exported() -> None:
+    told = dict(re.findall(r"^\| `(wangxin_[a-z_]+)\{(.+?)\}` ", OPERATIONS, re.MULTILINE))
+    own = {
+        metric.name + ("_total" if metric.type == "counter" else ""): ",".join(collector._labelnames)  # type: ignore[attr-defined]
+        for collector in list(REGISTRY._collector_to_names)
+        for metric in collector.collect()
+        if metric.name.startswith("wangxin_")
+    }
+    assert told == own
