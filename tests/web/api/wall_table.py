@@ -133,6 +133,7 @@ TABLE: dict[str, Row] = {
     f"POST {_SHOP_MENUS}/faq/import": Row("merchant", {"questions": [QUESTION]}, inside="own"),
     f"GET {_SHOP_MENUS}/unknown": Row("merchant"),
     f"POST {_SHOP_MENUS}/unknown/set-aside": Row("merchant", {"sayings": ["{mark}在吗"]}, inside="own"),
+    f"GET {_SHOP_MENUS}/orders": Row("member guest"),
     f"POST {_SHOP_MENUS}/try": Row("merchant", {"text": "怎么退货"}),
     # --- who serves whom
     f"GET {_DISPATCH}/floor": Row("merchant"),
