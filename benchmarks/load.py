@@ -146,6 +146,8 @@ class Load:
         self.sent = 0
         self.done = 0
         self.gaps = 0
+        self.broken = 0
+        """What could not be said because the hub had closed the line."""
         self.chain = False
         """Closed loop: a conversation that has nothing on its way says the next thing at once."""
         self.acks: list[float] = []
@@ -188,6 +190,9 @@ class Load:
         self.sent += 1
         msg = f"{self._prefix}{self.sent:012x}"
         line = conversation.lines[turn]
+        if line.closed:
+            self.broken += 1
+            return
         conversation.out[msg] = Way(due, line)
         line.transport.write(client_frame(conversation.frames[turn] + msg.encode() + b'"}'))
 
@@ -238,7 +243,7 @@ class Load:
         await asyncio.sleep(seconds)
         result = window.close()
         self.chain = False
-        return {**result, "missing": await self._quiet(), "gaps": self.gaps}
+        return {**result, "missing": await self._quiet(), "gaps": self.gaps, "broken": self.broken}
 
     async def open(self, rate: float, seconds: float, warm_s: float, watch: dict[str, list[int]]) -> dict[str, Any]:
         """A message every 1/rate seconds whatever comes back; latency counts from when it was due."""
@@ -255,7 +260,7 @@ class Load:
                 break
             await asyncio.sleep(TICK_S)
         result = window.close()
-        return {**result, "missing": await self._quiet(), "gaps": self.gaps}
+        return {**result, "missing": await self._quiet(), "gaps": self.gaps, "broken": self.broken}
 
 
 class Way:

@@ -153,7 +153,8 @@ class Hub:
 
 async def run(port: int) -> None:
     pool = await asyncpg.create_pool(os.environ["WANGXIN_POSTGRES_URL"], min_size=20, max_size=20)
-    valkey = aioredis.Redis.from_url(os.environ["WANGXIN_VALKEY_URL"], max_connections=100)
+    url = os.environ["WANGXIN_VALKEY_URL"]
+    valkey = aioredis.Redis(connection_pool=aioredis.BlockingConnectionPool.from_url(url, max_connections=50))
     hub = Hub(pool, valkey, os.environ["WANGXIN_SECRET"])
     async with serve(hub.line, "127.0.0.1", port, compression=None, backlog=4_096):
         await hub.fan_out()

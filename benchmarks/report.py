@@ -56,8 +56,13 @@ def _closed(size: int, rounds: dict[str, list[Round]]) -> Iterator[str]:
             f"{_ms(each, 'delivery_ms', 'p50'):>13.1f}{_ms(each, 'delivery_ms', 'p99'):>8.1f}"
             f"{_ms(each, 'ack_ms', 'p50'):>9.1f}{_ms(each, 'ack_ms', 'p99'):>8.1f}"
         )
-        if any(r["missing"] or r["gaps"] for r in each):
-            yield f"{'':16}lost: {sum(r['missing'] for r in each)}, out of order or doubled: {each[-1]['gaps']}"
+        yield from _faults(each)
+
+
+def _faults(each: list[Round]) -> Iterator[str]:
+    lost, gaps, broken = sum(r["missing"] for r in each), each[-1]["gaps"], each[-1]["broken"]  # the last two add up
+    if lost or gaps or broken:
+        yield f"{'':16}not delivered: {lost}, out of order or doubled: {gaps}, not said on closed lines: {broken}"
 
 
 def _cpu(each: list[Round], part: str) -> float:
@@ -74,8 +79,11 @@ def _open(found: dict[str, dict[int, list[Round]]]) -> Iterator[str]:
     yield f"{'':16}{'rate/s':>8}{'CPU µs':>8}{'delivery p50':>14}{'p99 ms':>8}{'ack p50':>9}{'p99 ms':>8}"
     for name, rates in found.items():
         for rate, each in rates.items():
-            if not each or not all(held(int(rate), r) for r in each):
+            if not each:
+                continue
+            if not all(held(int(rate), r) for r in each):
                 yield f"{name:16}{int(rate):>8,}  not held"
+                yield from _faults(each)
                 continue
             yield (
                 f"{name:16}{int(rate):>8,}{middle(each, server_us):>8.0f}{_ms(each, 'delivery_ms', 'p50'):>14.1f}"
