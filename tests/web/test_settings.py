@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.web import guide
 from tests.web.browsing import Screen, faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
+from wangxin.clock import new_id
+from wangxin.storage import keys
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 
 pytestmark = pytest.mark.timeout(300)
@@ -75,7 +81,7 @@ def test_a_key_made_on_the_page_lets_orders_in_until_it_is_revoked_there(chromiu
         assert page.evaluate("navigator.clipboard.readText()") == key
         expect(page.locator("[data-key='ERP']")).to_contain_text("从未使用")
         assert faults_of(page) == []
-        assert report_an_order(house, key, "88001") == 202
+        assert report_an_order(house, key, "99001") == 202
         page.reload()
         row = page.locator("[data-key='ERP']")
         expect(row).to_contain_text("最近使用")
@@ -86,7 +92,7 @@ def test_a_key_made_on_the_page_lets_orders_in_until_it_is_revoked_there(chromiu
         page.keyboard.press("Enter")
         page.keyboard.press("Enter")
         expect(page.get_by_text("已吊销的密钥（1）")).to_be_visible()
-        assert report_an_order(house, key, "88002") == 401
+        assert report_an_order(house, key, "99002") == 401
         assert shown.policy_breaches() == []
 
 
@@ -118,3 +124,40 @@ def test_a_secret_is_replaced_and_a_site_may_embed_the_window_on_a_phone_in_the_
         page.get_by_role("button", name="Yes, end it").click()
         expect(page.locator("[data-kid='k1']")).to_have_count(0)
         assert shown.policy_breaches() == []
+
+
+def test_every_example_of_the_guide_for_integrators_does_what_it_says(house: House, tmp_path: Path) -> None:
+    places = {
+        "CHAT_URL": house.url, "SHOP": house.shop.slug, "SHOP_KEY": "wxk_" + "g" * 43,
+        "SHOP_SECRET": house.sql("select token_secret from shop where shop_id = $1", house.shop.id),
+        "SHOP_KID": house.sql("select token_kid from shop where shop_id = $1", house.shop.id),
+    }  # fmt: skip
+    house.run(_keep_key(house, places["SHOP_KEY"]))
+    told: Any = None
+    languages = set()
+    for language, text in guide.blocks():
+        if language in guide.runners():
+            languages.add(language)
+            printed = guide.program(language, text, tmp_path, places)
+            if "HS256" in text:
+                places["TOKEN"] = printed
+                asked = f'curl "$CHAT_URL/api/v1/shopper/unread" -H "Authorization: Bearer {printed}"'
+                assert guide.curl(asked, places)[0] == 200, language
+            else:
+                assert printed == "stored as number 2"  # the first line says that a conversation was opened
+        elif language == "sh":
+            _, told = guide.curl(text, places)
+        elif language == "json":
+            assert told | {"ref": "…"} == json.loads(text) | {"ref": "…"}
+    assert languages >= {"python", "js"}
+    deadline = time.monotonic() + 60
+    query = "select amount_fen from shop_order where shop_id = $1 and id = '88001' and state = 'paid'"
+    while house.sql(query, house.shop.id) != 18_900:
+        assert time.monotonic() < deadline, "the order was never followed up"
+        time.sleep(0.2)
+
+
+async def _keep_key(house: House, key: str) -> None:
+    conn = await asyncpg.connect(house.postgres_url)
+    await keys.keep_api_key(conn, house.shop.id, new_id(), "guide", key, ["events"])
+    await conn.close()
