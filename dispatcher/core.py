@@ -23,6 +23,8 @@ def _routing_changed(f: Floor, e: ev.RoutingChanged) -> None:
     f.free.rules(f.terms.rules_by_pool())
     known = {seat.agent: seat for seat in e.routing.seats}
     for agent in sorted(set(f.seats) - set(known)):
+        # Offline first: what he had must not come back to him.
+        lifecycle.set_state(f, f.seats[agent], "offline", "removed")
         lifecycle.leave(f, f.seats[agent], "removed")
         f.drop_seat(agent)
     for agent in sorted(known):

@@ -8,13 +8,17 @@ from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from dispatcher import admin_read as read
 from dispatcher import admin_record as write
+from dispatcher import rest_agents
+from dispatcher.agents import NewAgent, SeatTerms
+from dispatcher.agents_record import Owner
 from dispatcher.contracts import POLICY, Terms
 from dispatcher.hours import Hours
 from dispatcher.intake import NOBODY
+from dispatcher.preview import Asked
 from dispatcher.rest_preview import add_routes, policy_of
 from wangxin import clock
 from wangxin.edge import Deps
@@ -32,13 +36,6 @@ def _no_nul(value: str) -> str:
 
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(_no_nul)]
-_Skill = Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_no_nul)]
-
-
-class Asked(BaseModel):
-    """A closed request body."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NewPool(Asked):
@@ -50,17 +47,6 @@ class PoolChange(Asked):
     name: _Name
     hours: Hours | None = None
     state: Literal["open", "draining", "closed"] = "open"
-
-
-class SeatTerms(Asked):
-    """An own agent's seat: ``pools`` favourite first, ``ability_per_mille`` 1,000 is usual."""
-
-    name: _Name
-    pools: tuple[UUID, ...] = Field(max_length=20)
-    seats_max: int = Field(default=5, ge=1, le=50)
-    ability_per_mille: int = Field(default=1_000, ge=100, le=3_000)
-    skills: tuple[_Skill, ...] = Field(default=(), max_length=30)
-    daily_max: int | None = Field(default=None, ge=0, le=100_000)
 
 
 class SeatOrder(Asked):
@@ -202,6 +188,28 @@ def router(deps: Deps) -> APIRouter:
                 raise not_found("seat")
             await deps.audit(conn, actor, shop, "seat.ordered", str(agent), {"state": asked.state})
             await outbox.write(conn, [SeatChanged(shop=NOBODY, agent=agent, state=asked.state, at_ms=clock.now_ms())])
+
+    @routes.get("/{shop}/agents")
+    async def agents(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """The shop's own pools and agents, with their logins."""
+        return await rest_agents.listed(deps, Owner(deps.belongs(actor, shop), outsourced=False))
+
+    @routes.post("/{shop}/agents", status_code=201)
+    async def enrol(shop: UUID, asked: NewAgent, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """A new own agent; his first password is in the answer, once. Raises ``login.taken``, ``pool.not_found``."""
+        return await rest_agents.enrol(deps, actor, Owner(deps.belongs(actor, shop), outsourced=False), asked)
+
+    @routes.post("/{shop}/agents/import")
+    async def import_agents(
+        shop: UUID, asked: rest_agents.AgentsFile, actor: Actor = Depends(merchant)
+    ) -> dict[str, Any]:
+        """Agents from a CSV: every wrong row is named, and nothing is taken unless all are right."""
+        return await rest_agents.import_file(deps, actor, Owner(deps.belongs(actor, shop), outsourced=False), asked)
+
+    @routes.delete("/{shop}/agents/{leaver}", status_code=204)
+    async def retire(shop: UUID, leaver: UUID, actor: Actor = Depends(merchant)) -> None:
+        """His seat and login end; what he had goes back to the line. Raises ``seat.not_found``."""
+        await rest_agents.retire(deps, actor, Owner(deps.belongs(actor, shop), outsourced=False), leaver)
 
     # --- contracts ---------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dispatcher import events as ev
@@ -415,3 +417,14 @@ def test_a_returning_shopper_goes_to_the_agent_who_knows_him() -> None:
     d.ready()
     assert assigned(d.ask("a", sticky="own3", sticky_ms=START)) == {"a": "own3"}
     assert of([x for _, x in d.log], Assign)[0].reason == "sticky"
+
+
+def test_a_removed_seats_chats_go_to_others_and_never_back_to_it() -> None:
+    d = Driver(world(own=2, seats_max=3))
+    d.ready()
+    d.ask("a")
+    gone = str(d.agent_of("a"))
+    left = replace(d.routing, seats=tuple(seat for seat in d.routing.seats if seat.agent != gone))
+    d.do(ev.RoutingChanged(left))
+    assert d.agent_of("a") in {"own1", "own2"} - {gone}
+    assert gone not in d.core.floor.seats

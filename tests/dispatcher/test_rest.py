@@ -22,6 +22,8 @@ from wangxin.config import Settings
 from wangxin.edge import Deps, Gate, Known
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal
+from wangxin.passwords import matches
+from wangxin.storage import accounts
 
 
 @dataclass(slots=True)
@@ -171,6 +173,67 @@ async def test_own_seats_and_pools_are_the_merchants_and_others_are_not(office: 
         assert (await office.ask("GET", "floor"))["pools"][0]["open"] is False
     yun = await house.pool.fetchval("select id from pool where provider_id is not null limit 1")
     assert await office.ask("PUT", f"pools/{yun}", {"name": "偷", "state": "closed"}) == (404, "pool.not_found")
+
+
+async def test_own_agents_are_enrolled_changed_and_retired(office: Office) -> None:
+    house = office.house
+    own = (await office.ask("GET", "agents"))["pools"][0]["id"]
+    made = await office.ask("POST", "agents", {"login": "Mei", "name": "小梅", "pools": [own], "skills": ["退货"]})
+    assert (made["login"], len(made["password"])) == ("mei", 14)
+    found = await accounts.find_login(house.pool, "mei")
+    assert found is not None
+    assert await matches(found[1], made["password"])
+    again = {"login": "mei", "name": "小梅", "pools": [own]}
+    assert await office.ask("POST", "agents", again) == (409, "login.taken")
+    yun = str(await house.pool.fetchval("select id from pool where provider_id is not null limit 1"))
+    assert await office.ask("POST", "agents", {**again, "login": "li", "pools": [yun]}) == (404, "pool.not_found")
+    house.agents["mei"] = found[0].id
+    async with house.dispatcher():
+        await house.ready("mei")
+        chat = await house.chat()
+        await house.ask(chat)
+        await house.until(lambda: house.holder(chat), "mei")
+        await office.ask("DELETE", f"agents/{made['agent']}")
+        await house.until(lambda: house.holder(chat), None)
+    assert await accounts.find_login(house.pool, "mei") is None
+    assert [agent["login"] for agent in (await office.ask("GET", "agents"))["agents"]] == []
+    assert await office.ask("DELETE", f"agents/{made['agent']}") == (404, "seat.not_found")
+
+
+async def test_a_file_of_agents_is_taken_whole_or_not_at_all(office: Office) -> None:
+    pool = office.house.pool
+    name = (await office.ask("GET", "agents"))["pools"][0]["name"]
+    await office.ask("POST", "agents", {"login": "mei", "name": "小梅", "pools": []})
+    await pool.execute(
+        "insert into account (id, login, password_hash, role, name) values ($1, 'else', 'x', 'agent', 'x')", new_id()
+    )
+    good = f"账号,昵称,客服池,接待上限,能力,技能\nmei,梅子,{name},3,80,退货;尺码\nli,小李,{name},,,\n"
+    bad = (
+        good
+        + f"else,别家,{name},,,\n!,x,{name},,,\nwu,小吴,没有这个池,,,\nxu,小徐,{name},很多,,\nli,又是小李,{name},,,\n"
+    )
+    judged = await office.ask("POST", "agents/import", {"csv": bad, "apply": True})
+    assert [(fault["row"], fault["field"], fault["code"]) for fault in judged["faults"]] == [
+        (4, "login", "row.taken"), (5, "login", "row.wrong"), (6, "pools", "row.no_pool"),
+        (7, "seats_max, ability, daily_max", "row.no_number"), (8, "login", "row.twice"),
+    ]  # fmt: skip
+    assert judged["applied"] is False
+    assert [agent["name"] for agent in (await office.ask("GET", "agents"))["agents"]] == ["小梅"], "nothing was taken"
+    seen = await office.ask("POST", "agents/import", {"csv": good})
+    assert (seen["rows"], seen["new"], seen["applied"], seen["faults"]) == (2, 1, False, [])
+    done = await office.ask("POST", "agents/import", {"csv": good, "apply": True})
+    assert [made["login"] for made in done["made"]] == ["li"]
+    mei = next(a for a in (await office.ask("GET", "agents"))["agents"] if a["login"] == "mei")
+    assert (mei["name"], mei["seats_max"], mei["ability_per_mille"], mei["skills"]) == (
+        "梅子",
+        3,
+        800,
+        ["退货", "尺码"],
+    )
+    deeds = [row["action"] for row in await pool.fetch("select action from audit order by at")]
+    assert deeds == ["agent.enrolled", "agents.imported"]
+    for wrong, code in (("a,b\n1,2", "file.no_columns"), ('login,name,pools\n"x,y', "file.broken")):
+        assert (await office.ask("POST", "agents/import", {"csv": wrong}))[1] == code
 
 
 async def test_a_change_of_policy_is_studied_before_it_is_made(office: Office) -> None:

@@ -25,11 +25,11 @@ import dispatcher.demo
 from tests.conftest import Shop, make_shop
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
+from wangxin.passwords import hash_password
 from wangxin.replay.person import Person
 from wangxin.storage import accounts, postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.sockets import hub_socket
-from wangxin.web.passwords import hash_password
 
 T = TypeVar("T")
 PASSWORD = "correct-horse"

@@ -18,9 +18,9 @@ from wangxin.demo.goods import SENYE
 from wangxin.demo.orders import orders
 from wangxin.demo.people import MemberOfShop, members
 from wangxin.demo.shown import MERCHANT, NAME, PASSWORD, SHOWN_MEMBERS, SLUG, SUPERVISOR
+from wangxin.passwords import hash_password
 from wangxin.storage import accounts, postgres
 from wangxin.storage.postgres import Connection
-from wangxin.web.passwords import hash_password
 
 
 async def fill(settings: Settings) -> None:

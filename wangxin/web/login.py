@@ -14,9 +14,9 @@ from wangxin import auth, clock
 from wangxin.edge import Deps, Known
 from wangxin.model import limits
 from wangxin.model.refusals import Refusal, forbidden
+from wangxin.passwords import matches
 from wangxin.storage import accounts
 from wangxin.storage.accounts import AccountRow
-from wangxin.web.passwords import matches
 from wangxin.web.rate import Rate
 
 log = structlog.get_logger()

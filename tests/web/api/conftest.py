@@ -18,10 +18,10 @@ from wangxin import auth
 from wangxin.clock import new_id, now_ms
 from wangxin.config import Settings
 from wangxin.edge import Deps, Gate
+from wangxin.passwords import hash_password
 from wangxin.storage import accounts, valkey
 from wangxin.storage.hints import Hints
 from wangxin.web.app import create_app
-from wangxin.web.passwords import hash_password
 
 PASSWORD = "correct horse 马"
 _HASH = hash_password(PASSWORD)

@@ -108,6 +108,7 @@ async def furnish(web: httpx.AsyncClient, deps: Deps, slug: str, mark: str) -> S
     await pool.execute("update account set name = $2, persona = $2 where id = $1", agent.id, f"{mark}小禾")
     outsourced = await make_person(deps, f"{slug}-far", [], provider=provider)
     idle = await make_person(deps, f"{slug}-idle", [], provider=provider)
+    leaver = await make_person(deps, f"{slug}-leaver", [shop])
     supervisor = await make_person(deps, f"{slug}-chief", [shop])
     await pool.execute("update account set supervises = true where id = $1", supervisor.id)
     side.people = {
@@ -132,6 +133,7 @@ async def furnish(web: httpx.AsyncClient, deps: Deps, slug: str, mark: str) -> S
         "shop": str(shop), "slug": slug, "mark": mark, "ref": f"{slug}-m1", "order": f"{slug}-88001", "first_seq": 2,
         "version": 1, "deed": "submit", "agent": str(agent.id), "provider": str(provider), "shopper": str(member),
         "outsourced_agent": str(outsourced.id), "merchant": str(merchant.id), "guest": guest["shopper"],
+        "leaver": str(leaver.id),
     }  # fmt: skip
     await _serving(deps, side, provider)
     await _talk(deps, Chat(shop, member, new_id()), side, outsourced.id)
@@ -149,6 +151,7 @@ async def _serving(deps: Deps, side: Side, provider: UUID) -> None:
         await admin_record.add_provider(conn, provider, f"{side.shop.slug} 服务商")
         await admin_record.add_pool(conn, provider, outsourced_pool, "夜间组", outsourced=True)
         await admin_record.put_seat(conn, shop, UUID(ids["agent"]), f"{side.mark}小禾", [pool], outsourced=False)
+        await admin_record.put_seat(conn, shop, UUID(ids["leaver"]), f"{side.mark}小去", [pool], outsourced=False)
         for login in ("far", "idle"):
             account = await conn.fetchval("select id from account where login = $1", f"{side.shop.slug}-{login}")
             await admin_record.put_seat(conn, provider, account, login, [outsourced_pool], outsourced=True)

@@ -144,6 +144,12 @@ TABLE: dict[str, Row] = {
     f"PUT {_DISPATCH}/pools/{{pool}}": Row("merchant", {"name": "{mark}一组"}, inside="own"),
     f"PUT {_DISPATCH}/seats/{{agent}}": Row("merchant", {"name": "{mark}小禾", "pools": ["{pool}"]}),
     f"PUT {_DISPATCH}/seats/{{agent}}/state": Row("merchant", {"state": "hold"}),
+    f"GET {_DISPATCH}/agents": Row("merchant"),
+    f"POST {_DISPATCH}/agents": Row("merchant", {"login": "x-{ref}", "name": "{mark}新人", "pools": ["{pool}"]}),
+    f"POST {_DISPATCH}/agents/import": Row(
+        "merchant", {"csv": "login,name,pools\nx,{mark}新人,{mark}"}, inside="own"
+    ),
+    f"DELETE {_DISPATCH}/agents/{{leaver}}": Row("merchant"),
     f"GET {_DISPATCH}/providers": Row("merchant"),
     f"GET {_DISPATCH}/contracts": Row("merchant"),
     # Providers offer themselves to every shop.
