@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, StringConstraints
 
-from menus import navigate, publishing, record_plans, rest_bot, service
+from menus import figures, navigate, publishing, record_figures, record_plans, rest_bot, service
 from menus import record_postgres as record
 from menus.brain import Brains
 from menus.check import Problem, problems
@@ -131,6 +131,8 @@ def router(deps: Deps) -> APIRouter:
         """The published menu as the window shows it; version 0 and no items where nothing is published yet."""
         async with deps.scope(actor, shop) as conn:
             menu = await record.published(conn, shop)
+            if menu is not None and actor.role is Role.SHOPPER:
+                await record_figures.saw(conn, shop, actor.id, menu.version)
         if menu is None:
             return {"version": 0, "greeting": "", "items": []}
         # the window always shows a way to a person of its own; a second one beside it would only take room
@@ -208,6 +210,35 @@ def router(deps: Deps) -> APIRouter:
             await deps.audit(conn, actor, shop, "menu.publish", str(menu.version), {"note": asked.note})
         await service.tell_menu(deps.hints, shop, menu.version)
         return {"version": menu.version}
+
+    @routes.get("/{shop}/figures")
+    async def menu_figures(
+        shop: UUID, days: Annotated[int, Query(ge=1, le=90)] = 7, actor: Actor = Depends(merchant)
+    ) -> dict[str, Any]:
+        """What each item brought: taps, and of them solved (no person within 24 hours), handed over, ordered."""
+        async with deps.scope(actor, shop) as conn:
+            menu = await record.published(conn, shop)
+            shown = await record_figures.shown(conn, shop, days)
+            rows = figures.report(menu, await record_figures.counts(conn, shop, days), shown)
+        return {
+            "days": days,
+            "shown": shown,
+            "items": [
+                {
+                    "id": row.id,
+                    "label": row.label,
+                    "kind": row.kind,
+                    "level": row.level,
+                    "never": row.never,
+                    "taps": row.count.taps,
+                    "people": row.count.people,
+                    "solved": row.solved,
+                    "handed_over": row.count.handed_over,
+                    "ordered": row.count.ordered,
+                }
+                for row in rows
+            ],
+        }
 
     @routes.get("/{shop}/plans")
     async def plans(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:

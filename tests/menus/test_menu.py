@@ -5,6 +5,7 @@ from __future__ import annotations
 from menus.check import Known, problems
 from menus.demo import menu_of, questions
 from menus.dialogue import Turn, asks_for_a_person, is_angry, small_talk
+from menus.figures import Count, report
 from menus.model import Draft, Menu, walk
 from menus.navigate import Seen, answer
 
@@ -65,6 +66,26 @@ def test_wording_is_found_however_it_is_written() -> None:
     claim = {"id": "a", "label": "国家级工艺", "action": {"kind": "answer", "text": "好"}}
     assert ("a", "item.claim") in codes(claim, PERSON)
     assert codes({"id": "answer", "label": "order", "action": {"kind": "answer", "text": "满100有效"}}, PERSON) == []
+
+
+def test_figures_stand_in_the_menus_order_and_add_up() -> None:
+    written = menu_of("senye")
+    menu = Menu(version=1, items=written.items)
+    taps = {
+        "logistics": Count(3, 2, 1, 0),
+        "orders": Count(2, 2, 0, 1),
+        "person": Count(4, 4, 4, 0),
+        "old": Count(1, 1),
+    }
+    rows = report(menu, taps, shown=9)
+    assert [row.id for row in rows[:-1]] == [item.id for _, item in walk(menu.items)]
+    by_id = {row.id: row for row in rows}
+    assert by_id["order"].count == Count(5, 0, 1, 1)
+    assert (by_id["logistics"].solved, by_id["person"].solved) == (2, 0)
+    assert (by_id["ship-faq"].never, by_id["logistics"].never, by_id["aftersale"].never) == (True, False, True)
+    assert (rows[-1].id, rows[-1].level) == ("old", 0)
+    assert sum(row.count.taps for row in rows if row.kind != "submenu") == 10
+    assert not any(row.never for row in report(menu, {}, shown=0))
 
 
 def test_a_menu_needs_a_way_to_a_person() -> None:

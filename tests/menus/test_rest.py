@@ -205,6 +205,28 @@ async def test_publishing_what_somebody_else_changed_is_refused(studio: Studio) 
     assert await studio.call("POST", "{shop}/publish", {"revision": kept["revision"]}) == {"version": 2}
 
 
+async def test_what_the_menu_brought_is_counted_from_the_record(studio: Studio) -> None:
+    window = studio.window
+    studio.sits(Role.SHOPPER, id=window.chat.shopper)
+    for _ in range(2):
+        await studio.call("GET", "{shop}/published")
+    await window.tap("orders")
+    await window.tap("logistics")
+    await window.order("20261108-10001", "paid")
+    await window.pool.execute("update shop_order set paid_at = now() + interval '1 minute'")
+    await window.tap("person")
+    studio.sits(Role.MERCHANT)
+    found = await studio.call("GET", "{shop}/figures", days=7)
+    assert found["shown"] == 1
+    rows = {row["id"]: row for row in found["items"]}
+    kept = ("taps", "people", "solved", "handed_over", "ordered")
+    assert [rows["orders"][name] for name in kept] == [1, 1, 0, 1, 1]
+    assert [rows["person"][name] for name in kept] == [1, 1, 0, 1, 1]
+    assert (rows["order"]["taps"], rows["ship-faq"]["never"]) == (2, True)
+    logged = await window.pool.fetchval("select count(*) from bot_turn where item is not null")
+    assert sum(row["taps"] for row in found["items"] if row["kind"] != "submenu") == logged
+
+
 async def test_previews_show_a_shoppers_own_orders(studio: Studio) -> None:
     await studio.window.order("20261108-10001", "paid")
     draft = (await studio.call("GET", "{shop}/draft"))["draft"]

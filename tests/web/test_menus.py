@@ -219,7 +219,11 @@ def test_two_merchants_do_not_overwrite_each_other_unasked(chromium: Browser, ho
 def test_the_menu_gives_own_orders_and_carries_a_form_with_a_picture_to_the_agent(
     chromium: Browser, house: House
 ) -> None:
-    with screen(chromium, width=390, height=844) as phone, screen(chromium) as desk:
+    with (
+        screen(chromium, width=390, height=844) as phone,
+        screen(chromium) as desk,
+        screen(chromium, width=390, height=844, theme="dark") as desk_of_boss,
+    ):
         shopper = window(phone, house)
         agent = sign_in(desk, house, "own1")
         status = agent.get_by_role("button", name=re.compile("我的状态"))
@@ -262,6 +266,17 @@ def test_the_menu_gives_own_orders_and_carries_a_form_with_a_picture_to_the_agen
         assert faults_of(shopper) == []
         shopper.get_by_role("button", name="提交").click()
         expect(log).to_contain_text("不用再重复说明")
+        # What the menu brought stands on the merchant's page, and who asked for a person is no solved case.
+        figures = merchant(desk_of_boss, house, "menus/figures")
+        for item, cells in (
+            ("质量问题登记", ["1", "1", "0 (0.0%)", "1 (100.0%)"]),
+            ("我的订单", ["1", "1", "0 (0.0%)"]),
+        ):
+            row = figures.get_by_role("row", name=item)
+            for cell in cells:
+                expect(row).to_contain_text(cell)
+        expect(figures.get_by_role("row", name="领新人券")).to_contain_text("没人点过")
+        assert faults_of(figures) == []
         # The agent has it all: the form by its fields' names, the picture, and the card of what went before.
         agent.get_by_role("region", name="会话列表").get_by_role("listitem").first.get_by_role("button").first.click()
         seen = agent.get_by_role("log")

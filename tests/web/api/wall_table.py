@@ -116,6 +116,7 @@ TABLE: dict[str, Row] = {
     f"PUT {_SHOP_MENUS}/draft": Row("merchant", {"draft": MENU, "revision": "{revision}"}, inside="own"),
     f"POST {_SHOP_MENUS}/check": Row("merchant", MENU, inside="own"),
     f"POST {_SHOP_MENUS}/publish": Row("merchant", {"note": "新版"}),
+    f"GET {_SHOP_MENUS}/figures": Row("merchant"),
     f"GET {_SHOP_MENUS}/plans": Row("merchant"),
     f"POST {_SHOP_MENUS}/plans": Row("merchant", {"at_ms": 4_000_000_000_000, "revision": "{revision}"}, inside="own"),
     f"DELETE {_SHOP_MENUS}/plans/{{plan}}": Row("merchant"),

@@ -62,6 +62,23 @@ export interface Version {
   made_at_ms: number;
   items: number;
 }
+export interface ItemFigures {
+  id: string;
+  label: string;
+  kind: Kind | "";
+  level: number;
+  never: boolean;
+  taps: number;
+  people: number;
+  solved: number;
+  handed_over: number;
+  ordered: number;
+}
+export interface Figures {
+  days: number;
+  shown: number;
+  items: ItemFigures[];
+}
 export interface Plan {
   id: string;
   at_ms: number;
