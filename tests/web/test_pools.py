@@ -32,10 +32,10 @@ def chromium(house: House) -> Iterator[Browser]:
         yield found
 
 
-def sign_in(page: Page, house: House, path: str, login: str = "boss") -> None:
+def sign_in(page: Page, house: House, path: str, login: str = "boss", password: str = PASSWORD) -> None:
     page.goto(f"{house.url}/merchant/{path}")
     page.locator("#login").fill(login)
-    page.locator("#password").fill(PASSWORD)
+    page.locator("#password").fill(password)
     page.keyboard.press("Enter")
 
 
@@ -67,6 +67,37 @@ def test_new_terms_of_a_contract_are_a_new_version_and_it_can_be_paused(merchant
     contract.get_by_role("button", name="恢复").click()
     expect(contract.get_by_text("已暂停")).to_have_count(0)
     assert faults_of(merchant) == []
+
+
+def test_agents_are_enrolled_and_imported_and_a_first_password_lets_one_in(
+    merchant: Page, chromium: Browser, house: House
+) -> None:
+    merchant.get_by_role("navigation", name="客服与外包").get_by_role("link", name="客服", exact=True).click()
+    merchant.get_by_role("button", name="从 CSV 导入").click()
+    good = "账号,昵称,客服池,能力\nmei,小梅,自有客服,80\n"
+    merchant.get_by_label("或者粘贴内容").fill(good + "own1,小禾,自有客服,\nlan,小兰,没有的池,\nyun1,抢人,自有客服,\n")
+    merchant.get_by_role("button", name="检查").click()
+    expect(merchant.locator("[data-row='4']")).to_contain_text("没有这个客服池")
+    expect(merchant.locator("[data-row='5']")).to_contain_text("账号已被别人使用")
+    expect(merchant.get_by_role("button", name="全部导入")).to_be_disabled()
+    assert faults_of(merchant) == []
+    merchant.get_by_label("或者粘贴内容").fill(good)
+    merchant.get_by_role("button", name="检查").click()
+    merchant.get_by_role("button", name="全部导入").click()
+    password = merchant.locator("[data-test='password']").inner_text()
+    expect(merchant.locator("[data-agent='mei']")).to_contain_text("能力 80%")
+    merchant.get_by_role("button", name="修改 小梅").click()
+    merchant.get_by_label("技能").fill("退货；尺码")
+    merchant.get_by_role("button", name="保存").click()
+    expect(merchant.locator("[data-agent='mei']")).to_contain_text("尺码")
+    with screen(chromium) as shown:
+        sign_in(shown.page, house, "../agent?lang=zh-CN", "mei", password)
+        expect(shown.page.get_by_role("button", name="我的状态")).to_be_visible()
+        merchant.get_by_role("button", name="停用 小梅").click()
+        merchant.get_by_role("button", name="停用", exact=True).click()
+        expect(merchant.locator("[data-agent='mei']")).to_have_count(0)
+        shown.page.reload()
+        expect(shown.page.locator("#login")).to_be_visible()
 
 
 def figure(page: Page, name: str) -> Locator:

@@ -191,3 +191,32 @@ export interface Study {
   difference: Figures;
   advice?: { pool: string; agents: number | null; reached: Interval };
 }
+
+export interface OwnPool {
+  id: string;
+  name: string;
+  state: string;
+}
+export interface AgentRow {
+  agent: string;
+  login: string;
+  name: string;
+  pools: string[];
+  seats_max: number;
+  ability_per_mille: number;
+  skills: string[];
+  daily_max: number | null;
+  state: string;
+  connected: boolean;
+  since_ms: number;
+  load: number;
+}
+export interface AgentsAnswer {
+  pools: OwnPool[];
+  agents: AgentRow[];
+}
+/** A new login and its first password. */
+export interface Made {
+  login: string;
+  password: string;
+}
