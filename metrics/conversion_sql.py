@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-By = Literal["all", "team", "pool", "agent", "day", "hour"]
+By = Literal["all", "team", "pool", "agent", "topic", "day", "hour"]
 
 
 # Whether a conversation was an enquiry: by its topic, else not if the shopper had bought within 21 days before it and
@@ -34,14 +34,15 @@ known as materialized (
     bool_or(o.created_at >= h.opened_at and o.created_at < (h.day + 2)::timestamp at time zone h.tz) as anew
   from had h join dealt o on o.shopper_id = h.shopper_id where h.topic = '' group by 1),
 enquiry as materialized (
-  select h.conversation_id, h.pool_id, h.agent_id, h.day, h.hour, h.shopper_id, h.served
+  select h.conversation_id, h.pool_id, h.agent_id, h.topic, h.day, h.hour, h.shopper_id, h.served
   from had h left join known k on k.conversation_id = h.conversation_id
   where case when h.topic <> '' then h.topic <> 'after_sales'
              else not coalesce(k.before, false) or coalesce(k.anew, false) end)"""
 
 
 _COLUMNS: dict[By, str | None] = {
-    "all": None, "team": "pool_id", "pool": "pool_id", "agent": "agent_id", "day": "day", "hour": "hour",
+    "all": None, "team": "pool_id", "pool": "pool_id", "agent": "agent_id", "topic": "topic", "day": "day",
+    "hour": "hour",
 }  # fmt: skip
 _PEOPLE: frozenset[By] = frozenset({"team", "pool", "agent"})
 # What is known of a shopper in a group, as bits: asked for service; was served; was written to by the group itself;
@@ -61,8 +62,8 @@ def query(levels: Sequence[By], keys: Mapping[By, str], only: str, rules: int, *
     def columns(alias: str) -> str:
         return "".join(f"{alias}.{column}, " for column in fine)
 
-    def of_when(column: str) -> str:  # moments are the conversation's, people those who wrote or are credited
-        return "e" if column in ("day", "hour") else "x"
+    def of_when(column: str) -> str:  # time and topic are the conversation's, people those who wrote or are credited
+        return "e" if column in ("topic", "day", "hour") else "x"
 
     theirs = "".join(f"{of_when(column)}.{column}, " for column in fine)
     parts = [f"select {columns('e')}e.shopper_id, case when e.served then {_SERVED + 1} else 1 end as bits"

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metrics import report_postgres as read
-from metrics.figures import REPLY_MS, Sums, figures_json
+from metrics.figures import REPLY_MS, Sums, figures_json, rate_json
 from metrics.intervals import COMPARABLE_N_MIN
 from metrics.record_postgres import calendars
 from metrics.teams import OWN, Teams, TeamsOf, nobody_known
@@ -46,9 +46,7 @@ async def document(conn: Connection, asked: read.Asked, teams: Teams) -> dict[st
         "comparable_n": COMPARABLE_N_MIN,
         "rows": rows,
         "revenue": await read.revenue(conn, asked),
-        "conversion_windows": {
-            name: {"share": rate.share, "hits": rate.hits, "n": rate.n} for name, rate in found.windows.items()
-        },
+        "conversion_windows": {name: rate_json(rate) for name, rate in found.windows.items()},
     }
 
 

@@ -39,6 +39,7 @@ _KEYS: dict[By, str] = {
     "team": _TEAM,
     "pool": "{0}.pool_id::text",
     "agent": "{0}.agent_id::text",
+    "topic": "(select c.topic from conversation c where c.shop_id = {0}.shop_id and c.id = {0}.conversation_id)",
     "day": "{0}.day::text",
     "hour": "{0}.hour::text",
 }
@@ -135,7 +136,7 @@ async def _convert(
     rules = [asked.rule, *(rule for rule in windows if rule != asked.rule)]
     narrowed = bool(asked.pool or asked.agent or asked.team)
     levels = list(groups)
-    query = conversion_sql.query(levels, _KEYS, _ONLY, len(rules), narrowed=narrowed)
+    query = conversion_sql.query(levels, {**_KEYS, "topic": "{0}.topic"}, _ONLY, len(rules), narrowed=narrowed)
     rates = {rule: Rate(0, 0) for rule in windows}
     for row in await conn.fetch(query, *common, rules):
         by = levels[row["level"]]

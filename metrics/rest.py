@@ -34,7 +34,7 @@ from wangxin.storage.postgres import Connection
 
 DAYS_MAX = 400
 PROFILE_TURNS_MAX = 50_000
-By = Literal["team", "pool", "agent", "day", "hour"]
+By = Literal["team", "pool", "agent", "topic", "day", "hour"]
 
 
 class Period(BaseModel):
@@ -232,6 +232,16 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
             "next_offset": wanted.offset + len(rows) if more else None,
         }
 
+    @routes.get("/{shop}/orders.csv")
+    async def orders_csv(shop: UUID, wanted: Annotated[Orders, Query()], actor: Actor = Depends(overseer)) -> Response:
+        """One row a part of an order; the parts of an order add up to what was paid."""
+        async with deps.scope(actor, shop) as conn:
+            asked, teams, calendar = await asked_of(conn, shop, actor, wanted)
+            rows = await drill_postgres.orders(conn, asked, teams, kind=wanted.kind, limit=drill_postgres.EXPORT_MAX)
+        columns = ["order_id", "kind", "created_at", "converted_at", "agent", "pool", "orders", "paid_fen",
+                   "refunded_fen", "conversation_id"]  # fmt: skip
+        return _csv(f"orders-{asked.first}-{asked.last}", columns, _exported(rows, columns, teams, calendar))
+
     @routes.get("/{shop}/profiles")
     async def profiles(shop: UUID, wanted: Wanted, actor: Actor = Depends(overseer)) -> dict[str, Any]:
         """The same turns by every platform's definition. At most 50,000 turns; ``cut`` says that there were more."""
@@ -284,7 +294,7 @@ async def _series(conn: Connection, asked: read.Asked, teams: Teams, by: By) -> 
 
 
 def _name(by: By, key: str | None, teams: Teams) -> str:
-    if key is None or by in ("day", "hour"):
+    if key is None or by in ("topic", "day", "hour"):
         return ""
     if by == "team":
         return next((pool.provider_name for pool in teams.pools.values() if pool.team == key), "")

@@ -134,6 +134,16 @@ async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_
     await expect(turns).to_contain_text("小本")
     await turns.get_by_label("筛选结果").select_option("unanswered")
     await expect(turns).to_contain_text("没有问答")
+    await teams.get_by_role("button", name="查看「夜间组」的订单").click()
+    orders = page.get_by_role("region", name="夜间组：订单明细").first
+    await expect(orders.get_by_role("row")).to_have_count(3)
+    await page.get_by_role("button", name="查看「静默下单」的订单").click()
+    await expect(page.get_by_role("region", name="静默下单：订单明细").first).to_contain_text("静默下单")
+    agents = page.get_by_role("region", name="客服", exact=True).last
+    await agents.get_by_role("button", name="查看「小本」的明细").click()
+    await expect(page.get_by_role("region", name="小本：问答明细").first.get_by_role("row")).to_have_count(3)
+    topics = page.get_by_role("region", name="话题", exact=True).last
+    await expect(topics.get_by_role("row").filter(has_text="未归类")).to_contain_text("样本")
 
     await page.get_by_role("button", name="计算各平台口径").click()
     await expect(page.get_by_role("row").filter(has_text="tmall_3min")).to_be_visible()

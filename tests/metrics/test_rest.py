@@ -174,6 +174,11 @@ async def test_exports_have_one_row_a_turn_and_one_a_conversation(office: Office
     assert turns[0]["opened_at"].endswith("+08:00")
     conversations = list(csv.DictReader(StringIO((await office.get("{shop}/conversations.csv")).lstrip("﻿"))))
     assert sorted(row["abandoned"] for row in conversations) == ["explicit", *["no"] * 5]
+    orders = list(csv.DictReader(StringIO((await office.get("{shop}/orders.csv")).lstrip("﻿"))))
+    paid = (await office.get("{shop}/report"))["revenue"]
+    assert sum(int(row["paid_fen"]) for row in orders) == sum(kind["fen"] for kind in paid.values())
+    topics = await office.get("{shop}/series", by="topic")
+    assert sum(row["figures"]["turns"] for row in topics["rows"]) == len(turns)
 
 
 async def test_all_profiles_are_read_off_the_same_turns(office: Office) -> None:

@@ -200,6 +200,7 @@ TABLE: dict[str, Row] = {
     f"GET {_FIGURES}/conversations.csv": Row(OVERSEES, **_BY_PERSON),
     f"PUT {_FIGURES}/turns/{{thread}}/{{first_seq}}/void": Row("merchant", {"reason": "测试单"}),
     f"GET {_FIGURES}/orders": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/orders.csv": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/profiles": Row(OVERSEES, **_BY_PERSON),
     # --- last, since it ends what was used before
     f"DELETE {_SETTINGS}/secrets/{{kid}}": Row("merchant", elsewhere="own"),

@@ -92,7 +92,7 @@ export interface Report {
   comparable_n: number;
   rows: ReportRow[];
   revenue: Partial<Record<OrderKind, { orders: number; fen: number }>>;
-  conversion_windows: Record<"same_day" | "next_day" | "final", { share: number | null; hits: number; n: number }>;
+  conversion_windows: Record<"same_day" | "next_day" | "final", Rate>;
 }
 
 export interface SeriesRow {
@@ -128,4 +128,16 @@ export interface ProfileRow {
   low: number;
   high: number;
   says: string;
+}
+
+export interface OrderRow {
+  order_id: string;
+  kind: OrderKind;
+  agent: string;
+  pool: string;
+  orders: number;
+  paid_fen: number;
+  refunded_fen: number;
+  created_at: number;
+  converted_at: number;
 }
