@@ -22,6 +22,11 @@ class Scope:
     fields: dict[UUID, frozenset[str]]
 
 
+# The newest version that has started is the contract: when it ends, the one before does not come back.
+_STARTED = "select distinct on (shop_id, id) * from contract"
+_NEWEST = "order by shop_id, id, version desc"
+
+
 async def agent_scope(conn: Connection, agent: UUID) -> Scope | None:
     """None: the account has no seat, or it is retired."""
     seat = await conn.fetchrow(
@@ -32,13 +37,13 @@ async def agent_scope(conn: Connection, agent: UUID) -> Scope | None:
     if seat["provider_id"] is None:
         return Scope(agent, seat["name"], None, frozenset({seat["owner_id"]}), {})
     rows = await conn.fetch(
-        """select distinct on (c.shop_id, c.id) c.shop_id, c.terms
-             from contract c
+        f"""select distinct c.shop_id, c.id, c.terms
+             from ({_STARTED} where provider_id = $2 and starts_at <= clock_timestamp() {_NEWEST}) c
              join pool_agent a on a.agent_id = $1 and a.pool_id = any(c.pool_ids)
              join provider v on v.provider_id = c.provider_id and v.state <> 'suspended'
-            where c.starts_at <= clock_timestamp() and (c.ends_at is null or c.ends_at > clock_timestamp())
-            order by c.shop_id, c.id, c.version desc""",
+            where c.ends_at is null or c.ends_at > clock_timestamp()""",
         agent,
+        seat["provider_id"],
     )
     fields: dict[UUID, frozenset[str]] = {}
     for row in rows:
@@ -50,8 +55,8 @@ async def agent_scope(conn: Connection, agent: UUID) -> Scope | None:
 async def visible_fields(conn: Connection, provider: UUID, shop: UUID) -> frozenset[str] | None:
     """The fields of a shopper that the provider's contract with the shop opens; None: there is none in force."""
     terms = await conn.fetchval(
-        """select terms from contract where shop_id = $1 and provider_id = $2 and starts_at <= clock_timestamp()
-             and (ends_at is null or ends_at > clock_timestamp()) order by version desc limit 1""",
+        f"""select terms from ({_STARTED} where shop_id = $1 and provider_id = $2 and starts_at <= clock_timestamp()
+             {_NEWEST}) c where ends_at is null or ends_at > clock_timestamp() order by version desc limit 1""",
         shop,
         provider,
     )

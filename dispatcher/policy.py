@@ -65,7 +65,9 @@ class Terms:
         self.pools: dict[Id, Pool] = {pool.id: pool for pool in routing.pools}
         self._topics = {shop.id: {rule.topic: rule for rule in shop.policy.topics} for shop in routing.shops}
         self._contracts: dict[tuple[Id, Id], list[Contract]] = {}
+        self._versions: dict[Id, list[Contract]] = {}
         for contract in sorted(routing.contracts, key=lambda c: (c.shop, c.rank, c.id, -c.version)):
+            self._versions.setdefault(contract.id, []).append(contract)
             for pool in contract.pools:
                 self._contracts.setdefault((contract.shop, pool), []).append(contract)
         self._stages: dict[Id, tuple[tuple[Id, ...], ...]] = {
@@ -144,7 +146,7 @@ class Terms:
             return (None, "") if pool.shop == shop else (None, "no_contract")
         why = "no_contract"
         for contract in self._contracts.get((shop, pool_id), ()):
-            if contract.starts_ms > now_ms or (contract.ends_ms is not None and contract.ends_ms <= now_ms):
+            if not self._in_force(contract, now_ms):
                 continue
             if contract.topics and topic not in contract.topics:
                 continue
@@ -155,6 +157,12 @@ class Terms:
             else:
                 return contract, ""
         return None, why
+
+    def _in_force(self, contract: Contract, now_ms: int) -> bool:
+        """The newest version that has started is the contract: when it ends, the one before does not come back."""
+        if contract.starts_ms > now_ms or (contract.ends_ms is not None and contract.ends_ms <= now_ms):
+            return False
+        return not any(v.version > contract.version and v.starts_ms <= now_ms for v in self._versions[contract.id])
 
 
 def rank_pools(

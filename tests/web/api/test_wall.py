@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -17,9 +18,12 @@ import pytest_asyncio
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from tests.web.api.two_shops import Side, TwoShops, filled, picture, two_shops
+from dispatcher import admin_record
+from dispatcher.contracts import Terms
+from tests.web.api.two_shops import Side, TwoShops, filled, furnish, picture, two_shops
 from tests.web.api.wall_table import TABLE, Row
 from wangxin.app import routers, serves
+from wangxin.clock import now_ms
 from wangxin.config import Settings
 from wangxin.edge import Deps, Gate
 from wangxin.storage import postgres, valkey
@@ -104,6 +108,7 @@ def requests_by_strangers(shops: TwoShops, route: str, row: Row) -> Iterator[tup
 
 def shows_nothing_of(side: Side, reply: httpx.Response, sent: str) -> None:
     """What the asker wrote himself may come back to him."""
+    assert "set-cookie" not in reply.headers, "cookies would count without the page's doing"
     seen = [secret for secret in side.secrets() if secret in reply.text and secret not in sent]
     assert not seen, f"{seen} of the other shop in {reply.text[:2_000]}"
 
@@ -162,6 +167,48 @@ async def test_the_right_people_are_answered_with_the_same_request(route: str, s
     for kind in row.who.split():
         reply = await ask(shops, route, row, ours.people[kind], ours.ids, ours.ids)
         assert_answered(reply, kind)
+
+
+async def test_the_end_of_a_contract_ends_what_a_providers_people_see_of_the_shop(shops: TwoShops) -> None:
+    """Though an earlier version of it had no end."""
+    side = await furnish(shops.web, shops.deps, "ding", "丁店")
+    who = side.people["outsourced"]
+    routes = [
+        (route, row)
+        for route, row in TABLE.items()
+        if "outsourced" in row.who and ("{shop}" in route or "{thread}" in route or "{thread}" in str(row.query))
+    ]
+    assert len(routes) >= 10
+    for route, row in routes:
+        assert_answered(await ask(shops, route, row, who, side.ids, side.ids), route)
+    async with shops.deps.pool.acquire() as conn, conn.transaction():
+        await admin_record.add_contract_version(
+            conn, shop=side.shop.id, id_=UUID(side.ids["contract"]), provider=UUID(side.ids["provider"]),
+            pools=[UUID(side.ids["outsourced_pool"])], starts_ms=0, ends_ms=now_ms() - 1, terms=Terms(),
+            by=UUID(side.ids["merchant"]),
+        )  # fmt: skip
+    for route, row in routes:
+        reply = await ask(shops, route, row, who, side.ids, side.ids)
+        assert_refused(reply, route)
+        shows_nothing_of(side, reply, "")
+    for route in ("GET /api/v1/desk", "GET /api/v1/desk/waiting", "GET /api/v1/desk/ended"):
+        shows_nothing_of(side, await ask(shops, route, TABLE[route], who, side.ids, side.ids), side.mark)
+    links = await shops.web.post("/api/v1/media/links", json={"ids": [side.ids["media"]]}, headers=who)
+    assert links.status_code == 404 or links.json() == {"links": []}
+
+
+@pytest.mark.parametrize("route", [route for route, row in TABLE.items() if isinstance(row.body, dict)])
+async def test_no_body_takes_a_field_that_is_not_named(route: str, shops: TwoShops) -> None:
+    """Or somebody would be given a role, or a shop, by asking for it."""
+    row, side = TABLE[route], shops.third
+    method, path = route.split(" ")
+    if row.files or path.endswith("/events"):  # a form, and a standard that allows more
+        return
+    who = side.people[(row.who.split() or ["nobody"])[0]]
+    for extra in ("role", "shop_id", "supervises", "__proto__"):
+        body = {**filled(row.body, side.ids), extra: "merchant"}
+        reply = await shops.web.request(method, path.format_map(side.ids), json=body, headers=who)
+        assert (reply.status_code, reply.json()["code"]) == (422, "request.invalid"), f"{extra}: {reply.text}"
 
 
 ODD: tuple[Any, ...] = (
