@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from wangxin.commands.shell import AsJson, connected, out, run, settings
+from wangxin.commands.shell import AsJson, connected, err, fail, out, run, settings
 from wangxin.config import Settings
 
 commands = typer.Typer()
@@ -34,6 +37,51 @@ def migrate() -> None:
 
     applied = run(work())
     out.print("\n".join(applied) if applied else "nothing to do")
+
+
+@commands.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it holds secrets and is readable by you alone.")],
+    as_json: AsJson = False,
+) -> None:
+    """Save the database, as of one moment, and the media in one file. People may chat meanwhile.
+
+    Example: [bold]wangxin backup /backups/monday.tar[/bold]
+    """
+    from wangxin.backup import backup as save
+
+    if not file.absolute().parent.is_dir():
+        raise fail(f"There is no folder {file.absolute().parent}.")
+    _show(run(save(settings(), file, _say)), as_json)
+
+
+@commands.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file made by `wangxin backup`.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup into an empty database, and compare: every line there, unchanged, without a gap. Exit 1 if not.
+
+    Example: [bold]WANGXIN_DATA=/srv/second wangxin restore /backups/monday.tar[/bold]
+    """
+    from wangxin.backup import BadBackup
+    from wangxin.backup import restore as put_back
+
+    try:
+        _show(run(put_back(settings(), file, _say)), as_json)
+    except BadBackup as why:
+        raise fail(str(why)) from None
+
+
+def _say(words: str) -> None:
+    err.print(words, style="dim", highlight=False)
+
+
+def _show(found: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+    else:
+        out.print(f"{found.shops} shops, {found.threads} threads, {found.entries} entries, {found.media} media files")
 
 
 @config_app.command("show")
