@@ -79,7 +79,10 @@ def _closed(size: int, rounds: dict[str, list[Round]]) -> Iterator[str]:
 def _faults(each: list[Round]) -> Iterator[str]:
     lost, gaps, broken = sum(r["missing"] for r in each), each[-1]["gaps"], each[-1]["broken"]  # the last two add up
     if lost or gaps or broken:
-        yield f"{'':16}not delivered within 20 s: {lost}, out of order or doubled: {gaps}, not said on closed lines: {broken}"
+        yield (
+            f"{'':16}not delivered within 20 s: {lost}, out of order or doubled: {gaps},"
+            f" not said on closed lines: {broken}"
+        )
 
 
 def _cpu(each: list[Round], part: str) -> float:
