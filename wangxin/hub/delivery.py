@@ -28,6 +28,8 @@ from wangxin.visibility import visible
 log = logging.getLogger("wangxin.hub")
 
 PAGE = 100
+MISSED_BYTES = limits.OUTBOX_BYTES_MAX // 8
+"""Whoever catches up is sent so much at once, and more when he has taken it."""
 UNSURE_S = 0.02
 """How often is looked whether a thread's new standing has been read."""
 LANE_INDEX = {"public": 0, "internal": 1}
@@ -272,7 +274,7 @@ class Delivery:
             while waiting := [hold for hold in holds if hold.cursors is not None and hold in hold.feed.holds]:
                 sure = [hold for hold in waiting if not hold.unsure]
                 if sure:
-                    await self._catch_up_once(sure)
+                    await self._catch_up_once(peer, sure)
                 else:
                     await asyncio.sleep(UNSURE_S)
                 if not await peer.room():
@@ -282,7 +284,7 @@ class Delivery:
             for hold in holds:
                 hold.claimed = False
 
-    async def _catch_up_once(self, holds: Sequence[Hold]) -> None:
+    async def _catch_up_once(self, peer: Peer, holds: Sequence[Hold]) -> None:
         """Read a page for each hold, from where the slower of hold and feed stands, so that both end at one number."""
         wanted = [
             (hold.feed.shop, hold.feed.thread, LANES[lane], min(hold.cursors[lane], hold.feed.sent[lane]))
@@ -292,15 +294,19 @@ class Delivery:
         ]
         found = await entries.read_many_after(self._pool, wanted, PAGE)
         await self.names.fetch(entry.sender for entry in found if entry.sender_kind in ("shopper", "agent"))
-        by_thread = {hold.feed.thread: hold for hold in holds if hold in hold.feed.holds}
+        by_thread = {hold.feed.thread: hold for hold in holds}
         got: dict[tuple[UUID, int], int] = {}
         for entry in found:
             lane = LANE_INDEX[entry.lane]
             got[entry.thread, lane] = got.get((entry.thread, lane), 0) + 1
             hold = by_thread.get(entry.thread)
-            if hold is not None and hold.cursors is not None and not hold.unsure and entry.seq > hold.cursors[lane]:
+            if hold is None or hold.unsure or hold not in hold.feed.holds:
+                continue
+            if hold.cursors is not None and entry.seq > hold.cursors[lane]:
                 hold.cursors[lane] = entry.seq
                 self._send_missed(hold, lane, entry)
+                if peer.unsent_bytes > MISSED_BYTES and not await peer.room():
+                    return  # a page of long lines would be more than an outbox holds
         self.show(found)  # what this read found is news for the others, too
         for hold in by_thread.values():
             cursors, sent = hold.cursors, hold.feed.sent

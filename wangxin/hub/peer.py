@@ -101,6 +101,11 @@ class Peer:
         assert self.party is not None
         return (self.party.viewer, self.party.open_fields.get(shop, NOTHING))
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the end of the loop turn."""
+        return self._out_bytes
+
     def send(self, frame: bytes) -> None:
         """Queue one server frame."""
         out = self._out
