@@ -12,6 +12,8 @@ import pytest
 
 from tests.faults.crowd import PATIENCE_S, Crowd, Hubs, short_folder
 from wangxin.clock import monotonic_ms
+from wangxin.model import limits
+from wangxin.replay.person import Refused
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.migrate import migrate
 
@@ -94,6 +96,28 @@ async def test_postgresql_stops_and_nothing_is_acknowledged_until_it_is_back(cro
     margin_ms = 100  # an acknowledgement may have been on its way
     early = [ack for party in parties for ack in party.acked if down_ms + margin_ms < ack.moment < up_ms]
     assert early == []
+
+
+async def test_a_reader_who_sleeps_is_cut_and_misses_nothing(crowd: Crowd) -> None:
+    """More is said to him than a hub keeps for a line that is not read; the others go on meanwhile."""
+    (sleeper, thread), agent = crowd.shoppers[0], crowd.serves[crowd.shoppers[0][1]]
+    before, line = sleeper.connections, sleeper._line
+    assert line is not None
+    line.transport.pause_reading()
+    said = 0
+    while said < 2 * limits.OUTBOX_BYTES_MAX // 12_000 + 60:  # what the system's own buffers hold comes first
+        try:
+            await agent.say(thread, "慢" * 4_000, epoch=agent.views[thread]["epoch"], patience_s=PATIENCE_S)
+            said += 1
+        except Refused:
+            await asyncio.sleep(0.5)  # faster than an agent may
+    await crowd.more(10)
+    line.transport.resume_reading()
+    await sleeper.until(lambda: sleeper.connections > before, patience_s=PATIENCE_S)
+    await crowd.more(10)
+    verdict = await crowd.judged()
+    assert verdict.kept, str(verdict)
+    assert sleeper.connections == before + 1
 
 
 async def test_frames_sent_twice_and_out_of_order_are_stored_once(crowd: Crowd) -> None:

@@ -17,6 +17,7 @@ from wangxin.checker import Acked, Begun, LaneKey, Party, Received, Sent
 from wangxin.clock import monotonic_ms, new_id
 
 RETRY_MS = 200
+LOST: dict[str, Any] = {"type": "lost"}
 STAY_AWAY = range(4_500, 5_000)
 AWAY: tuple[type[BaseException], ...] = (ConnectionClosed, InvalidHandshake, OSError, TimeoutError)
 
@@ -85,7 +86,14 @@ class Person:
             finally:
                 self._line = None
                 self._up.clear()
+                self._requests_lost()
             await asyncio.sleep(RETRY_MS / 1000)
+
+    def _requests_lost(self) -> None:
+        """What was asked over a line that broke is asked again over the next one; messages wait in ``_unacked``."""
+        for ref, answer in self._answers.items():
+            if UUID(ref) not in self._unacked and not answer.done():
+                answer.set_result(LOST)
 
     async def _once(self) -> None:
         opening = (
@@ -218,6 +226,8 @@ class Person:
             except TimeoutError:
                 if monotonic_ms() >= deadline:
                     raise
+                continue
+            if got is LOST:
                 continue
             if got["type"] == "error":
                 if isinstance(got["retry"], int) and monotonic_ms() + got["retry"] < deadline:
