@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from wangxin.model.refusals import Refusal
 from wangxin.protocol.codec import decode
-from wangxin.protocol.frames import MessageSend
+from wangxin.protocol.examples import example
+from wangxin.protocol.frames import AGENT_FRAMES, SHOPPER_FRAMES, Frame, Hello, MessageSend
 
 ID = str(uuid4())
 
@@ -65,6 +67,32 @@ def test_words_of_the_greatest_length_pass_unchanged() -> None:
 def test_any_text_survives_to_the_character(text: str) -> None:
     frame = decode(json.dumps(send(body={"kind": "text", "text": text})).encode())
     assert frame.body.text == text  # type: ignore[union-attr]
+
+
+ODD: tuple[Any, ...] = ({"$ne": None}, [], [[]], 1.5, -(10**30), 10**30, True, None, "\x00", "=1", "１", "x" * 9_000)
+
+
+def bent(frame: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, value in frame.items():
+        for odd in ODD:
+            yield {**frame, name: odd}
+        if isinstance(value, dict):
+            yield from ({**frame, name: inner} for inner in bent(value))
+
+
+@pytest.mark.parametrize("kind", sorted({*SHOPPER_FRAMES, *AGENT_FRAMES, Hello}, key=lambda one: one.__name__))
+def test_whatever_stands_in_a_field_the_frame_is_lawful_or_refused_by_name(kind: type[Frame]) -> None:
+    lawful = json.loads(json.dumps(example(kind), default=str))
+    assert type(decode(json.dumps(lawful).encode())) is kind
+    for frame in bent(lawful):
+        code = "frame.decoded"
+        try:
+            decode(json.dumps(frame).encode())
+        except Refusal as refusal:
+            code = refusal.code
+        assert code.startswith(("frame.", "message.")), frame
+    with pytest.raises(Refusal):
+        decode(json.dumps({**lawful, "role": "merchant"}).encode())
 
 
 @given(st.binary(max_size=300))

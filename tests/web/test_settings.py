@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.web import guide
+from tests.web import browsing, guide, test_agent
 from tests.web.browsing import Screen, faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
 from wangxin.clock import new_id
@@ -155,6 +155,55 @@ def test_every_example_of_the_guide_for_integrators_does_what_it_says(house: Hou
     while house.sql(query, house.shop.id) != 18_900:
         assert time.monotonic() < deadline, "the order was never followed up"
         time.sleep(0.2)
+
+
+HOSTILE = "\"'><img src=x onerror=hit()>{{hit()}}<svg/onload=hit()>"
+
+
+def test_hostile_words_stay_words_on_every_page(chromium: Browser, house: House) -> None:
+    """In names, messages, orders, pools, rules, questions, tags and keys: no page runs them, none breaks its policy."""
+    shop = house.shop.id
+    with screen(chromium) as desk, screen(chromium) as console, house.shopper(HOSTILE[:60]) as guest:
+        for shown in (desk, console):
+            shown.page.on("dialog", lambda dialog: dialog.dismiss())
+            shown.page.add_init_script("window.hits = 0; window.hit = () => window.hits++")
+        agent = browsing.sign_in(desk, house, "own1")
+        test_agent.go_online(agent)
+        for query in (
+            "update account set persona = $2 where id in (select account_id from account_shop where shop_id = $1)",
+            "update shop set name = $2 where shop_id = $1",
+            "update pool set name = $2 where owner_id = $1",
+            "update product set title = $2 where shop_id = $1",
+            "insert into canned_reply (shop_id, id, code, title, body) values"
+            " ($1, gen_random_uuid(), 'xss', left($2, 40), $2)",
+            "insert into faq_entry (shop_id, id, key, phrasings, answer) values"
+            " ($1, gen_random_uuid(), 'xss', array[$2], $2)",
+            "insert into api_key (shop_id, id, name, key_hash) values ($1, gen_random_uuid(), $2, '\\x00')",
+            "insert into shop_order (shop_id, id, state, amount_fen, created_at, shopper_id, lines, logistics)"
+            " select $1, left($2, 60), 'paid', 1, now(), t.shopper_id, jsonb_build_array(jsonb_build_object("
+            "'title', $2::text, 'sku', $2::text, 'count', 1, 'price_fen', 1, 'product', 'p', 'picture', '')),"
+            " jsonb_build_object('carrier', $2::text) from thread t where t.shop_id = $1 limit 1",
+        ):
+            house.sql(query, shop, HOSTILE)
+        guest.says(HOSTILE)
+        guest.wants_a_person()
+        row = agent.get_by_role("region", name="会话列表").get_by_role("button").filter(has_text=HOSTILE[:20]).first
+        expect(row).to_be_visible()
+        row.click()
+        expect(agent.get_by_role("log")).to_contain_text(HOSTILE)
+        page = console.page
+        sign_in(console, house, "zh-CN", "light")
+        for name in ("settings", "overview", "menus", "bot", "push", "pools", "pools/contracts", "pools/assignments",
+                     "report"):  # fmt: skip
+            page.goto(f"{house.url}/merchant/{name}")
+            page.get_by_role("heading", level=1).wait_for()
+            page.wait_for_load_state("networkidle")
+            if name in ("settings", "pools"):
+                expect(page.locator("#content")).to_contain_text(HOSTILE)
+        for shown in (desk, console):
+            assert shown.page.evaluate("window.hits") == 0
+            assert shown.page.locator("img[src='x']").count() == 0
+            assert shown.policy_breaches() == []
 
 
 async def _keep_key(house: House, key: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
 import struct
 import zlib
 from typing import Any
@@ -189,6 +191,30 @@ def test_a_damaged_video_is_refused_or_read_but_breaks_nothing(clip: bytes, data
 async def test_a_video_needs_a_poster_that_is_a_picture(web: httpx.AsyncClient, agent: Person) -> None:
     assert (await _upload(web, agent, mp4())).json()["field"] == "poster"
     assert (await _upload(web, agent, mp4(), poster=_SVG)).json()["code"] == "media.wrong_type"
+
+
+async def test_uploads_have_bounds_that_are_named(
+    web: httpx.AsyncClient, agent: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "VIDEO_BYTES_MAX", 1_000)
+    large = await _upload(web, agent, mp4(), poster=picture())
+    assert (large.status_code, large.json()["code"], large.json()["field"]) == (413, "media.too_large", "file")
+    monkeypatch.setattr(limits, "UPLOADS_PER_MINUTE", 0)
+    often = await _upload(web, agent, picture())
+    assert (often.status_code, often.json()["code"]) == (429, "media.too_often")
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing_half_stored(
+    web: httpx.AsyncClient, agent: Person, deps: Deps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    reply = await _upload(web, agent, picture())
+    assert (reply.status_code, reply.json()["code"]) == (507, "storage.full")
+    assert await deps.pool.fetchval("select count(*) from media") == 0
+    assert [file for file in (deps.settings.data / "media").rglob("*") if file.is_file()] == []
 
 
 async def _links(web: httpx.AsyncClient, headers: dict[str, str], *ids: str) -> list[str]:
