@@ -119,6 +119,15 @@ def test_a_database_whose_commits_do_not_wait_is_refused_and_one_without_migrati
     asyncio.run(lazy("on"))
     with pytest.raises(SchemaBehind, match=r"0001_record\.sql.*wangxin migrate"):
         asyncio.run(patient_pool(url, name="test"))
+    examined = wangxin("doctor", WANGXIN_POSTGRES_URL=url, WANGXIN_VALKEY_URL="redis://127.0.0.1:1", WANGXIN_SECRET="x")
+    assert examined.returncode == 1
+    for words in (
+        "Run `wangxin migrate`",
+        "127.0.0.1:1 does not answer",
+        "WANGXIN_SECRET has only 1 char",
+        "Start `wangxin hub`",
+    ):
+        assert words in examined.stdout
     done = wangxin("migrate", WANGXIN_POSTGRES_URL=url, WANGXIN_VALKEY_URL="redis://-")
     assert done.returncode == 0
     assert "0001_record.sql" in done.stdout
@@ -194,8 +203,8 @@ def test_a_process_that_does_not_come_up_is_named_with_its_last_lines() -> None:
 @pytest.mark.parametrize(
     ("python", "words"),
     [
-        (None, ("Python 3.11 or newer is needed", "apt-get install python3")),
-        ("exit 1", ("Python 3.11 or newer is needed", "make PYTHON=")),
+        (None, ("Python 3.11, 3.12 or 3.13 is needed", "apt-get install python3")),
+        ("exit 1", ("Python 3.11, 3.12 or 3.13 is needed", "make PYTHON=")),
         ('case "$2" in *ensurepip*) exit 1;; esac', ("venv module is missing", "apt-get install python3-venv")),
     ],
 )

@@ -68,6 +68,13 @@ def test_commands_join_the_running_installation_by_its_data_folder(installation:
     assert {"name": "agent console", "path": "/agent"}.items() <= rows[3].items()
     report = json.loads(wangxin("report", "--json", **here).stdout)
     assert [row["own"] for row in report["rows"] if row["kind"] == "pool"] == [True, False, False]
+    examined = wangxin("doctor", "--json", **here)
+    assert examined.returncode == 0, examined.stdout
+    findings = {finding["what"]: finding for finding in json.loads(examined.stdout)}
+    assert findings["hubs"]["words"] == "hub 1, hub 2"
+    assert {findings[what]["state"] for what in ("PostgreSQL", "schema", "Valkey", "web", "dispatcher", "worker")} == {
+        "ok"
+    }
     verified = json.loads(wangxin("metrics", "verify", "--json", **here).stdout)
     assert verified["differences"] == 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from wangxin.commands.shell import AsJson, connected, err, fail, out, run, settings
@@ -37,6 +38,28 @@ def migrate() -> None:
 
     applied = run(work())
     out.print("\n".join(applied) if applied else "nothing to do")
+
+
+@commands.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look this installation over, and say what is wrong and how it is mended. Exit 1 if something is wrong.
+
+    Example: [bold]wangxin doctor[/bold]
+    """
+    from wangxin.doctor import examine
+
+    found = run(examine(settings()))
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in found], ensure_ascii=False, indent=2))
+    else:
+        colours = {"ok": "green", "warning": "yellow", "wrong": "red"}
+        for finding in found:
+            state = f"[{colours[finding.state]}]{finding.state:8}[/]"
+            out.print(f"{state} {escape(f'{finding.what}: {finding.words}')}", highlight=False, soft_wrap=True)
+            if finding.mend:
+                out.print(f"         {escape(finding.mend)}", highlight=False, soft_wrap=True)
+    if any(finding.state == "wrong" for finding in found):
+        raise typer.Exit(1)
 
 
 @commands.command()

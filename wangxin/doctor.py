@@ -1,0 +1,203 @@
+"""Looks an installation over, and says of each thing what is wrong with it and how it is mended. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import asyncpg
+
+from wangxin import clock
+from wangxin.config import Settings
+from wangxin.storage.embedded import CannotStart
+from wangxin.storage.migrate import missing
+from wangxin.storage.postgres import NotUsable
+from wangxin.storage.sockets import private_folder
+from wangxin.storage.valkey import connect_blocking
+from wangxin.stores import reach_postgres, reach_valkey, stores_of
+
+State = Literal["ok", "warning", "wrong"]
+CLOCK_MS_MAX = 2_000
+DISK_BYTES_LEAST = 2 * 2**30
+FILES_LEAST = 4_096
+PATIENCE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``mend`` is empty where nothing is to be done."""
+
+    what: str
+    state: State
+    words: str
+    mend: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Every finding, in the order in which one would mend them."""
+    found = [_python(), _pages(), _folder(settings.data), _files()]
+    try:
+        full = stores_of(settings)
+    except CannotStart as why:
+        return [*found, Finding("stores", "wrong", str(why))]
+    assert full.postgres_url is not None
+    assert full.valkey_url is not None
+    postgres_url, valkey_url = full.postgres_url.get_secret_value(), full.valkey_url.get_secret_value()
+    for what, look in (
+        ("PostgreSQL", lambda: _postgres(postgres_url)),
+        ("Valkey", lambda: _valkey(valkey_url)),
+        ("processes", lambda: _processes(full, postgres_url)),
+    ):
+        found += await _guarded(what, look)
+    return [*found, *_secrets(settings)]
+
+
+async def _guarded(what: str, look: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
+    try:
+        return await look()
+    except (CannotStart, NotUsable) as why:
+        return [Finding(what, "wrong", str(why))]
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    fits = (3, 11) <= sys.version_info < (3, 14)
+    return Finding("Python", "ok" if fits else "wrong", version, "" if fits else "Use Python 3.11, 3.12 or 3.13.")
+
+
+def _pages() -> Finding:
+    built = (Path(__file__).parent / "web" / "static" / "shopper" / "index.html").is_file()
+    if built:
+        return Finding("pages", "ok", "built")
+    return Finding("pages", "wrong", "not built", "Run `make pages`, or install without WANGXIN_SKIP_WEB.")
+
+
+def _folder(data: Path) -> Finding:
+    if not data.is_dir():
+        return Finding("data folder", "warning", f"{data} is not there yet", "`wangxin up` makes it.")
+    free = shutil.disk_usage(data).free
+    words = f"{data}, {free / 2**30:.0f} GiB free"
+    if free < DISK_BYTES_LEAST:
+        return Finding("data folder", "wrong", words, "Free some space: PostgreSQL stops on a full disk.")
+    return Finding("data folder", "ok", words)
+
+
+def _files() -> Finding:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most >= FILES_LEAST:
+        return Finding("open files", "ok", f"{most} allowed")
+    return Finding(
+        "open files",
+        "warning",
+        f"only {most} allowed, one for each line of a hub",
+        "`ulimit -n 65536`, or LimitNOFILE.",
+    )
+
+
+async def _postgres(url: str) -> list[Finding]:
+    await reach_postgres(url, PATIENCE_S)
+    conn = await asyncpg.connect(url)
+    try:
+        version = await conn.fetchval("show server_version")
+        lacking = await missing(conn)
+        before = clock.now_ms()
+        skew = abs(await conn.fetchval("select (extract(epoch from clock_timestamp()) * 1000)::bigint") - before)
+        room = await conn.fetchrow(
+            "select (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,"
+            " current_setting('max_connections')::int as most"
+        )
+    finally:
+        await conn.close()
+    assert room is not None, "a row of two subqueries is always there"
+    found = [Finding("PostgreSQL", "ok", f"{version}, acknowledged means stored (fsync and the others on)")]
+    if lacking:
+        found.append(Finding("schema", "wrong", f"{len(lacking)} migrations are missing", "Run `wangxin migrate`."))
+    else:
+        found.append(Finding("schema", "ok", "newest"))
+    fits = skew <= CLOCK_MS_MAX
+    found.append(
+        Finding(
+            "clocks", "ok" if fits else "warning", f"this machine and the database differ by {skew} ms",
+            "" if fits else "Let both keep time (chrony, systemd-timesyncd).",
+        )
+    )  # fmt: skip
+    tight = room["used"] > room["most"] * 0.8
+    found.append(
+        Finding(
+            "connections", "warning" if tight else "ok", f"{room['used']} of {room['most']} in use",
+            "Raise max_connections." if tight else "",
+        )
+    )  # fmt: skip
+    return found
+
+
+async def _valkey(url: str) -> list[Finding]:
+    await reach_valkey(url, PATIENCE_S)
+
+    def ask() -> dict[str, Any]:
+        connection = connect_blocking(url)
+        try:
+            return {**connection.info("server"), **connection.info("memory")}
+        finally:
+            connection.close()
+
+    told = await asyncio.to_thread(ask)
+    version = told.get("valkey_version") or f"Redis {told['redis_version']}"
+    if told.get("maxmemory_policy") != "noeviction":
+        return [
+            Finding(
+                "Valkey", "warning", f"{version}, maxmemory-policy {told.get('maxmemory_policy')}",
+                "Set maxmemory-policy noeviction: evicted keys take live lines with them.",
+            )
+        ]  # fmt: skip
+    return [Finding("Valkey", "ok", str(version))]
+
+
+async def _processes(settings: Settings, url: str) -> list[Finding]:
+    conn = await asyncpg.connect(url)
+    try:
+        names = await conn.fetch("select distinct application_name as name from pg_stat_activity")
+    finally:
+        await conn.close()
+    running = {row["name"] for row in names}
+    hubs = sorted(name for name in running if name.startswith("hub "))
+    found = [
+        Finding("hubs", "ok" if hubs else "wrong", ", ".join(hubs) or "none", "" if hubs else "Start `wangxin hub`.")
+    ]
+    for name in ("web", "dispatcher", "worker"):
+        here = name in running
+        found.append(
+            Finding(
+                name,
+                "ok" if here else "wrong",
+                "running" if here else "none",
+                "" if here else f"Start `wangxin {name}`.",
+            )
+        )
+    sockets = private_folder(settings.data, "hub")
+    found.append(Finding("hub sockets", "ok", f"{sockets} (the web process must have the same TMPDIR)"))
+    return found
+
+
+def _secrets(settings: Settings) -> list[Finding]:
+    if settings.secret is not None:
+        length = len(settings.secret.get_secret_value())
+        if length < 32:
+            return [
+                Finding("secret", "wrong", f"WANGXIN_SECRET has only {length} characters", "Make one of 32 or more.")
+            ]
+        return [Finding("secret", "ok", "set")]
+    if settings.postgres_url is not None:
+        return [
+            Finding(
+                "secret", "warning", f"made in {settings.data / 'secret'}, for this machine alone",
+                "Set WANGXIN_SECRET, the same on every machine.",
+            )
+        ]  # fmt: skip
+    return [Finding("secret", "ok", f"made in {settings.data / 'secret'}")]
