@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from tests.conftest import Shop, make_shop
 from tests.web.api.conftest import PASSWORD, Person
@@ -118,6 +119,18 @@ async def test_whatever_is_sent_as_a_login_it_is_a_plain_refusal(login: Any, web
     reply = await web.post("/api/v1/login", json={"login": login, "password": "x"})
     assert reply.status_code in (401, 422)
     assert set(reply.json()) == {"code", "detail", "field", "retry", "ref"}
+
+
+async def test_no_secret_reaches_the_log(web: httpx.AsyncClient, agent: Person, deps: Deps) -> None:
+    secrets = ["hunter2-secret", "refresh-secret", "wxk_key-secret", agent.token]
+    with structlog.testing.capture_logs() as lines:
+        await _login(web, "anna", secrets[0])
+        await web.post("/api/v1/refresh", json={"refresh": secrets[1]})
+        await web.get("/api/v1/me", headers={"Authorization": f"Bearer {secrets[2]}"})
+        deps.pool.terminate()  # what fails on our side is logged with its cause
+        await web.get("/api/v1/me", headers={"Authorization": f"Bearer {agent.token}"})
+    assert [line["event"] for line in lines] == ["login refused", "store away"]
+    assert not [secret for secret in secrets if secret in str(lines)]
 
 
 async def test_a_role_cannot_be_asked_for(web: httpx.AsyncClient, agent: Person) -> None:
