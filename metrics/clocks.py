@@ -58,6 +58,11 @@ class Calendar:
         """The business day: the local date on which something began."""
         return self.local(at_ms).date()
 
+    def day_end_ms(self, day: date) -> int:
+        """When the next business day begins."""
+        nearly = midnight_ms(day + timedelta(days=1), ZoneInfo("UTC"))
+        return midnight_ms(day + timedelta(days=1), self.at(nearly)[0])
+
     def minute_of_day(self, at_ms: int) -> int:
         local = self.local(at_ms)
         return local.hour * 60 + local.minute

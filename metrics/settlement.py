@@ -103,11 +103,12 @@ class Sold:
 
 @dataclass(frozen=True, slots=True)
 class SeatDays:
-    """A committed seat and on which days of the period it was committed."""
+    """A committed seat, for how many days of the period, and for how many of the same month it was settled before."""
 
     seat: UUID
     days: int
     days_of_month: int
+    days_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +154,14 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """Everything a statement is computed from."""
+    """Everything a statement is computed from. ``before``: effective conversations earlier in the settlement cycle,
+    which have taken their places in the tiers."""
 
     served: Sequence[Served] = ()
     sold: Sequence[Sold] = ()
     seats: Sequence[SeatDays] = ()
     measured: Sequence[Measured] = ()
+    before: int = 0
 
 
 def half_up(numerator: int, denominator: int) -> int:
@@ -183,7 +186,7 @@ def settle(terms: Terms, first: date, last: date, happened: Happened) -> Stateme
     for price in terms.prices:
         match price:
             case PerConversation():
-                lines += _by_conversation(price, effective(happened.served, terms.pools))
+                lines += _by_conversation(price, effective(happened.served, terms.pools), happened.before)
             case PerSeat():
                 lines += _by_seat(price, happened.seats)
             case PerOrder():
@@ -196,16 +199,15 @@ def settle(terms: Terms, first: date, last: date, happened: Happened) -> Stateme
     return Statement(terms.contract, terms.version, first, last, tuple(lines))
 
 
-def _by_conversation(price: PerConversation, conversations: Sequence[Served]) -> list[StatementLine]:
-    lines, begin = [], 0
+def _by_conversation(price: PerConversation, conversations: Sequence[Served], before: int) -> list[StatementLine]:
+    lines, place, last = [], before, before + len(conversations)
     for tier in price.tiers:
-        end = len(conversations) if tier.up_to is None else min(tier.up_to, len(conversations))
-        if end > begin:
-            taken = tuple(str(one.conversation) for one in conversations[begin:end])
-            label = f"conversations {begin + 1}-{end}"
-            n = len(taken)
+        end = last if tier.up_to is None else min(tier.up_to, last)
+        if end > place:
+            taken = tuple(str(one.conversation) for one in conversations[place - before : end - before])
+            label, n = f"conversations {place + 1}-{end}", len(taken)
             lines.append(StatementLine(LineKind.CONVERSATIONS, label, n, tier.fen, n * tier.fen, taken))
-        begin = max(begin, end)
+        place = max(place, end)
     return lines
 
 
@@ -216,7 +218,9 @@ def _by_seat(price: PerSeat, seats: Sequence[SeatDays]) -> list[StatementLine]:
             f"seat, {one.days} of {one.days_of_month} days",
             one.days,
             0,
-            half_up(price.fen * one.days, one.days_of_month),
+            # The difference of two sums since the month began: so single days add up to the month.
+            half_up(price.fen * (one.days_before + one.days), one.days_of_month)
+            - half_up(price.fen * one.days_before, one.days_of_month),
             (str(one.seat),),
         )
         for one in sorted(seats, key=lambda one: str(one.seat))

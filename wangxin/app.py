@@ -19,6 +19,8 @@ import dispatcher.admin_read
 import dispatcher.people
 from dispatcher.intake import Intake
 from dispatcher.intake import seat_now as seat_of
+from metrics import settlement
+from metrics.agreements import Agreement, Version
 from metrics.teams import PoolName, Teams
 from wangxin import clock
 from wangxin.config import Settings
@@ -69,6 +71,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import dispatcher.rest
     import menus.rest
     import metrics.rest
+    import metrics.rest_statements
     import push.rest
     from wangxin.chat import rest_agent
 
@@ -78,6 +81,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         dispatcher.rest.router(deps),
         push.rest.router(deps),
         metrics.rest.router(deps, teams_of),
+        metrics.rest_statements.router(deps, agreements_of),
     )
 
 
@@ -132,6 +136,42 @@ async def teams_of(conn: Connection, shop: UUID) -> Teams:
         here = [seat["seats_max"] for seat in ready if pool.pool in seat["pools"]]
         pools[pool.pool] = PoolName(pool.pool, pool.name, pool.provider, pool.provider_name, len(here), sum(here))
     return Teams(pools, {seat["agent_id"]: seat["name"] for seat in seats})
+
+
+async def agreements_of(conn: Connection, shop: UUID) -> list[Agreement]:
+    """The shop's contracts as a settlement reads them."""
+    return [
+        Agreement(
+            contract["id"], contract["provider_id"], contract["provider_name"],
+            tuple(_version(contract["id"], contract["pools"], version) for version in contract["versions"]),
+        )
+        for contract in await dispatcher.admin_read.contracts(conn, shop)
+    ]  # fmt: skip
+
+
+def _version(contract: UUID, pools: Sequence[UUID], version: dict[str, Any]) -> Version:
+    terms = version["terms"]
+    price, commission = terms["price"], terms["commission"]
+    prices: list[settlement.Price] = []
+    unsettled = [price["model"]] if price["model"] not in ("per_conversation", "per_seat_month") else []
+    if price["model"] == "per_conversation":
+        above = sorted((tier["above"], tier["price_fen"]) for tier in price["tiers"])
+        if not above or above[0][0] > 0:
+            above.insert(0, (0, price["price_fen"]))
+        ends: list[int | None] = [*(begin for begin, _ in above[1:]), None]
+        tiers = (settlement.Tier(end, fen) for end, (_, fen) in zip(ends, above, strict=True))
+        prices.append(settlement.PerConversation(tuple(tiers)))
+    elif price["model"] == "per_seat_month":
+        prices.append(settlement.PerSeat(price["price_fen"]))
+    if commission["per_mille"]:
+        prices.append(settlement.PerOrder(commission["per_mille"]))
+    unsettled += ["silent_orders"] if commission["silent_orders"] and commission["per_mille"] else []
+    unsettled += ["penalties"] if terms["penalties"] else []
+    return Version(
+        settlement.Terms(contract, version["version"], frozenset(pools), tuple(prices)),
+        version["starts_ms"], version["ends_ms"], terms["seats_committed"], terms["settlement"],
+        commission["refunds"] == "kept", tuple(unsettled),
+    )  # fmt: skip
 
 
 def serves(pool: Pool) -> ServedShops:

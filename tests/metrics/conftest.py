@@ -8,7 +8,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from metrics.agreements import Agreement, Version
 from metrics.service import Figures
+from metrics.settlement import PerConversation, PerOrder, Terms, Tier
 from metrics.teams import PoolName, Teams
 from tests.conftest import Shop, make_chat
 from tests.metrics.shopping import Counter
@@ -23,6 +25,16 @@ TEAMS = Teams(
 
 async def teams_of(conn: Any, shop: UUID) -> Teams:
     return TEAMS
+
+
+NIGHT_CONTRACT = UUID(int=41)
+
+
+async def agreements_of(conn: Any, shop: UUID) -> list[Agreement]:
+    """The night pool: ¥2.00 for the first conversation of a month, ¥1.00 for each further one, 1.5 % of its orders."""
+    prices = (PerConversation((Tier(1, 200), Tier(None, 100))), PerOrder(15))
+    terms = Terms(NIGHT_CONTRACT, 1, frozenset({NIGHT}), prices)
+    return [Agreement(NIGHT_CONTRACT, PROVIDER, "客满满", (Version(terms, 0, None, 0, "month", False),))]
 
 
 async def serve(pool: asyncpg.Pool, shop: Shop, agent: UUID | None, team: UUID | None, fen: int = 0) -> Counter:

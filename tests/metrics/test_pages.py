@@ -18,11 +18,12 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright, expect
 from pydantic import SecretStr
 
+from metrics import rest_statements
 from metrics.rest import router
 from metrics.service import Figures
 from tests import browser
 from tests.conftest import Shop
-from tests.metrics.conftest import serve, teams_of
+from tests.metrics.conftest import agreements_of, serve, teams_of
 from tests.metrics.talk import BEN, NIGHT
 from tests.web.api.conftest import make_person
 from wangxin.config import Settings
@@ -66,7 +67,7 @@ async def office(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = create_app(settings, deps, [router(deps, teams_of)])
+    app = create_app(settings, deps, [router(deps, teams_of), rest_statements.router(deps, agreements_of)])
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
@@ -150,6 +151,36 @@ async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_
     await no_violations(page)
     await page.evaluate("document.documentElement.classList.add('dark')")
     await no_violations(page)
+    assert office.complaints == []
+
+
+async def test_the_statement_shows_what_each_contract_owes_and_every_line_its_evidence(
+    office: Office, pool: asyncpg.Pool, busy_shop: Shop
+) -> None:
+    page = await office.opens("statements")
+    table = page.get_by_role("table", name="合同结算")
+    # Two conversations of the month: the first at ¥2.00, the second at ¥1.00; 1.5 % of ¥250.00 of orders.
+    await expect(page.get_by_role("heading", name="合计")).to_contain_text("¥6.75", timeout=SLOW_MS)
+    await expect(table.get_by_role("row").filter(has_text="有效会话")).to_have_count(2)
+    commission = table.get_by_role("row").filter(has_text="成交佣金")
+    await expect(commission).to_contain_text("¥3.75")
+    await commission.get_by_role("button").click()
+    evidence = page.get_by_role("region", name="成交佣金")
+    bought = await pool.fetch(
+        "select order_id from order_credit where shop_id = $1 and pool_id = $2 and rule = 'last_touch'",
+        busy_shop.id, NIGHT,
+    )  # fmt: skip
+    for row in bought:
+        await expect(evidence).to_contain_text(row["order_id"])
+    async with page.expect_download() as coming:
+        await page.get_by_role("button", name="导出 CSV").click()
+    text = (await (await coming.value).path()).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(StringIO(text.lstrip("\ufeff"))))
+    assert sum(int(row["amount_fen"]) for row in rows) == 675
+    await no_violations(page)
+    await office.page.set_viewport_size({"width": 390, "height": 844})
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, "the page itself must not scroll sideways"
     assert office.complaints == []
 
 

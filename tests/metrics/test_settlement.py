@@ -26,6 +26,7 @@ from metrics.settlement import (
     Terms,
     Tier,
     correct,
+    effective,
     settle,
 )
 from tests.metrics.talk import NIGHT, OWN, who
@@ -156,3 +157,37 @@ def test_an_independent_computation_agrees_to_the_fen(
         if one.pool == NIGHT:
             expected += int((Decimal(one.net_fen) * mille / 1000).quantize(Decimal(1), ROUND_HALF_UP))
     assert found.total_fen == expected
+
+
+@given(
+    SERVED, st.lists(SOLD, min_size=30, max_size=30), st.integers(1, 20), st.integers(1, 300), st.integers(1, 99_999)
+)
+def test_the_daily_statements_of_a_month_add_up_to_it(
+    conversations: list[Served], sold: list[list[Sold]], up_to: int, fen: int, seat_fen: int
+) -> None:
+    contract = terms(PerConversation((Tier(up_to, fen * 2), Tier(None, fen))), PerSeat(seat_fen), PerOrder(15))
+    month = statement(
+        contract,
+        served=conversations,
+        sold=[one for day in sold for one in day],
+        seats=[SeatDays(who(1), 30, 30), SeatDays(who(2), 30, 30)],
+    )
+    daily = [
+        settle(
+            contract,
+            date(2026, 11, number),
+            date(2026, 11, number),
+            Happened(
+                served=[one for one in conversations if one.day.day == number],
+                sold=sold[number - 1],
+                seats=[SeatDays(who(1), 1, 30, number - 1), SeatDays(who(2), 1, 30, number - 1)],
+                before=len(effective([one for one in conversations if one.day.day < number], contract.pools)),
+            ),
+        )
+        for number in range(1, 31)
+    ]
+    assert sum(one.total_fen for one in daily) == month.total_fen
+    proofs = [proof for one in daily for line in one.lines for proof in line.evidence if line.kind != LineKind.SEATS]
+    assert sorted(proofs) == sorted(
+        proof for line in month.lines for proof in line.evidence if line.kind != LineKind.SEATS
+    )

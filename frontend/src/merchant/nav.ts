@@ -1,5 +1,5 @@
 // The pages of the merchant console, in the order of the navigation. The page `x` is src/merchant/pages/x.vue.
-import { Bot, ChartLine, LayoutDashboard, ListTree, Send, Settings, Users } from "@lucide/vue";
+import { Bot, ChartLine, LayoutDashboard, ListTree, ReceiptText, Send, Settings, Users } from "@lucide/vue";
 import type { Component } from "vue";
 import type { Key } from "@/shared/i18n";
 
@@ -15,6 +15,7 @@ export const NAV: readonly NavItem[] = [
   { page: "bot", text: "merchant.nav.bot", icon: Bot },
   { page: "push", text: "merchant.nav.push", icon: Send },
   { page: "pools", text: "merchant.nav.pools", icon: Users },
+  { page: "statements", text: "merchant.nav.statements", icon: ReceiptText },
   { page: "report", text: "merchant.nav.report", icon: ChartLine },
   { page: "settings", text: "merchant.nav.settings", icon: Settings },
 ];

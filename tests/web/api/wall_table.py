@@ -202,6 +202,9 @@ TABLE: dict[str, Row] = {
     f"GET {_FIGURES}/orders": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/orders.csv": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/profiles": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/statements": Row("merchant"),
+    f"GET {_FIGURES}/statements.csv": Row("merchant"),
+    f"GET {_FIGURES}/statements/{{contract}}": Row("merchant", query={"day": "2026-11-11"}),
     # --- last, since it ends what was used before
     f"DELETE {_SETTINGS}/secrets/{{kid}}": Row("merchant", elsewhere="own"),
     "POST /api/v1/logout": Row(STAFF),

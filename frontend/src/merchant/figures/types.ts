@@ -141,3 +141,31 @@ export interface OrderRow {
   created_at: number;
   converted_at: number;
 }
+
+export interface StatementLine {
+  kind: string;
+  label: string;
+  quantity: number;
+  unit_fen: number;
+  amount_fen: number;
+  evidence_n: number;
+  evidence?: string[];
+}
+
+export interface Statement {
+  contract: string;
+  version: number;
+  provider: string;
+  day: string;
+  cycle: "week" | "month";
+  unsettled: string[];
+  total_fen: number;
+  lines: StatementLine[];
+}
+
+export interface Statements {
+  first: string;
+  last: string;
+  total_fen: number;
+  statements: Statement[];
+}

@@ -1,0 +1,55 @@
+"""What the figures must know of a contract to settle it: lent by whoever keeps contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+from uuid import UUID
+
+from metrics.settlement import Terms
+from wangxin.storage.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One immutable version, in force from ``starts_ms`` until the next one or ``ends_ms``.
+
+    ``unsettled`` names prices that no statement computes; they are said beside it, never passed over.
+    """
+
+    terms: Terms
+    starts_ms: int
+    ends_ms: int | None
+    seats: int
+    cycle: Literal["week", "month"]
+    refunds_kept: bool
+    unsettled: tuple[str, ...] = ()
+
+    def cycle_start(self, day: date) -> date:
+        return day.replace(day=1) if self.cycle == "month" else day - timedelta(days=day.weekday())
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """``versions``: the newest first."""
+
+    contract: UUID
+    provider: UUID
+    provider_name: str
+    versions: tuple[Version, ...]
+
+    def version_at(self, at_ms: int) -> Version | None:
+        """The version in force at that moment."""
+        started = (one for one in self.versions if one.starts_ms <= at_ms)
+        newest = max(started, key=lambda one: (one.starts_ms, one.terms.version), default=None)
+        return None if newest is None or (newest.ends_ms is not None and newest.ends_ms <= at_ms) else newest
+
+
+AgreementsOf = Callable[[Connection, UUID], Awaitable[list[Agreement]]]
+"""(connection, shop) -> its contracts with all their versions."""
+
+
+async def none_known(conn: Connection, shop: UUID) -> list[Agreement]:
+    return []
