@@ -8,11 +8,15 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
+import orjson
 import pytest
+from websockets.asyncio.client import unix_connect
+from websockets.exceptions import ConnectionClosed
 
 from tests.faults.crowd import PATIENCE_S, Crowd, Hubs, short_folder
 from wangxin.clock import monotonic_ms
 from wangxin.model import limits
+from wangxin.protocol.close_codes import CloseCode
 from wangxin.replay.person import Refused
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.migrate import migrate
@@ -86,7 +90,19 @@ async def test_postgresql_stops_and_nothing_is_acknowledged_until_it_is_back(cro
     postgres = crowd.hubs.postgres
     postgres.stop(how=how)
     down_ms = monotonic_ms()
-    await asyncio.sleep(0.6)  # people go on typing; what was acknowledged meanwhile is looked at below
+    person, thread = crowd.shoppers[0]
+    codes: list[str] = []
+    person.listen(lambda frame: codes.append(frame["code"]) if frame["type"] == "error" else None)
+    await person._put({"type": "history", "thread": str(thread), "ref": "while it is away"})
+    await person.until(lambda: "store.away" in codes, patience_s=PATIENCE_S)
+    async with unix_connect(str(crowd.hubs.socket("b")), "ws://localhost/ws") as late:
+        await late.send(orjson.dumps({"type": "hello", "token": await person._token()}), text=True)
+        assert orjson.loads(await late.recv())["code"] == "store.away"
+        with pytest.raises(ConnectionClosed) as closed:
+            await late.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == CloseCode.STORE_AWAY
+    await asyncio.sleep(0.3)  # people go on typing; what was acknowledged meanwhile is looked at below
     up_ms = monotonic_ms()
     await postgres.start()
     await crowd.more(40)
