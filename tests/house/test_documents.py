@@ -13,6 +13,7 @@ import wangxin.web.app
 import wangxin.web.tunnel  # noqa: F401 - their figures register themselves
 from tests.house.test_commands import EVERY
 from wangxin.config import Settings
+from wangxin.hub.figures import FIGURES
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
@@ -57,12 +58,23 @@ def test_every_command_in_a_document_is_one() -> None:
             assert said in groups, f"{document.name}: wangxin {said}"
 
 
-def test_the_figures_that_operators_are_told_of_are_exported() -> None:
-    told = dict(re.findall(r"^\| `(wangxin_[a-z_]+)\{(.+?)\}` ", OPERATIONS, re.MULTILINE))
+def exported() -> dict[str, str]:
+    """Name of a figure -> its labels."""
     own = {
         metric.name + ("_total" if metric.type == "counter" else ""): ",".join(collector._labelnames)  # type: ignore[attr-defined]
         for collector in list(REGISTRY._collector_to_names)
         for metric in collector.collect()
         if metric.name.startswith("wangxin_")
     }
-    assert told == own
+    return own | {name: "node" for name, *_ in FIGURES}
+
+
+def test_the_figures_that_operators_are_told_of_are_exported() -> None:
+    assert dict(re.findall(r"`(wangxin_[a-z_]+)\{(.+?)\}`", OPERATIONS)) == exported()
+
+
+def test_every_alert_asks_for_a_figure_that_there_is() -> None:
+    rules = (ROOT / "deploy" / "prometheus" / "wangxin-rules.yml").read_text()
+    asked = set(re.findall(r"\bwangxin_[a-z_]+", "\n".join(re.findall(r"expr: (.+)", rules))))
+    assert len(asked) >= 6
+    assert {re.sub(r"_bucket$", "", name) for name in asked} <= set(exported())

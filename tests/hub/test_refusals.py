@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -19,6 +20,7 @@ from tests.hub.conftest import KEY, PATIENCE_S, House
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
 from wangxin.hub import socket as hub_socket
+from wangxin.hub.figures import FIGURES
 from wangxin.model import limits
 from wangxin.protocol.examples import example
 from wangxin.protocol.frames import AGENT_FRAMES, SHOPPER_FRAMES
@@ -263,12 +265,31 @@ async def test_other_paths_are_not_the_chat(house: House) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await connect(f"ws://127.0.0.1:{house.ports[0]}/other")
     assert refused.value.response.status_code == 404
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.ports[0])
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert orjson.loads(await plain(house.ports[0], "/healthz"))["node"] == "a"
+
+
+async def test_a_hub_gives_its_figures_to_prometheus(house: House, shop: Shop) -> None:
+    await house.open_hub()
+    await house.enter(house.member(shop))
+    told = {
+        sample.name: sample
+        for family in text_string_to_metric_families((await plain(house.ports[0], "/metrics")).decode())
+        for sample in family.samples
+    }
+    assert set(told) == {name for name, *_ in FIGURES}
+    assert told["wangxin_hub_lines"].value == 1
+    assert told["wangxin_hub_store_here"].labels == {"node": "a"}
+    assert told["wangxin_hub_store_here"].value == 1
+
+
+async def plain(port: int, path: str) -> bytes:
+    """The body of a plain HTTP answer of a hub."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     answer = await reader.read()
     writer.close()
     assert answer.startswith(b"HTTP/1.1 200 ")
-    assert orjson.loads(answer.partition(b"\r\n\r\n")[2])["node"] == "a"
+    return answer.partition(b"\r\n\r\n")[2]
 
 
 def masked(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:

@@ -19,6 +19,7 @@ from wangxin.hub.answering import Answering
 from wangxin.hub.delivery import Delivery, Feed
 from wangxin.hub.door import Door
 from wangxin.hub.ephemeral import Ephemeral
+from wangxin.hub.figures import prometheus
 from wangxin.hub.links import Links
 from wangxin.hub.names import Names
 from wangxin.hub.peer import Cork, Peer, Side
@@ -157,6 +158,8 @@ class Hub:
         path = request.path.partition("?")[0]
         if path == "/healthz":
             return 200, orjson.dumps(self.standing()).decode() + "\n"
+        if path == "/metrics":
+            return 200, prometheus(self.standing())
         if path != "/ws":
             return 404, "The chat is at /ws.\n"
         if self.draining:
