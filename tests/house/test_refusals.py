@@ -176,6 +176,18 @@ def test_data_of_another_account_are_not_touched() -> None:
         assert [path.name for path in server._pgdata.iterdir()] == ["PG_VERSION"]
 
 
+def test_a_database_whose_password_was_thrown_away_is_not_waited_for() -> None:
+    with data_folder() as data:
+        server = EmbeddedPostgres(data)
+        asyncio.run(server.start())
+        server.stop()
+        (data / "secret" / "postgres").unlink()
+        orphan = EmbeddedPostgres(data)
+        with pytest.raises(CannotStart, match=r"made with another password .* Put the old secret back"):
+            asyncio.run(orphan.start())
+        orphan.stop(how="immediate")
+
+
 def test_as_root_without_useradd_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(embedded, "SYSTEM_PERSON", "wangxin-nobody-has-this")

@@ -237,6 +237,11 @@ class EmbeddedPostgres:
             try:
                 conn = await asyncpg.connect(self._url("postgres"), timeout=5)
                 break
+            except asyncpg.InvalidPasswordError:
+                raise CannotStart(
+                    f"The database in {self._pgdata} was made with another password than the one in"
+                    f" {self.data / 'secret'}. Put the old secret back; or, if nobody needs that database, remove it."
+                ) from None
             except (OSError, asyncpg.PostgresError, asyncpg.InternalClientError, TimeoutError) as why:
                 if self.process is not None and self.process.poll() is not None:
                     tail = " | ".join(self.log.read_text(errors="replace").strip().splitlines()[-3:])
