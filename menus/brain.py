@@ -65,20 +65,24 @@ class Brain:
         return [(self.entries[c.entry], c.score) for c in match.candidates[:most]]
 
 
+def topics_of(menu: Menu | None) -> dict[str, str]:
+    """Which item of the menu stands for a topic: the first one that names it."""
+    return {} if menu is None else {t: i.id for _, i in reversed(list(walk(menu.items))) for t in i.topics}
+
+
 def build(revision: tuple[int, int], menu: Menu | None, faq: Sequence[FaqEntry], overlay: Sequence[str]) -> Brain:
     from menus.understand.matcher import Matcher
     from menus.understand.words import Words
 
     active = {str(e.id): e for e in faq if e.active}
     matcher = Matcher([(id_, text) for id_, e in active.items() for text in e.phrasings], Words(overlay))
-    items = {} if menu is None else {t: i.id for _, i in reversed(list(walk(menu.items))) for t in i.topics}
     router = common_router()
     of_topic: dict[str, tuple[float, str]] = {}
     for id_, entry in active.items():
         routing = router.route(entry.phrasings[0])
         if routing.ranked and routing.confidence > of_topic.get(routing.ranked[0][0], (0.4, ""))[0]:
             of_topic[routing.ranked[0][0]] = (routing.confidence, id_)
-    return Brain(revision, menu, active, matcher, items, {t: id_ for t, (_, id_) in of_topic.items()})
+    return Brain(revision, menu, active, matcher, topics_of(menu), {t: id_ for t, (_, id_) in of_topic.items()})
 
 
 class Brains:

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, StringConstraints
 
-from menus import figures, navigate, publishing, record_figures, record_plans, rest_bot, service
+from menus import figures, navigate, publishing, record_figures, record_plans, rest_bot, rest_golden, service
 from menus import record_postgres as record
 from menus.brain import Brains
 from menus.check import Problem, problems
@@ -305,4 +305,5 @@ def router(deps: Deps) -> APIRouter:
         return {"says": [body.model_dump(mode="json") for body in outcome.says], "human": outcome.human}
 
     rest_bot.add(routes, deps, brains)
+    rest_golden.add(routes, deps, brains)
     return routes

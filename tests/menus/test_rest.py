@@ -205,6 +205,33 @@ async def test_publishing_what_somebody_else_changed_is_refused(studio: Studio) 
     assert await studio.call("POST", "{shop}/publish", {"revision": kept["revision"]}) == {"version": 2}
 
 
+async def test_golden_questions_tell_what_a_change_broke(studio: Studio) -> None:
+    entries = (await studio.call("GET", "{shop}/faq"))["questions"]
+    invoice = next(entry for entry in entries if "可以开发票吗" in entry["phrasings"])
+    for said, expects, ref in (
+        ("可以开发票么", "entry", invoice["id"]), ("查一下我的包裹物流到哪里了", "item", "logistics"),
+        ("转人工", "human", ""), ("火星上的猫会织毛衣吗", "none", ""), ("怎么退货", "human", ""),
+    ):  # fmt: skip
+        await studio.call("POST", "{shop}/golden", {"said": said, "expects": expects, "ref": ref})
+    wrong_ref = {"said": "x", "expects": "entry", "ref": str(new_id())}
+    assert await studio.call("POST", "{shop}/golden", wrong_ref) == (404, "ref.not_found")
+    run = await studio.call("POST", "{shop}/golden/run", {})
+    assert (run["total"], run["wrong"], [one["broke"] for one in run["judged"]]) == (5, 1, [False] * 5)
+    assert [one["verdict"] for one in run["judged"]] == ["right", "right", "right", "right", "wrong"]
+    # a menu without the parcel's topic breaks one; as a draft nothing of it is kept
+    draft = (await studio.call("GET", "{shop}/draft"))["draft"]
+    draft["items"] = draft["items"][1:]
+    trial = await studio.call("POST", "{shop}/golden/run", {"draft": draft})
+    assert [one["said"] for one in trial["judged"] if one["broke"]] == ["查一下我的包裹物流到哪里了"]
+    await studio.call("DELETE", f"{{shop}}/faq/{invoice['id']}")
+    run = await studio.call("POST", "{shop}/golden/run", {})
+    assert [one["said"] for one in run["judged"] if one["broke"]] == ["可以开发票么"]
+    kept = (await studio.call("GET", "{shop}/golden"))["golden"]
+    assert [one["verdict"] for one in kept] == ["wrong", "right", "right", "right", "wrong"]
+    await studio.call("DELETE", f"{{shop}}/golden/{kept[4]['id']}")
+    assert (await studio.call("POST", "{shop}/golden/run", {}))["total"] == 4
+
+
 async def test_what_the_menu_brought_is_counted_from_the_record(studio: Studio) -> None:
     window = studio.window
     studio.sits(Role.SHOPPER, id=window.chat.shopper)

@@ -25,7 +25,7 @@ if not BUILT.exists():
 CSV = "\r\n".join(
     (
         "编号,分类,问法,回答",
-        "home,服务,可以送货上门吗|能送到家里吗,大件商品都送货上门。",
+        "engrave,服务,可以定制刻字吗|能刻上名字吗,下单时备注文字即可。",
         ",服务,,没有问法",
         "x,服务,没有回答,",
         "坏 号,服务,编号不对,好",
@@ -304,11 +304,11 @@ def test_files_unknown_questions_and_trials_on_the_bots_page(chromium: Browser, 
         expect(page.get_by_text("Imported: 1 new")).to_be_visible()
         with page.expect_download() as taken:
             page.get_by_role("button", name="Export as CSV").click()
-        assert "能送到家里吗" in Path(taken.value.path()).read_text(encoding="utf-8-sig")
+        assert "能刻上名字吗" in Path(taken.value.path()).read_text(encoding="utf-8-sig")
         # What the bot could not answer becomes a phrasing of the question just imported.
         page.get_by_role("link", name="Not answered").click()
         row = page.get_by_role("listitem").filter(has_text="火星上的猫会织毛衣吗")
-        row.get_by_label("To which question").select_option(label="可以送货上门吗")
+        row.get_by_label("To which question").select_option(label="可以定制刻字吗")
         row.get_by_role("button", name="Add as its phrasing").click()
         expect(row).to_have_count(0)
         assert faults_of(page) == []
@@ -321,12 +321,25 @@ def test_files_unknown_questions_and_trials_on_the_bots_page(chromium: Browser, 
             page.get_by_label("What a shopper writes").fill(text)
             page.keyboard.press("Enter")
             expect(page.get_by_role("log")).to_contain_text(why)
-        page.get_by_role("link", name="Questions").click()
-        page.get_by_label("Search questions").fill("送到家里")
+        # An outcome that is right becomes a test question; a change that breaks it says so at once.
+        page.get_by_role("button", name="That is right, keep it").first.click()
+        expect(page.get_by_role("button", name="Kept as a test question")).to_be_visible()
+        page.get_by_role("link", name="Test questions").click()
+        page.get_by_role("button", name="Examine the bot (1 questions)").click()
+        expect(page.get_by_text("1 right, 0 among the choices, 0 wrong")).to_be_visible()
+        page.get_by_label("What the shopper says").fill("我要找真人")
+        page.get_by_label("What should happen").select_option("human")
+        page.get_by_role("button", name="Add").click()
+        expect(page.get_by_text("2 right, 0 among the choices, 0 wrong")).to_be_visible()
+        assert faults_of(page) == []
+        page.get_by_role("link", name="Questions", exact=True).click()
+        page.get_by_label("Search questions").fill("刻上名字")
         expect(page.get_by_role("region", name="Questions").get_by_role("heading")).to_have_count(1)
-        page.get_by_role("button", name="Delete: 可以送货上门吗").click()
+        page.get_by_role("button", name="Delete: 可以定制刻字吗").click()
         expect(page.get_by_text("No question matches")).to_be_visible()
+        broken = page.get_by_role("alert").filter(has_text="1 test questions were not wrong before")
+        expect(broken).to_contain_text("火星上的猫会织毛衣吗")
         page.get_by_role("button", name="Undo").click()
-        expect(page.get_by_role("heading", name="可以送货上门吗")).to_be_visible()
+        expect(page.get_by_role("heading", name="可以定制刻字吗")).to_be_visible()
         assert faults_of(page) == []
         assert shown.policy_breaches() == []

@@ -209,6 +209,8 @@ async def _written(web: httpx.AsyncClient, side: Side) -> None:
     moment = {"at_ms": 4_000_000_000_000, "revision": "{revision}", "note": "{mark}"}
     ids["plan"] = (await done("POST", f"{API}/menus/{shop}/plans", moment))["id"]
     ids["id"] = (await done("POST", f"{API}/menus/{shop}/faq", QUESTION))["id"]
+    asked = {"said": "{mark}怎么退", "expects": "entry", "ref": "{id}"}
+    ids["golden"] = (await done("POST", f"{API}/menus/{shop}/golden", asked))["id"]
     await done("PUT", f"{API}/push/{shop}/members/{{ref}}".format_map(ids), {"fields": {"tags": ["{mark}"]}})
     ids["crowd"] = (await done("POST", crowd_path, {"name": "{mark}", "refs": ["{ref}"]}))["id"]
     ids["key"] = (await done("POST", f"{API}/settings/{shop}/keys", {"name": "{mark}ERP"}))["id"]

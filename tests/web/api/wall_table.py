@@ -135,6 +135,10 @@ TABLE: dict[str, Row] = {
     f"GET {_SHOP_MENUS}/unknown": Row("merchant"),
     f"POST {_SHOP_MENUS}/unknown/set-aside": Row("merchant", {"sayings": ["{mark}在吗"]}, inside="own"),
     f"GET {_SHOP_MENUS}/orders": Row("member guest"),
+    f"GET {_SHOP_MENUS}/golden": Row("merchant"),
+    f"POST {_SHOP_MENUS}/golden": Row("merchant", {"said": "{mark}能退吗", "expects": "entry", "ref": "{id}"}),
+    f"DELETE {_SHOP_MENUS}/golden/{{golden}}": Row("merchant"),
+    f"POST {_SHOP_MENUS}/golden/run": Row("merchant", {"draft": MENU}, inside="own"),
     f"POST {_SHOP_MENUS}/try": Row("merchant", {"text": "怎么退货"}),
     # --- who serves whom
     f"GET {_DISPATCH}/floor": Row("merchant"),

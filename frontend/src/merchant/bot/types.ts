@@ -36,6 +36,32 @@ export interface Report {
   bad: Fault[];
   bad_rows: number;
 }
+export type Expects = "entry" | "item" | "human" | "none";
+export type Verdict = "right" | "offered" | "wrong";
+export interface Golden {
+  id: string;
+  said: string;
+  expects: Expects;
+  ref: string;
+  verdict: Verdict | null;
+}
+export interface Judged {
+  id: string;
+  said: string;
+  verdict: Verdict;
+  broke: boolean;
+  how: string;
+  gave: string;
+}
+export interface Examined {
+  total: number;
+  right: number;
+  offered: number;
+  wrong: number;
+  answered: number;
+  precision: number | null;
+  judged: Judged[];
+}
 export interface Tried {
   how: string;
   why: string;

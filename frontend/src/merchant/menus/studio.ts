@@ -5,6 +5,7 @@ import { formatMoment } from "@/shared/format";
 import { t } from "@/shared/i18n";
 import { account } from "@/shared/session";
 import { named, place } from "./tree";
+import type { Examined } from "../bot/types";
 import type { Desk, Draft, Member, Plan, Problem, Said, Version } from "./types";
 
 const ASK_MS = 400;
@@ -111,6 +112,11 @@ export function useStudio() {
       const { version } = await api.post<{ version: number }>(at("publish"), { note, revision: desk.value!.revision });
       await live(version);
     });
+  /** What the golden questions say to the draft; null where there are none. */
+  async function examine(): Promise<Examined | null> {
+    const run = await api.post<Examined>(at("golden/run"), { draft: desk.value!.draft });
+    return run.total ? run : null;
+  }
   const plan = (note: string, at_ms: number, until_ms: number | null) =>
     attempt(async () => {
       if (dirty.value) await keep();
@@ -201,6 +207,6 @@ export function useStudio() {
   });
   return {
     shop, desk, versions, members, problems, errors, selected, shopper, said, stale, trouble, bad, done, conflict, busy, dirty, item,
-    plans, load, save, publish, plan, cancelPlan, ban, goBack, take, overwrite,
+    plans, examine, load, save, publish, plan, cancelPlan, ban, goBack, take, overwrite,
   };
 }
