@@ -39,21 +39,28 @@ def stores() -> Iterator[tuple[EmbeddedPostgres, EmbeddedValkey]]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-async def crowd(stores: tuple[EmbeddedPostgres, EmbeddedValkey]) -> AsyncIterator[Crowd]:
+@pytest.fixture(scope="module")
+def hubs(stores: tuple[EmbeddedPostgres, EmbeddedValkey]) -> Iterator[Hubs]:
     folder = short_folder()
     hubs = Hubs(*stores, folder)
     try:
-        await asyncio.gather(hubs.start("a"), hubs.start("b"))
-        async with AsyncExitStack() as stack:
-            crowd = Crowd(hubs, stack)
-            await crowd.gather()
-            crowd.talk()
-            await crowd.more(30)
-            yield crowd
+        asyncio.run(hubs.start("a"))
+        asyncio.run(hubs.start("b"))
+        yield hubs
     finally:
         hubs.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def crowd(hubs: Hubs) -> AsyncIterator[Crowd]:
+    """People who talk, over the two hubs that every fault of this module meets."""
+    async with AsyncExitStack() as stack:
+        crowd = Crowd(hubs, stack)
+        await crowd.gather()
+        crowd.talk()
+        await crowd.more(30)
+        yield crowd
 
 
 async def test_a_hub_is_killed_and_comes_back(crowd: Crowd) -> None:
