@@ -1,7 +1,7 @@
 // Three builds, one output folder: sdk.js (no framework), the shopper page, the two consoles.
 // The shopper page must not share chunks with the consoles: alone it stays small.
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import vue from "@vitejs/plugin-vue";
@@ -91,6 +91,7 @@ if (wanted("consoles"))
 for (const name of ["theme.js", "host.js", "host.css", "host.html"]) {
   copyFileSync(join(here, "plain", name), join(out, name));
 }
+cpSync(join(here, "plain", "goods"), join(out, "goods"), { recursive: true });
 
 // What is served is compressed once, here.
 const walk = (folder) =>

@@ -79,9 +79,10 @@
   picker.addEventListener("change", beMember);
   document.getElementById("ask").addEventListener("click", function () {
     call("sendProduct", {
-      id: "SY-DOWN-01",
+      id: "SY1001",
       title: document.querySelector("h1").textContent,
-      price_fen: 39900,
+      price_fen: 35900,
+      picture: "/static/goods/down.svg",
       url: location.href,
     });
   });

@@ -24,7 +24,7 @@ import asyncpg
 import dispatcher.demo
 from tests.conftest import Shop, make_shop
 from wangxin import auth
-from wangxin.clock import new_id, now_ms
+from wangxin.clock import new_id, new_secret, now_ms
 from wangxin.passwords import hash_password
 from wangxin.replay.person import Person
 from wangxin.storage import accounts, postgres
@@ -117,7 +117,7 @@ class House:
             self.start(f"hub-{node}", "hub", "--node", node)
         self.start("worker", "worker")
         self.start("web", "web")
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + 2 * PATIENCE_S
         waiting = {f"hub-{node}": hub_socket(self.folder, node) for node in ("1", "2")}
         while time.monotonic() < deadline:
             for name, process in self.running.items():
@@ -189,6 +189,29 @@ class House:
         self.run(person.__aenter__())
         try:
             yield Guest(self, person, next(iter(person.views)), name)
+        finally:
+            self.run(person.__aexit__(None, None, None))
+
+    @contextmanager
+    def agent(self, login: str, *, node: str = "1") -> Iterator[Person]:
+        """An agent of the house on a socket of his own, ready for work."""
+        account, session = self.agents[login], new_id()
+
+        async def token() -> str:
+            return auth.sign_account(account, session, KEY, now_ms())
+
+        person = Person(login, "agent", f"unix:{hub_socket(self.folder, node)}", token)
+
+        async def come() -> None:
+            pool = await postgres.open_pool(self.postgres_url, least=1, most=1, name="agent")
+            await accounts.open_session(pool, session, account, new_secret(), address="", device="test")
+            await pool.close()
+            await person.__aenter__()
+            await person.ask({"type": "agent.state", "state": "ready"})
+
+        self.run(come())
+        try:
+            yield person
         finally:
             self.run(person.__aexit__(None, None, None))
 

@@ -132,6 +132,13 @@ def test_an_event_rule_gives_birthday_points_from_the_page_to_the_window(chromiu
         figure = page.get_by_text("回复", exact=True).locator("xpath=following-sibling::dd")
         expect(figure).to_contain_text("1")
         expect(page.get_by_text("带来会话").locator("xpath=following-sibling::dd")).to_contain_text("1")
+        # One tap under the message: no more of these.
+        inside.get_by_role("button", name="拒收此类消息").first.click()
+        expect(inside.get_by_role("button", name="恢复接收").first).to_be_visible()
+        assert house.sql("select refused from profile where shopper_id = $1", shopper) == ["*"]
+        inside.get_by_role("button", name="恢复接收").first.click()
+        expect(inside.get_by_role("button", name="拒收此类消息").first).to_be_visible()
+        assert house.sql("select refused from profile where shopper_id = $1", shopper) == []
         assert house.sql("select count(*) from conversation where outbound_rule is not null") == 1
         assert faults_of(page) == []
         page.get_by_role("button", name="暂停").click()

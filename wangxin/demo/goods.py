@@ -15,7 +15,16 @@ class Good:
     sizes: tuple[str, ...]
     stock: int
 
+    @property
+    def picture(self) -> str:
+        """A drawing of its kind, among the pages' own files."""
+        return f"/static/goods/{_DRAWN.get(self.kind, 'small')}.svg"
 
+
+_DRAWN = {
+    "羽绒服": "down", "外套": "coat", "针织": "knit", "卫衣": "hoodie", "衬衫": "shirt", "裤装": "trousers",
+    "裙装": "skirt", "鞋靴": "shoe", "内衣": "knit", "配饰": "small",
+}  # fmt: skip
 _TOPS = ("S", "M", "L", "XL", "XXL")
 _MEN = ("165/S", "170/M", "175/L", "180/XL", "185/XXL")
 _ONE = ("均码",)

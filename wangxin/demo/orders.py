@@ -41,7 +41,7 @@ def _number(at_ms: int, chance: random.Random) -> str:
 def _line(good: Good, chance: random.Random) -> dict[str, Any]:
     return {
         "product": good.id, "title": good.title, "sku": f"{chance.choice(good.colours)} / {chance.choice(good.sizes)}",
-        "count": 1, "price_fen": good.price_fen, "picture": "",
+        "count": 1, "price_fen": good.price_fen, "picture": good.picture,
     }  # fmt: skip
 
 

@@ -98,11 +98,11 @@ def _profile(member: MemberOfShop) -> DemoMember:
 
 async def _goods_and_orders(conn: Connection, shop: UUID, people: list[MemberOfShop]) -> None:
     await conn.executemany(
-        "insert into product (shop_id, id, title, price_fen, attrs, stock) values ($1, $2, $3, $4, $5, $6)"
+        "insert into product (shop_id, id, title, price_fen, attrs, stock, picture) values ($1, $2, $3, $4, $5, $6, $7)"
         " on conflict do nothing",
         [
             (shop, good.id, good.title, good.price_fen,
-             {"kind": good.kind, "colours": list(good.colours), "sizes": list(good.sizes)}, good.stock)
+             {"kind": good.kind, "colours": list(good.colours), "sizes": list(good.sizes)}, good.stock, good.picture)
             for good in SENYE
         ],
     )  # fmt: skip
