@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import re
 import signal
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ import psutil
 import pytest
 
 from tests.house.installation import Up, data_folder, up, wangxin
+from wangxin.config import Settings
+from wangxin.demo.till import Till
+from wangxin.storage import postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 
 LOGIN = re.compile(r"^ *(\S+) / (\S+)")
@@ -77,6 +81,39 @@ def test_commands_join_the_running_installation_by_its_data_folder(installation:
     }
     verified = json.loads(wangxin("metrics", "verify", "--json", **here).stdout)
     assert verified["differences"] == 0
+
+
+def test_the_demos_own_agent_is_kept_busy_and_its_orders_come_in_as_events(installation: Up) -> None:
+    async def watched() -> None:
+        pool = await postgres.open_pool(server.url, least=1, most=2, name="test")
+        try:
+            shop = await pool.fetchrow("select shop_id, token_secret from shop where slug = 'senye'")
+            settings = Settings(data=installation.data, port=installation.port)
+            till = await Till.open(pool, settings, shop["shop_id"], shop["token_secret"])
+            await till.rings("m1001", random.Random(1), pays_after_s=0)
+            await _until(
+                pool,
+                "select state = 'paid' and lines <> '[]' from shop_order o join shopper s on s.id = o.shopper_id"
+                " where s.external_id = 'm1001' order by o.changed_at desc limit 1",
+            )
+            await _until(
+                pool,
+                "select count(*) = 2 from thread t join account a on a.id = t.agent_id"
+                " where a.login = 'own1' and t.state = 'assigned'",
+            )
+            await _until(pool, "select exists (select from turn where answered_by = 'human')")
+        finally:
+            pool.terminate()
+
+    server = EmbeddedPostgres(installation.data)
+    assert server.look()
+    asyncio.run(watched())
+
+
+async def _until(pool: asyncpg.Pool, sql: str) -> None:
+    async with asyncio.timeout(90):
+        while not await pool.fetchval(sql):
+            await asyncio.sleep(0.2)
 
 
 def test_what_is_killed_comes_back_with_growing_pauses_and_everybody_is_served(installation: Up) -> None:

@@ -27,7 +27,7 @@ from wangxin.demo.talks import PLEASE_WAIT, TALKS, Talk
 from wangxin.demo.till import Till
 from wangxin.replay.person import Person, Refused
 from wangxin.storage import accounts, postgres
-from wangxin.storage.postgres import Pool
+from wangxin.storage.postgres import TRANSIENT, Pool
 from wangxin.storage.sockets import hub_socket
 
 log = logging.getLogger("wangxin.demo")
@@ -184,7 +184,7 @@ async def _serve_overflow(stage: Stage, helper: Person, agents: list[Person], ch
         try:
             if not await _somebody_real(stage):
                 await _visit(stage, agents, chance, helper)
-        except (Refused, TimeoutError) as why:
+        except (Refused, TimeoutError, *TRANSIENT) as why:
             log.info("the demo's %s pauses (%s)", helper.party.name, why)
             await asyncio.sleep(RETRY_S)
 
