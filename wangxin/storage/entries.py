@@ -100,37 +100,23 @@ async def append(conn: Executor, lines: Sequence[Line]) -> tuple[list[Appended],
     )
     answers: list[Appended | None] = [None] * len(lines)
     stored: list[Entry] = []
-    for row in rows:
-        ord_ = row["ord"]
-        lane = LANES[row["lane"]]
+    for ord_, shop, thread, lane_no, seq, at_ms, status, conversation, state, kind, body in rows:
+        lane = LANES[lane_no]
+        line = None
         if ord_ is not None:
-            answers[ord_ - 1] = Appended(
-                row["shop"],
-                row["thread"],
-                lane,
-                row["seq"],
-                row["at_ms"],
-                row["status"],
-                row["conversation"],
-                row["state"],
-            )
-        if row["status"] == "new":
-            line = lines[ord_ - 1] if ord_ is not None else None
+            line = lines[ord_ - 1]
+            answers[ord_ - 1] = Appended(shop, thread, lane, seq, at_ms, status, conversation, state)
+        if status != "new":
+            continue
+        if line is None:
+            stored.append(Entry(shop, thread, lane, seq, at_ms, "system", SYSTEM, None, conversation, kind, body))
+        else:
             stored.append(
                 Entry(
-                    shop=row["shop"],
-                    thread=row["thread"],
-                    lane=lane,
-                    seq=row["seq"],
-                    at_ms=row["at_ms"],
-                    sender_kind=line.sender_kind if line else "system",
-                    sender=line.sender if line else SYSTEM,
-                    client_msg_id=line.client_msg_id if line else None,
-                    conversation=row["conversation"],
-                    kind=line.kind if line else row["kind"],
-                    body=line.body if line else row["body"],
+                    shop, thread, lane, seq, at_ms, line.sender_kind, line.sender, line.client_msg_id, conversation,
+                    line.kind, line.body,
                 )
-            )
+            )  # fmt: skip
     assert all(answer is not None for answer in answers), "every line is answered"
     stored.sort(key=lambda entry: (entry.thread, entry.lane, entry.seq))
     return [answer for answer in answers if answer is not None], stored
