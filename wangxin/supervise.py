@@ -85,7 +85,7 @@ def port_free(host: str, port: int) -> bool:
 
 def _answers(host: str, port: int) -> bool:
     try:
-        wildcard = host in ("0.0.0.0", "")  # noqa: S104 - asked for, not chosen here
+        wildcard = host in ("0.0.0.0", "::", "")  # noqa: S104 - asked for, not chosen here
         with socket.create_connection(("127.0.0.1" if wildcard else host, port), timeout=0.5) as line:
             line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             return b" 200 " in line.recv(64)

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import signal
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -114,6 +115,35 @@ async def _until(pool: asyncpg.Pool, sql: str) -> None:
     async with asyncio.timeout(90):
         while not await pool.fetchval(sql):
             await asyncio.sleep(0.2)
+
+
+def test_the_first_shop_and_its_people_are_made_by_command_and_can_log_in_at_once(installation: Up) -> None:
+    here = {"WANGXIN_DATA": str(installation.data)}
+    made = [
+        wangxin("shop", "add", "second", "--name", "二店", "--login", "boss2", "--json", **here),
+        wangxin("provider", "add", "新服务商", "--login", "lead", "--json", **here),
+        wangxin("agent", "add", "xiaohe", "--name", "小何", "--shop", "second", "--json", **here),
+        wangxin("agent", "add", "yunduo", "--name", "云朵", "--provider", "新服务商", "--json", **here),
+    ]
+    tokens = {}
+    for done in made:
+        assert done.returncode == 0, done.stderr
+        entry = json.loads(done.stdout)
+        _, answer = installation.get("/api/v1/login", body={"login": entry["login"], "password": entry["password"]})
+        tokens[entry["login"]] = json.loads(answer)["token"]
+    shop = json.loads(made[0].stdout)["id"]
+    _, team = installation.get(f"/api/v1/dispatch/{shop}/agents", token=tokens["boss2"])
+    assert [agent["login"] for agent in json.loads(team)["agents"]] == ["xiaohe"]
+    _, market = installation.get(f"/api/v1/dispatch/{shop}/providers", token=tokens["boss2"])
+    assert "新服务商" in market
+    assert installation.get("/chat/second")[0] == 200
+
+    taken = wangxin("shop", "add", "second", "--name", "x", "--login", "boss3", **here)
+    assert (taken.returncode, taken.stderr) == (1, "There is a shop second already.\n")
+    changed = json.loads(wangxin("account", "password", "boss2", "--json", **here).stdout)
+    assert installation.get("/api/v1/login", body={k: changed[k] for k in ("login", "password")})[0] == 200
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        installation.get("/api/v1/me", token=tokens["boss2"])
 
 
 def test_what_is_killed_comes_back_with_growing_pauses_and_everybody_is_served(installation: Up) -> None:

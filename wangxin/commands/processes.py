@@ -46,7 +46,9 @@ def up(
 
 
 def _ready_screen(found: Settings, supervisor: Any, filled: Any, took_s: float) -> None:
-    host = "localhost" if found.host in ("127.0.0.1", "::1") else found.host
+    local = found.host in ("127.0.0.1", "::1", "localhost")
+    everywhere = found.host in ("0.0.0.0", "::", "")  # noqa: S104 - asked for, not chosen here
+    host = "localhost" if local or everywhere else f"[{found.host}]" if ":" in found.host else found.host
     table = Table(box=None, pad_edge=False, show_header=False)
     for child in supervisor.children:
         table.add_row("[green]up[/green]", child.name, f"[dim]pid {child.process.pid if child.process else '-'}[/dim]")
@@ -60,6 +62,12 @@ def _ready_screen(found: Settings, supervisor: Any, filled: Any, took_s: float) 
         out.print(f"[bold]{name:{widest}}[/bold]  {base}{path}", highlight=False, soft_wrap=True)
         if login:
             out.print(f"{'':{widest}}  [dim]{login}[/dim]", highlight=False, soft_wrap=True)
+    if not filled:
+        out.print("\n`wangxin shop add`, `provider add` and `agent add` make the first logins.", markup=False)
+    elif not local:
+        out.print(
+            "\nThe demo's passwords are no secret: do not open this port to strangers.", style="yellow", markup=False
+        )
     log = found.data / "log" / "wangxin.log"
     out.print(
         f"\n[dim]ready after {took_s:.1f} s · log {log} · Ctrl-C stops everything, data stays[/dim]", soft_wrap=True
