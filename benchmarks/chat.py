@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import resource
-import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.measure import halves, machine, memory_kib
+from benchmarks.measure import end_on_term, halves, machine, memory_kib
 from benchmarks.stage import Arrangement, Stage, System
 
 Round = dict[str, Any]
@@ -112,9 +111,7 @@ async def idle_memory(plan: Plan, folder: Path, load_cpus: set[int]) -> dict[str
 
 
 async def measure(plan: Plan) -> dict[str, Any]:
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C: nothing is left running
+    end_on_term()
     server_cpus, load_cpus = halves()
     found: dict[str, Any] = {"machine": machine(), "server_cpus": len(server_cpus), "closed": {}, "open": {}}
     os.sched_setaffinity(0, server_cpus)  # stores and hubs inherit it; the clients choose their own

@@ -23,7 +23,7 @@ from uuid import UUID
 
 import asyncpg
 
-from benchmarks.measure import cpu_us, family, halves, machine, percentile
+from benchmarks.measure import cpu_us, end_on_term, family, halves, machine, percentile
 from benchmarks.stage import HOST, KEY, Arrangement, Stage
 from dispatcher import events as ev
 from dispatcher.admin_record import add_pool, put_policy, put_seat, routing_changed
@@ -159,6 +159,7 @@ def token_of(token: str) -> Any:
 
 async def whole_way(folder: Path, handoffs: int, per_s: float, agents: int = 10) -> dict[str, Any]:
     """``cpu_us`` by process is for a whole conversation: asked, assigned, closed."""
+    end_on_term()
     server_cpus, load_cpus = halves()
     stage = Stage(Arrangement("wangxin", 1, 0, handoffs), folder / "stage", load_cpus)
     os.sched_setaffinity(0, server_cpus)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
+import signal
 import statistics
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+
+def end_on_term() -> None:
+    """From within a coroutine: SIGTERM ends the benchmark as Ctrl-C does, so that nothing is left running."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def family(pid: int) -> list[int]:

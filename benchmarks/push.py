@@ -22,7 +22,7 @@ from uuid import UUID
 
 import uvloop
 
-from benchmarks.measure import cpu_us, family, machine, median
+from benchmarks.measure import cpu_us, end_on_term, family, machine, median
 from push import service
 from push.life import Act
 from push.model import RuleBody
@@ -144,6 +144,7 @@ async def one_round(pool: postgres.Pool, push: Push, clocked: Clocked, n: int) -
 
 
 async def measure(n: int, rounds: int) -> dict[str, Any]:
+    end_on_term()
     found: dict[str, Any] = {"machine": machine(), "rounds": []}
     with tempfile.TemporaryDirectory(prefix="wx-bench-") as name:
         folder = Path(name)
