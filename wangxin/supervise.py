@@ -247,6 +247,7 @@ async def _up(settings: Settings, *, demo: bool, say: Say, ready: Ready, fill: F
                 "postgres_url": SecretStr(postgres),
                 "valkey_url": SecretStr(valkey),
                 "data": settings.data.resolve(),
+                "demo": settings.demo or demo,
             }
         )
         filled = await fill(full) if demo else None

@@ -49,6 +49,10 @@ def test_the_screen_shows_progress_every_process_and_addresses_with_logins_that_
     for path in ("/", "/demo/senye", "/chat/senye", "/agent", "/merchant"):
         assert re.search(rf"{re.escape(here + path)}$", said, re.MULTILINE), path
         assert installation.get(path)[0] == 200
+    # Who visits the shop's page can be one of its members, and the shop's own word makes him one.
+    shown = json.loads(installation.get("/api/v1/demo/members?shop=senye")[1])
+    _, member = installation.get("/api/v1/demo/member", body={"shop": "senye", "member": shown[0]["external_id"]})
+    assert json.loads(member)["name"] == shown[0]["name"]
     logins = [found.groups() for line in installation.said if (found := LOGIN.match(line))]
     assert len(logins) == 3
     for login, password in logins:

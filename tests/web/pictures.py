@@ -74,7 +74,8 @@ def scene(browser: Browser, stack: ExitStack, running: Up) -> None:
     agent.get_by_role("menuitemradio", name=re.compile("^在线")).click()
 
     shopper = page_of(browser, stack, 390, 844, 2)
-    shopper.goto(f"{home}/demo/senye?as=member")
+    with shopper.expect_response("**/demo/member"):
+        shopper.goto(f"{home}/demo/senye?as=member")
     shopper.get_by_role("button", name="在线客服").click()
     window = shopper.frame_locator("iframe")
     log = window.get_by_role("log")
