@@ -35,6 +35,7 @@ log = logging.getLogger("wangxin.demo")
 OWN, SHOWN, *HELPERS = dispatcher.demo.SEATS
 """The own seat; the outsourced one that visitors sign in at; those that are scripted as well."""
 RETRY_S = 3.0
+PAUSES: tuple[type[BaseException], ...] = (Refused, *TRANSIENT)
 BRISK_MS = 30 * 60_000
 """At first everything goes quickly, so that figures are seen soon; later the demo takes its time."""
 _NAMES = (resources.files("wangxin.demo") / "nicknames.txt").read_text(encoding="utf-8").split()
@@ -184,7 +185,7 @@ async def _serve_overflow(stage: Stage, helper: Person, agents: list[Person], ch
         try:
             if not await _somebody_real(stage):
                 await _visit(stage, agents, chance, helper)
-        except (Refused, TimeoutError, *TRANSIENT) as why:
+        except PAUSES as why:
             log.info("the demo's %s pauses (%s)", helper.party.name, why)
             await asyncio.sleep(RETRY_S)
 
