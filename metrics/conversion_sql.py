@@ -91,7 +91,7 @@ def _level(number: int, by: By, key: str, fine: Sequence[str], rules: int, *, pe
     if by == "team" or [_COLUMNS[by]] != list(fine):  # else there is one row for each shopper already
         source = f"select key, shopper_id, bit_or(bits) as bits from ({source}) g group by 1, 2"
     return f"""
-select {number} as level, key, count(*) filter (where {served}) as served, count(*) as asked,
+select {number} as level, key::text, count(*) filter (where {served}) as served, count(*) as asked,
   array[{", ".join(f"count(*) filter (where {served} and {one})" for one in bought)}] as served_bought,
   array[{", ".join(f"count(*) filter (where {one})" for one in bought)}] as bought
 from ({source}) s group by key"""
