@@ -124,7 +124,7 @@ async def test_every_route_has_its_row(shops: TwoShops) -> None:
 @pytest.mark.parametrize("route", TABLE)
 async def test_nobody_else_is_answered_and_nothing_of_the_shop_is_seen_or_changed(route: str, shops: TwoShops) -> None:
     row, ours = TABLE[route], shops.ours
-    before = await shops.record_of(ours)
+    before = shops.last_record or await shops.record_of(ours)
     if "nobody" not in row.who:
         for who in ({}, {"Authorization": "Bearer wxk_" + "x" * 43}, {"Authorization": "Bearer a.b.c"}):
             reply = await ask(shops, route, row, who, ours.ids, ours.ids)
@@ -145,8 +145,8 @@ async def test_nobody_else_is_answered_and_nothing_of_the_shop_is_seen_or_change
                 assert_answered(reply, what)
             if "nobody" not in row.who:
                 shows_nothing_of(ours, reply, str(reply.request.url) + repr(filled([row.query, row.body], ids)))
-    if "nobody" not in row.who:
-        assert await shops.record_of(ours) == before
+    shops.last_record = None if "nobody" in row.who else await shops.record_of(ours)
+    assert shops.last_record in (None, before)
 
 
 def assert_refused(reply: httpx.Response, what: str) -> None:
@@ -217,9 +217,17 @@ ODD: tuple[Any, ...] = (
 ODD_WORDS = ("\x00", "{}", "１", "1.0", "-1", "9" * 40, "x" * 5_000, "..", "' or 1=1 --", "%")
 
 
+_bent: set[str] = set()
+
+
 def bent(template: Any) -> Iterator[Any]:
-    """Copies of a body with one value of it replaced by something odd; and the odd things alone."""
+    """Copies of a body with one value of it replaced by something odd; and the odd things alone. What several routes
+    take in common is bent in the first of them."""
     yield from ODD
+    text = json.dumps(template)
+    if text in _bent:
+        return
+    _bent.add(text)
     children = template.items() if isinstance(template, dict) else enumerate(template)
     for key, value in children:
         below = bent(value) if isinstance(value, (dict, list)) else ODD

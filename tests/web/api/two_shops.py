@@ -71,6 +71,7 @@ class TwoShops:
     theirs: Side
     third: Side
     tables: str
+    last_record: list[tuple[Any, ...]] | None = None
 
     async def record_of(self, side: Side) -> list[tuple[str, int, str]]:
         """(table, rows, digest) of everything that belongs to a shop."""
