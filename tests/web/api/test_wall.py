@@ -220,14 +220,18 @@ ODD_WORDS = ("\x00", "{}", "１", "1.0", "-1", "9" * 40, "x" * 5_000, "..", "' o
 _bent: set[str] = set()
 
 
+def first_time(what: str) -> bool:
+    new = what not in _bent
+    _bent.add(what)
+    return new
+
+
 def bent(template: Any) -> Iterator[Any]:
     """Copies of a body with one value of it replaced by something odd; and the odd things alone. What several routes
     take in common is bent in the first of them."""
     yield from ODD
-    text = json.dumps(template)
-    if text in _bent:
+    if not first_time(json.dumps(template)):
         return
-    _bent.add(text)
     children = template.items() if isinstance(template, dict) else enumerate(template)
     for key, value in children:
         below = bent(value) if isinstance(value, (dict, list)) else ODD
@@ -249,11 +253,15 @@ async def test_whatever_is_sent_in_place_of_an_id_a_word_or_a_body_the_answer_is
     query, body = filled(row.query, side.ids), filled(row.body, side.ids)
     requests: list[tuple[str, dict[str, Any], bytes | None]] = []
     plain = path.format_map(side.ids), query, None if body is None else json.dumps(body).encode()
-    for odd in ODD_WORDS:
-        requests += [
-            (path.format_map({**side.ids, name: quote(odd, safe="")}), query, plain[2]) for name in names_in(path)
-        ]
-        requests += [(plain[0], {**query, name: odd}, plain[2]) for name in query]
+    part = path.split("/")[3]  # a name means the same in every route of a part: it is bent in the first of them
+    for name in sorted(names_in(path)):
+        if first_time(f"{part} path {name}"):
+            requests += [
+                (path.format_map({**side.ids, name: quote(odd, safe="")}), query, plain[2]) for odd in ODD_WORDS
+            ]
+    for name in query:
+        if first_time(f"{part} query {name}"):
+            requests += [(plain[0], {**query, name: odd}, plain[2]) for odd in ODD_WORDS]
     if body is not None and not row.files:
         requests += [(plain[0], query, json.dumps(odd).encode()) for odd in bent(body)]
         requests += [(plain[0], query, raw) for raw in (b"", b"{", b"\xff", b"[" * 3_000, b'{"a":NaN}')]
