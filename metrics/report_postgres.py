@@ -150,8 +150,9 @@ async def _convert(
 
 
 async def _turns(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...], group: Any) -> None:
+    key = _KEYS[by].format("r")
     rows = await conn.fetch(
-        f"""select ({_KEYS[by].format("r")})::text as key, r.human_ordinal = 1 as first, r.wait_bucket as bucket, count(*) as n,
+        f"""select ({key})::text as key, r.human_ordinal = 1 as first, r.wait_bucket as bucket, count(*) as n,
               sum(r.wait_ms::float8)::bigint as ms, sum(r.business_ms::float8)::bigint as business_ms,
               count(*) filter (where r.hour between 8 and 22) as asked_3min,
               count(*) filter (where r.hour between 8 and 22 and r.wait_ms <= {REPLY_MS}) as in_3min,
@@ -160,7 +161,7 @@ async def _turns(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...]
               count(*) filter (where r.human_ordinal = 1 and not r.left_message and r.wait_ms is null
                 and at_ms(r.ended_at) - at_ms(r.human_at) > $9) as lost_late
             from turn r where r.shop_id = $1 and r.day between $2 and $3 and {COUNTED_TURN} and {SETTLED_TURN}
-              and {_ONLY.format("r")} group by {_KEYS[by].format("r")}, 2, 3""",
+              and {_ONLY.format("r")} group by {key}, 2, 3""",
         *common,
         asked.service_ms,
     )
@@ -185,8 +186,9 @@ async def _turns(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...]
 
 
 async def _tallies(conn: Connection, by: By, common: tuple[Any, ...], group: Any) -> None:
+    key = _KEYS[by].format("r")
     rows = await conn.fetch(
-        f"""select ({_KEYS[by].format("r")})::text as key, count(*) filter (where r.shopper_messages > 0) as conversations,
+        f"""select ({key})::text as key, count(*) filter (where r.shopper_messages > 0) as conversations,
               count(*) filter (where r.enqueued_at is not null) as handed_off,
               count(*) filter (where r.shopper_messages > 0 and r.human_messages > 0) as served,
               count(*) filter (where r.enqueued_at is not null and r.pool_id = any($7)) as overflowed,
@@ -197,7 +199,7 @@ async def _tallies(conn: Connection, by: By, common: tuple[Any, ...], group: Any
               count(*) filter (where r.score > 0) as ratings, coalesce(sum(r.score), 0)::int as stars,
               count(*) filter (where r.score >= 4) as satisfied
             from tally r where r.shop_id = $1 and r.day between $2 and $3 and {_ONLY.format("r")}
-            group by {_KEYS[by].format("r")}""",
+            group by {key}""",
         *common,
     )
     for row in rows:
@@ -211,10 +213,11 @@ async def _orders(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...
     """Money by the day of payment."""
     if by == "hour":
         return
+    key = _KEYS[by].format("r")
     rows = await conn.fetch(
-        f"""select ({_KEYS[by].format("r")})::text as key, r.kind, sum(r.orders)::int as orders, sum(r.paid_fen)::bigint as fen
+        f"""select ({key})::text as key, r.kind, sum(r.orders)::int as orders, sum(r.paid_fen)::bigint as fen
             from order_credit r where r.shop_id = $1 and r.day between $2 and $3 and r.rule = $9
-              and r.kind in ('touched', 'rescued') and {_ONLY.format("r")} group by {_KEYS[by].format("r")}, 2""",
+              and r.kind in ('touched', 'rescued') and {_ONLY.format("r")} group by {key}, 2""",
         *common,
         asked.rule,
     )
