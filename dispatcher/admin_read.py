@@ -58,13 +58,15 @@ async def seats(conn: Connection, shop: UUID) -> list[Row]:
 
 
 async def contracts(conn: Connection, shop: UUID) -> list[Row]:
-    """Every contract with all its versions, the newest first, and whether it is paused."""
+    """Every contract with all its versions, the newest first, what the provider said to each, and its switch."""
     rows = await conn.fetch(
         f"""select c.id, c.version, c.provider_id, v.name as provider_name, c.pool_ids,
                    {_MS.format("c.starts_at")} as starts_ms, {_MS.format("c.ends_at")} as ends_ms, c.terms,
-                   {_MS.format("c.created_at")} as created_ms, coalesce(w.paused, false) as paused
+                   {_MS.format("c.created_at")} as created_ms, coalesce(w.paused, false) as paused,
+                   coalesce(a.state, 'accepted') as state, coalesce(a.note, '') as note
               from contract c join provider v on v.provider_id = c.provider_id
               left join contract_switch w on w.shop_id = c.shop_id and w.contract_id = c.id
+              left join contract_answer a on a.shop_id = c.shop_id and a.contract_id = c.id and a.version = c.version
              where c.shop_id = $1 order by (c.terms->>'rank')::int, c.id, c.version desc""",
         shop,
     )
@@ -87,6 +89,8 @@ async def contracts(conn: Connection, shop: UUID) -> list[Row]:
                         "starts_ms": v["starts_ms"],
                         "ends_ms": v["ends_ms"],
                         "created_ms": v["created_ms"],
+                        "state": v["state"],
+                        "note": v["note"],
                         "terms": Terms.model_validate(v["terms"]).model_dump(mode="json"),
                     }
                     for v in versions

@@ -31,13 +31,14 @@ async def pools(conn: Connection, owner: Owner) -> list[Row]:
 async def agents(conn: Connection, owner: Owner) -> list[Row]:
     """Seats with their logins, those at work first."""
     rows = await conn.fetch(
-        """select s.agent_id as agent, c.login, s.name, s.seats_max, s.ability_per_mille, s.skills, s.daily_max,
+        """select s.agent_id as agent, coalesce(c.login, '') as login, s.name, s.seats_max,
+                  s.ability_per_mille, s.skills, s.daily_max,
                   s.state, s.connected, (extract(epoch from s.state_since) * 1000)::bigint as since_ms,
                   (select count(*) from thread t where t.agent_id = s.agent_id and t.state in ('assigned', 'wrap_up'))
                     as load,
                   array(select a.pool_id from pool_agent a where a.agent_id = s.agent_id order by a.rank, a.pool_id)
                     as pools
-             from seat s join account c on c.id = s.agent_id
+             from seat s left join account c on c.id = s.agent_id
             where s.owner_id = $1 and s.retired_at is null order by s.state = 'offline', s.name, s.agent_id""",
         owner.id,
     )

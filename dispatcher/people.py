@@ -22,8 +22,8 @@ class Scope:
     fields: dict[UUID, frozenset[str]]
 
 
-# The newest version that has started is the contract: when it ends, the one before does not come back.
-_STARTED = "select distinct on (shop_id, id) * from contract"
+# The newest agreed version that has started is the contract: when it ends, the one before does not come back.
+_STARTED = "select distinct on (shop_id, id) * from agreed_contract"
 _NEWEST = "order by shop_id, id, version desc"
 
 

@@ -31,9 +31,9 @@ async def load_routing(conn: Connection) -> Routing:
     contracts = await conn.fetch(
         f"""select c.shop_id, c.id, c.version, c.provider_id, c.pool_ids, {_MS.format("c.starts_at")} as starts_ms,
                    {_MS.format("c.ends_at")} as ends_ms, c.terms, coalesce(w.paused, false) as paused
-              from contract c left join contract_switch w on w.shop_id = c.shop_id and w.contract_id = c.id
+              from agreed_contract c left join contract_switch w on w.shop_id = c.shop_id and w.contract_id = c.id
              where (c.ends_at is null or c.ends_at > clock_timestamp())
-               and not exists (select 1 from contract n where n.shop_id = c.shop_id and n.id = c.id
+               and not exists (select 1 from agreed_contract n where n.shop_id = c.shop_id and n.id = c.id
                                 and n.version > c.version and n.starts_at <= clock_timestamp())
              order by c.shop_id, c.id, c.version"""
     )

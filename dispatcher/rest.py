@@ -19,6 +19,7 @@ from dispatcher.contracts import POLICY, Terms
 from dispatcher.hours import Hours
 from dispatcher.intake import NOBODY
 from dispatcher.preview import Asked
+from dispatcher.provider_record import ask
 from dispatcher.rest_preview import add_routes, policy_of
 from wangxin import clock
 from wangxin.edge import Deps
@@ -245,6 +246,7 @@ def router(deps: Deps) -> APIRouter:
                 conn, shop=shop, id_=id_, provider=asked.provider, pools=asked.pools, starts_ms=asked.starts_ms,
                 ends_ms=asked.ends_ms, terms=asked.terms, by=actor.id,
             )  # fmt: skip
+            await ask(conn, shop, id_, version, asked.provider)
             await deps.audit(conn, actor, shop, "contract.made", str(id_), asked.model_dump(mode="json"))
             await write.routing_changed(conn, shop)
         return {"id": id_, "version": version}
@@ -253,7 +255,8 @@ def router(deps: Deps) -> APIRouter:
     async def new_version(
         shop: UUID, contract: UUID, asked: Version, actor: Actor = Depends(merchant)
     ) -> dict[str, Any]:
-        """New terms of a contract: earlier versions stay, and past assignments keep theirs."""
+        """New terms of a contract, which hold once the provider accepts them. Earlier versions stay, and past
+        assignments keep theirs."""
         async with writing(actor, shop) as conn:
             provider = await write.provider_of(conn, shop, contract)
             if provider is None:
@@ -263,6 +266,7 @@ def router(deps: Deps) -> APIRouter:
                 conn, shop=shop, id_=contract, provider=provider, pools=asked.pools, starts_ms=asked.starts_ms,
                 ends_ms=asked.ends_ms, terms=asked.terms, by=actor.id,
             )  # fmt: skip
+            await ask(conn, shop, contract, version, provider)
             await deps.audit(conn, actor, shop, "contract.changed", str(contract), asked.model_dump(mode="json"))
             await write.routing_changed(conn, shop)
         return {"id": contract, "version": version}

@@ -69,6 +69,7 @@ def frames(pool: Pool, hints: Hints, intake: Intake) -> dict[type[Frame], Handle
 def routers(deps: Deps) -> Sequence[APIRouter]:
     """What is mounted under /api/v1, beside the edge's own routes."""
     import dispatcher.rest
+    import dispatcher.rest_provider
     import menus.rest
     import metrics.rest
     import metrics.rest_statements
@@ -79,6 +80,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         rest_agent.router(deps, desk_sources(deps.pool)),
         menus.rest.router(deps),
         dispatcher.rest.router(deps),
+        dispatcher.rest_provider.router(deps),
         push.rest.router(deps),
         metrics.rest.router(deps, teams_of),
         metrics.rest_statements.router(deps, agreements_of),
@@ -113,7 +115,8 @@ def desk_sources(pool: Pool) -> rest_agent.Sources:
         async with pool.acquire() as conn:
             for shop in shops if provider is not None else ():
                 for contract in await dispatcher.admin_read.contracts(conn, shop):
-                    targets = contract["versions"][0]["terms"].get("targets", ())
+                    agreed = [one for one in contract["versions"] if one["state"] == "accepted"]
+                    targets = agreed[0]["terms"].get("targets", ()) if agreed else ()
                     limits = [t["value"] for t in targets if t["metric"].endswith("_ms") and t["value"] > 0]
                     if contract["provider_id"] == provider and limits:
                         found[shop] = min(limits)

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from dispatcher import rest_provider
 from dispatcher.contracts import POLICY
 from dispatcher.model import Policy
 from dispatcher.rest import router
@@ -64,6 +65,7 @@ async def office(house: House) -> AsyncIterator[Office]:
         return JSONResponse({"code": "body.wrong"}, status_code=422)
 
     app.include_router(router(deps))
+    app.include_router(rest_provider.router(deps))
     headers = {"Authorization": "Bearer x"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x", headers=headers) as http:
         office.http = http
@@ -135,7 +137,7 @@ async def test_a_paused_contract_gets_nothing_until_it_is_taken_up_again(office:
         await house.until(lambda: house.holder(chat), "yun1")
 
 
-async def test_a_contract_with_a_new_provider_serves_at_once(office: Office) -> None:
+async def test_a_contract_with_a_new_provider_is_made_with_his_own_pools_only(office: Office) -> None:
     market = await office.ask("GET", "providers")
     sea = next(p for p in market if p["name"] == "海星服务")
     body = {"provider": sea["id"], "pools": [sea["pools"][0]["id"]], "starts_ms": 0, "terms": {"rank": 3}}
@@ -145,6 +147,53 @@ async def test_a_contract_with_a_new_provider_serves_at_once(office: Office) -> 
     assert await office.ask("POST", "contracts", wrong) == (404, "pool.not_found")
     assert await office.ask("POST", "contracts", {**body, "ends_ms": 0}) == (400, "contract.dates")
     assert await office.ask("POST", "contracts", {**body, "bribe": 1}) == (422, "body.wrong")
+
+
+async def test_a_version_holds_once_its_provider_accepts_it(office: Office) -> None:
+    house = office.house
+    await house.policy(nobody_ms=60_000)
+    contract = next(c for c in await office.ask("GET", "contracts") if c["provider_name"] == "云杉客服")
+    terms = {**contract["versions"][0]["terms"], "daily_max": 0, "daily_min": 0}
+    body = {"pools": contract["pools"], "starts_ms": 0, "terms": terms}
+    merchant = office.gate.now
+    chief = Actor(Role.PROVIDER, new_id(), frozenset(), "主管", provider=house.providers["云杉客服"])
+
+    async def propose(daily_max: int) -> int:
+        office.gate.now = merchant
+        made = await office.ask(
+            "POST", f"contracts/{contract['id']}/versions", {**body, "terms": {**terms, "daily_max": daily_max}}
+        )
+        return int(made["version"])
+
+    async def answer(version: int, accepted: bool) -> int:
+        office.gate.now = chief
+        path = f"/outsourcing/contracts/{contract['id']}/versions/{version}/answer"
+        return (await office.http.request("POST", path, json={"accepted": accepted, "note": "量太少"})).status_code
+
+    async with house.dispatcher():
+        await house.ready("yun1")
+        version = await propose(0)
+        assert await answer(version, False) == 204
+        chat = await house.chat()
+        await house.ask(chat)
+        await house.until(lambda: house.holder(chat), "yun1")
+        version = await propose(0)
+        assert await answer(version, True) == 204
+        assert await answer(version, True) == 404, "answered once"
+        late = await house.chat()
+        await house.ask(late)
+        await house.until(lambda: house.pool.fetchval("select count(*) from outbox where consumer = 'dispatcher'"), 0)
+        assert await house.state(late) == "waiting", "the accepted version allows no volume at all"
+    seen = (await office.http.get("/outsourcing/contracts")).json()
+    assert [(one["version"], one["state"]) for one in seen] == [(3, "accepted"), (2, "refused"), (1, "accepted")]
+    floor = (await office.http.get("/outsourcing/floor")).json()
+    assert [(shop["waiting"], shop["serving"], shop["today"]) for shop in floor["shops"]] == [(1, 1, 1)]
+    assert "云朵" in {agent["name"] for agent in floor["agents"]}
+    office.gate.now = Actor(Role.PROVIDER, new_id(), frozenset(), "别家", provider=house.providers["海星服务"])
+    assert (await office.http.get("/outsourcing/floor")).json()["provider"]["name"] == "海星服务"
+    far = house.agents["yun1"]
+    stolen = await office.http.put(f"/outsourcing/seats/{far}", json={"name": "偷", "pools": []})
+    assert (stolen.status_code, stolen.json()["code"]) == (404, "seat.not_found")
 
 
 async def test_a_policy_is_versioned_and_kept_within_bounds(office: Office) -> None:
@@ -196,7 +245,7 @@ async def test_own_agents_are_enrolled_changed_and_retired(office: Office) -> No
         await office.ask("DELETE", f"agents/{made['agent']}")
         await house.until(lambda: house.holder(chat), None)
     assert await accounts.find_login(house.pool, "mei") is None
-    assert [agent["login"] for agent in (await office.ask("GET", "agents"))["agents"]] == []
+    assert [agent["name"] for agent in (await office.ask("GET", "agents"))["agents"]] == ["小禾"]
     assert await office.ask("DELETE", f"agents/{made['agent']}") == (404, "seat.not_found")
 
 
@@ -218,7 +267,8 @@ async def test_a_file_of_agents_is_taken_whole_or_not_at_all(office: Office) -> 
         (7, "seats_max, ability, daily_max", "row.no_number"), (8, "login", "row.twice"),
     ]  # fmt: skip
     assert judged["applied"] is False
-    assert [agent["name"] for agent in (await office.ask("GET", "agents"))["agents"]] == ["小梅"], "nothing was taken"
+    names = [agent["name"] for agent in (await office.ask("GET", "agents"))["agents"]]
+    assert sorted(names) == ["小梅", "小禾"], "nothing was taken"
     seen = await office.ask("POST", "agents/import", {"csv": good})
     assert (seen["rows"], seen["new"], seen["applied"], seen["faults"]) == (2, 1, False, [])
     done = await office.ask("POST", "agents/import", {"csv": good, "apply": True})

@@ -161,6 +161,10 @@ class House:
                     conn, self.agents[seat.login], login=seat.login, password_hash=hashed, role="agent",
                     name=seat.name, persona=seat.name, provider=seeded.providers[seat.provider],
                 )  # fmt: skip
+        await accounts.keep_account(
+            conn, new_id(), login="yunboss", password_hash=hashed, role="provider", name="云杉主管",
+            provider=seeded.providers["云杉客服"],
+        )  # fmt: skip
         # Tests leave conversations open; room must not run out.
         await conn.execute("update seat set seats_max = 20")
         await conn.executemany(

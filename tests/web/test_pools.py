@@ -54,14 +54,40 @@ def test_a_merchant_sees_pools_and_seats_live_and_without_barriers(merchant: Pag
     assert faults_of(merchant) == []
 
 
-def test_new_terms_of_a_contract_are_a_new_version_and_it_can_be_paused(merchant: Page) -> None:
-    merchant.get_by_role("link", name="合同").click()
+def test_new_terms_of_a_contract_are_a_new_version_that_its_provider_accepts(
+    merchant: Page, chromium: Browser, house: House
+) -> None:
+    merchant.get_by_role("link", name="合同", exact=True).click()
     contract = merchant.locator("section[data-contract]").first
     contract.get_by_role("button", name="修改条款").click()
     contract.get_by_label("每日上限（空为不限）").fill("321")
     contract.get_by_role("button", name="保存").click()
     expect(contract.get_by_text("第 2 版", exact=True)).to_be_visible()
     expect(contract).to_contain_text("321")
+    expect(contract.get_by_text("等待服务商答复", exact=True)).to_be_visible()
+    with screen(chromium) as shown:
+        page = shown.page
+        sign_in(page, house, "?lang=zh-CN", "yunboss")
+        expect(page.get_by_role("heading", name="服务商", level=1)).to_be_visible()
+        expect(page.locator("[data-shop]").first).to_be_visible()
+        assert faults_of(page) == []
+        page.goto(f"{house.url}/merchant/pools")
+        expect(page.get_by_role("heading", name="服务商", level=1)).to_be_visible()
+        page.get_by_role("link", name="客服", exact=True).click()
+        page.get_by_role("button", name="添加客服").click()
+        page.get_by_label("登录账号").fill("yun9")
+        page.get_by_label("昵称").fill("云九")
+        page.get_by_role("button", name="保存").click()
+        expect(page.locator("[data-agent='yun9']")).to_contain_text("云杉")
+        page.get_by_role("link", name="合同", exact=True).click()
+        asked = page.locator("[data-version='2']")
+        asked.get_by_label("答复说明").fill("可以")
+        assert faults_of(page) == []
+        asked.get_by_role("button", name="接受").click()
+        expect(asked.get_by_text("已接受", exact=True)).to_be_visible()
+        assert shown.policy_breaches() == []
+    merchant.reload()
+    expect(contract.get_by_text("等待服务商答复", exact=True)).to_have_count(0)
     contract.get_by_role("button", name="暂停").click()
     expect(contract.get_by_text("已暂停")).to_be_visible()
     contract.get_by_role("button", name="恢复").click()

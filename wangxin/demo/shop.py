@@ -17,7 +17,7 @@ from wangxin.demo.canned import CANNED
 from wangxin.demo.goods import SENYE
 from wangxin.demo.orders import orders
 from wangxin.demo.people import MemberOfShop, members
-from wangxin.demo.shown import MERCHANT, NAME, PASSWORD, SHOWN_MEMBERS, SLUG, SUPERVISOR
+from wangxin.demo.shown import MERCHANT, NAME, PASSWORD, PROVIDER, SHOWN_MEMBERS, SLUG, SUPERVISOR
 from wangxin.passwords import hash_password
 from wangxin.storage import accounts, postgres
 from wangxin.storage.postgres import Connection
@@ -53,6 +53,10 @@ async def _fill(conn: Connection, password: str) -> None:
             await conn.execute(
                 "update account set provider_id = $2 where id = $1", logins[seat.login], seeded.providers[seat.provider]
             )
+    await accounts.keep_account(
+        conn, new_id(), login=PROVIDER, password_hash=password, role="provider", name="云杉主管",
+        provider=seeded.providers["云杉客服"],
+    )  # fmt: skip
     await push.demo.seed(conn, shop, logins[MERCHANT], [_profile(member) for member in people])
     await menus.demo.seed(conn, shop)
     await _goods_and_orders(conn, shop, people)

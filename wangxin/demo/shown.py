@@ -7,6 +7,7 @@ NAME = "森野官方旗舰店"
 PASSWORD = "wangxin-demo"  # noqa: S105 - printed on purpose: the demo is for everybody on this machine
 MERCHANT = "merchant"
 SUPERVISOR = "supervisor"
+PROVIDER = "provider"
 SHOWN_MEMBERS = 6
 
 Row = tuple[str, str, str]
@@ -19,4 +20,5 @@ ROWS: list[Row] = [
     ("agent console", "/agent", f"yun1 / {PASSWORD}   (outsourced; the own team's seat is busy)"),
     ("merchant console", "/merchant", f"{MERCHANT} / {PASSWORD}"),
     ("supervisor (agent console)", "/agent", f"{SUPERVISOR} / {PASSWORD}"),
+    ("provider (merchant console)", "/merchant", f"{PROVIDER} / {PASSWORD}"),
 ]

@@ -9,6 +9,9 @@ export interface NavItem {
   icon: Component;
 }
 
+/** What a provider's people see instead. */
+export const PROVIDER_NAV: readonly NavItem[] = [{ page: "provider", text: "merchant.nav.provider", icon: Users }];
+
 export const NAV: readonly NavItem[] = [
   { page: "overview", text: "merchant.nav.overview", icon: LayoutDashboard },
   { page: "menus", text: "merchant.nav.menus", icon: ListTree },

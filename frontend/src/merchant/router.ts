@@ -1,6 +1,6 @@
 import type { Component } from "vue";
 import { createRouter, createWebHistory } from "vue-router";
-import { NAV } from "./nav";
+import { NAV, PROVIDER_NAV } from "./nav";
 import NotThere from "./NotThere.vue";
 
 const pages = import.meta.glob<{ default: Component }>("./pages/*.vue");
@@ -10,7 +10,7 @@ export const router = createRouter({
   history: createWebHistory("/merchant/"),
   routes: [
     { path: "/", redirect: "/overview" },
-    ...NAV.map(({ page }) => ({
+    ...[...NAV, ...PROVIDER_NAV].map(({ page }) => ({
       path: `/${page}/:rest(.*)*`,
       name: page,
       component: pages[`./pages/${page}.vue`] ?? NotThere,

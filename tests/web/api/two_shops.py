@@ -14,7 +14,7 @@ import httpx
 from fastapi import FastAPI
 from PIL import Image
 
-from dispatcher import admin_record
+from dispatcher import admin_record, provider_record
 from dispatcher.contracts import Terms
 from metrics.service import Figures
 from tests.conftest import Chat, Shop, make_shop
@@ -160,6 +160,11 @@ async def _serving(deps: Deps, side: Side, provider: UUID) -> None:
             conn, shop=shop, id_=contract, provider=provider, pools=[outsourced_pool], starts_ms=0, ends_ms=None,
             terms=Terms(name=f"{side.mark}合同"), by=UUID(ids["merchant"]),
         )  # fmt: skip
+        ids["number"] = await admin_record.add_contract_version(
+            conn, shop=shop, id_=contract, provider=provider, pools=[outsourced_pool], starts_ms=0, ends_ms=None,
+            terms=Terms(name=f"{side.mark}新版"), by=UUID(ids["merchant"]),
+        )  # fmt: skip
+        await provider_record.ask(conn, shop, contract, ids["number"], provider)
 
 
 async def _talk(deps: Deps, chat: Chat, side: Side, served_by: UUID) -> None:

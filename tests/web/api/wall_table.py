@@ -68,6 +68,7 @@ _THREAD = _DESK + "/threads/{thread}"
 _MENUS = "/api/v1/menus"
 _SHOP_MENUS = _MENUS + "/{shop}"
 _DISPATCH = "/api/v1/dispatch/{shop}"
+_OUT = "/api/v1/outsourcing"
 _PUSH = "/api/v1/push/{shop}"
 _METRICS = "/api/v1/metrics"
 _FIGURES = _METRICS + "/{shop}"
@@ -161,6 +162,16 @@ TABLE: dict[str, Row] = {
     f"POST {_DISPATCH}/contracts": Row("merchant", {"provider": "{provider}", **VERSION}, inside="own"),
     f"POST {_DISPATCH}/contracts/{{contract}}/versions": Row("merchant", VERSION),
     f"PUT {_DISPATCH}/contracts/{{contract}}/switch": Row("merchant", {"paused": False}),
+    f"GET {_OUT}/floor": Row("provider"),
+    f"GET {_OUT}/agents": Row("provider"),
+    f"POST {_OUT}/agents": Row(
+        "provider", {"login": "y-{ref}", "name": "{mark}新人", "pools": ["{outsourced_pool}"]}, inside="refused"
+    ),
+    f"POST {_OUT}/agents/import": Row("provider", {"csv": "login,name,pools\nx,{mark}新人,{mark}"}, inside="own"),
+    f"DELETE {_OUT}/agents/{{leaver}}": Row(""),
+    f"PUT {_OUT}/seats/{{outsourced_agent}}": Row("provider", {"name": "far", "pools": ["{outsourced_pool}"]}),
+    f"GET {_OUT}/contracts": Row("provider"),
+    f"POST {_OUT}/contracts/{{contract}}/versions/{{number}}/answer": Row("provider", {"accepted": True}),
     f"GET {_DISPATCH}/policy": Row("merchant"),
     f"GET {_DISPATCH}/policy/versions/{{version}}": Row("merchant", elsewhere="own"),
     f"GET {_DISPATCH}/preview": Row("merchant"),

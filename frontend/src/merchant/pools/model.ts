@@ -76,6 +76,9 @@ export interface Version {
   starts_ms: number;
   ends_ms: number | null;
   created_ms: number;
+  /** what the provider said to it; only an accepted version holds */
+  state: "asked" | "accepted" | "refused";
+  note: string;
   terms: Terms;
 }
 export interface Contract {
