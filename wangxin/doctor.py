@@ -89,14 +89,14 @@ def _folder(data: Path) -> Finding:
 
 
 def _files() -> Finding:
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most >= FILES_LEAST:
-        return Finding("open files", "ok", f"{most} allowed")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # hubs raise their own bound up to this one
+    if most == resource.RLIM_INFINITY or most >= FILES_LEAST:
+        return Finding("open files", "ok", "enough" if most == resource.RLIM_INFINITY else f"up to {most}")
     return Finding(
         "open files",
         "warning",
         f"only {most} allowed, one for each line of a hub",
-        "`ulimit -n 65536`, or LimitNOFILE.",
+        "Raise the hard limit: `ulimit -Hn 65536` as root, or LimitNOFILE in the unit.",
     )
 
 

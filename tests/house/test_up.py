@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import urllib.error
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import psutil
 import pytest
 
 from tests.house.installation import Up, data_folder, up, wangxin
+from wangxin.commands.shell import FILES_WANTED
 from wangxin.config import Settings
 from wangxin.demo.till import Till
 from wangxin.storage import postgres
@@ -35,7 +37,10 @@ def data() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def installation(data: Path) -> Iterator[Up]:
     """An installation with the demo shop, shared by the tests of this file; the last of them stops it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1_024), hard))  # what shells usually allow
     with up(data, "--demo") as running:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         running.until("ready after")
         yield running
 
@@ -60,6 +65,11 @@ def test_the_screen_shows_progress_every_process_and_addresses_with_logins_that_
         assert json.loads(answer)["person"]["login"] == login
     assert str(installation.data / "log" / "wangxin.log") in said
     assert "Ctrl-C stops everything, data stays" in said
+
+
+def test_a_hub_may_hold_more_lines_than_the_shell_allowed(installation: Up) -> None:
+    soft, hard = psutil.Process(installation.pids["hub 1"]).rlimit(psutil.RLIMIT_NOFILE)
+    assert soft == (FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, FILES_WANTED))
 
 
 def test_a_second_start_on_the_same_data_is_refused_in_one_sentence(installation: Up) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from wangxin.commands.shell import AsJson, connected, fail, out, run, settings
+from wangxin.commands.shell import AsJson, allow_lines, connected, fail, out, run, settings
 from wangxin.config import Settings
 
 commands = typer.Typer()
@@ -28,6 +28,7 @@ def up(
     from wangxin import logs, supervise
 
     found = settings()
+    allow_lines()
     logs.set_up(found, "up")
     began = time.monotonic()
 
@@ -85,6 +86,7 @@ def hub(
     """
     from wangxin.app import run_hub
 
+    allow_lines()
     try:
         run(run_hub(connected(f"hub {node}"), node, port=port), fast=True)
     except OSError as why:
@@ -101,6 +103,7 @@ def web() -> None:
     """
     from wangxin.app import run_web
 
+    allow_lines()
     run(run_web(connected("web")), fast=True)
 
 

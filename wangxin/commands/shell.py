@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Coroutine
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from wangxin.config import Settings
 
+FILES_WANTED = 65_536
 out = Console()
 err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -45,6 +47,14 @@ def connected(process: str) -> Settings:
         return stores_of(found)
     except CannotStart as why:
         raise fail(str(why)) from None
+
+
+def allow_lines() -> None:
+    """Raise this process's bound of open files to what it may have: each line of a hub is one of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, FILES_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run(work: Coroutine[Any, Any, Any], *, fast: bool = False) -> Any:
