@@ -177,9 +177,9 @@ async def _turns(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...]
             place = row["key"], row["first"]
             counts.setdefault(place, {})[row["bucket"]] = row["n"]
             ms[place] = ms.get(place, 0) + row["ms"]
-    for (key, first), buckets in counts.items():
-        times = Histogram(buckets, ms[key, first])
-        one = group(key)
+    for (whose, first), buckets in counts.items():
+        times = Histogram(buckets, ms[whose, first])
+        one = group(whose)
         one.waits = one.waits.merge(times)
         if first:
             one.firsts = times
