@@ -43,7 +43,9 @@ class Fault:
 
     row: int
     field: str
-    code: Literal["row.missing", "row.too_long", "row.wrong", "row.key_twice", "row.phrasing_twice"]
+    code: Literal[
+        "row.missing", "row.too_long", "row.wrong", "row.key_twice", "row.phrasing_twice", "row.phrasing_known"
+    ]
     words: str = ""
 
 
@@ -84,8 +86,20 @@ def rows_of_csv(text: str) -> list[Row]:
     return rows
 
 
-def judge(rows: Iterable[Row]) -> tuple[list[WrittenEntry], list[Fault]]:
-    """What can be imported, and what is wrong with the rest. Of a key or question that comes twice the first stays."""
+def asked_in(rows: Iterable[Row]) -> list[str]:
+    """Every phrasing of a file, as it is written."""
+    lists = (row.get("phrasings") for _, row in rows)
+    return [text.strip() for texts in lists if isinstance(texts, list) for text in texts if isinstance(text, str)]
+
+
+def judge(rows: Sequence[Row], known: Mapping[str, str] | None = None) -> tuple[list[WrittenEntry], list[Fault]]:
+    """What can be imported, and what is wrong with the rest. Of a key or question that comes twice the first stays.
+
+    ``known``: phrasings the shop has already, with the key of their question. One phrasing cannot ask two questions,
+    unless its old question is replaced by this very file.
+    """
+    replaced = {str(row.get("key") or "") for _, row in rows}
+    taken = {text: key for text, key in (known or {}).items() if key not in replaced}
     good: list[WrittenEntry] = []
     bad: list[Fault] = []
     keys: set[str] = set()
@@ -98,10 +112,13 @@ def judge(rows: Iterable[Row]) -> tuple[list[WrittenEntry], list[Fault]]:
             continue
         plain = [normalise(text) for text in entry.phrasings]
         twice = next((p for p, n in zip(entry.phrasings, plain, strict=True) if n and n in asked), None)
+        elsewhere = next((text for text in entry.phrasings if text in taken), None)
         if entry.key is not None and entry.key in keys:
             bad.append(Fault(at, "key", "row.key_twice", entry.key))
         elif twice is not None:
             bad.append(Fault(at, "phrasings", "row.phrasing_twice", twice))
+        elif elsewhere is not None:
+            bad.append(Fault(at, "phrasings", "row.phrasing_known", elsewhere))
         else:
             keys.add(entry.key or "")
             asked.update(plain)

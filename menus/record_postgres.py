@@ -186,6 +186,16 @@ async def keys(conn: Executor, shop: UUID) -> dict[str, UUID]:
     return {row["key"]: row["id"] for row in rows}
 
 
+async def phrasings_known(conn: Executor, shop: UUID, phrasings: Sequence[str]) -> dict[str, tuple[UUID, str]]:
+    """Those of the phrasings that a question of the shop has, with that question's id and key."""
+    rows = await conn.fetch(
+        "select p, id, key from faq_entry, unnest(phrasings) p where shop_id = $1 and p = any($2)",
+        shop,
+        list(phrasings),
+    )
+    return {row["p"]: (row["id"], row["key"]) for row in rows}
+
+
 async def drop_entry(conn: Connection, shop: UUID, id_: UUID) -> bool:
     dropped: str = await conn.execute("delete from faq_entry where shop_id = $1 and id = $2", shop, id_)
     return dropped.endswith(" 1")

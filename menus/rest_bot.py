@@ -91,6 +91,13 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             turns = await record.outcomes(conn, shop, UNKNOWN_DAYS)
         return {"questions": [_faq(entry) for entry in entries], "turns": turns}
 
+    async def free(conn: Connection, shop: UUID, id_: UUID, phrasings: tuple[str, ...]) -> None:
+        """Raises ``faq.phrasing_taken``: one phrasing cannot ask two questions."""
+        known = await record.phrasings_known(conn, shop, phrasings)
+        taken = next((text for text, (owner, _) in known.items() if owner != id_), None)
+        if taken is not None:
+            raise Refusal("faq.phrasing_taken", taken, field="phrasings", status=409)
+
     async def keep(
         shop: UUID, actor: Actor, id_: UUID, written: WrittenEntry, *, known_id: bool = False
     ) -> dict[str, Any]:
@@ -104,6 +111,7 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             key = written.key or (kept.key if kept else f"q-{id_.hex[-10:]}")
             if known.get(key, id_) != id_:
                 raise Refusal("faq.key_taken", "another question has this key", field="key", status=409)
+            await free(conn, shop, id_, written.phrasings)
             entry = FaqEntry(
                 id_, key, written.topic, written.phrasings, written.answer, written.active, kept.asked if kept else 0
             )
@@ -125,12 +133,13 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
     @routes.post("/{shop}/faq/{id}/phrasings")
     async def also_asked(shop: UUID, id: UUID, asked: AlsoAsked, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """Adds phrasings to a question; those it has already are left out. Raises ``question.not_found``,
-        ``faq.too_many_phrasings``."""
+        ``faq.too_many_phrasings``, ``faq.phrasing_taken``."""
         async with deps.scope(actor, shop) as conn:
             kept = await record.one_entry(conn, shop, id)
             if kept is None:
                 raise not_found("question")
             phrasings = tuple(dict.fromkeys((*kept.phrasings, *asked.phrasings)))
+            await free(conn, shop, id, phrasings)
             if len(phrasings) > faq_files.PHRASINGS_MAX:
                 raise Refusal("faq.too_many_phrasings", f"at most {faq_files.PHRASINGS_MAX} a question", status=409)
             entry = FaqEntry(kept.id, kept.key, kept.topic, phrasings, kept.answer, kept.active, kept.asked)
@@ -168,9 +177,10 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
         rows = faq_files.rows_of_csv(asked.csv) if asked.csv else faq_files.rows_of(asked.questions)
         if len(rows) > IMPORT_MAX:
             raise Refusal("file.too_many_rows", f"at most {IMPORT_MAX} questions at once", status=422)
-        good, bad = faq_files.judge(rows)
-        apply = asked.apply and (asked.skip_bad or not bad) and bool(good)
         async with deps.scope(actor, shop) as conn:
+            asked_already = await record.phrasings_known(conn, shop, faq_files.asked_in(rows))
+            good, bad = faq_files.judge(rows, {text: key for text, (_, key) in asked_already.items()})
+            apply = asked.apply and (asked.skip_bad or not bad) and bool(good)
             known = await record.keys(conn, shop)
             replaced = sum(1 for written in good if written.key in known)
             if len(known) + len(good) - replaced > limits.FAQ_ENTRIES_MAX:

@@ -120,6 +120,7 @@ async def test_only_questions_that_are_there_can_be_changed(studio: Studio) -> N
     written = {"phrasings": ["可以到店自提吗"], "answer": "可以。"}
     assert await studio.call("PUT", f"{{shop}}/faq/{new_id()}", written) == (404, "question.not_found")
     id_ = (await studio.call("POST", "{shop}/faq", written))["id"]
+    assert await studio.call("POST", "{shop}/faq", written) == (409, "faq.phrasing_taken")
     changed = await studio.call("PUT", f"{{shop}}/faq/{id_}", {**written, "answer": "可以,当天可取。"})
     assert changed["answer"] == "可以,当天可取。"
 
@@ -148,13 +149,14 @@ async def test_a_faulty_file_is_reported_row_by_row_and_nothing_is_half_done(stu
         "没有回答,,b",
         "坏编号,好,号 1",
         "能自己拿吗,再来,c",
+        "怎么开发票,别的问题已经有,d",
     ]
     before = await studio.call("GET", "{shop}/faq/export")
     report = await studio.call("POST", "{shop}/faq/import", {"csv": "\n".join(rows)})
-    assert (report["added"], report["applied"], report["bad_rows"]) == (1, False, 4)
+    assert (report["added"], report["applied"], report["bad_rows"]) == (1, False, 5)
     assert [(fault["row"], fault["field"], fault["code"]) for fault in report["bad"]] == [
         (3, "phrasings", "row.missing"), (4, "answer", "row.missing"), (5, "key", "row.wrong"),
-        (6, "phrasings", "row.phrasing_twice"),
+        (6, "phrasings", "row.phrasing_twice"), (7, "phrasings", "row.phrasing_known"),
     ]  # fmt: skip
     assert await studio.call("GET", "{shop}/faq/export") == before
     report = await studio.call("POST", "{shop}/faq/import", {"csv": "\n".join(rows), "skip_bad": True})
