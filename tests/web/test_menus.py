@@ -331,6 +331,11 @@ def test_files_unknown_questions_and_trials_on_the_bots_page(chromium: Browser, 
         page.get_by_label("What should happen").select_option("human")
         page.get_by_role("button", name="Add").click()
         expect(page.get_by_text("2 right, 0 among the choices, 0 wrong")).to_be_visible()
+        page.get_by_label("What the shopper says").fill("查一下我的包裹物流到哪里了")
+        page.get_by_label("What should happen").select_option("item")
+        page.get_by_label("Which menu item").select_option(label="查物流")
+        page.get_by_role("button", name="Add").click()
+        expect(page.get_by_text("3 right, 0 among the choices, 0 wrong")).to_be_visible()
         assert faults_of(page) == []
         page.get_by_role("link", name="Questions", exact=True).click()
         page.get_by_label("Search questions").fill("刻上名字")
@@ -342,4 +347,17 @@ def test_files_unknown_questions_and_trials_on_the_bots_page(chromium: Browser, 
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_role("heading", name="可以定制刻字吗")).to_be_visible()
         assert faults_of(page) == []
+        # A menu without the parcel's item would break the third; the publishing dialogue says so, and nothing is done.
+        page.get_by_role("link", name="Self-service menu").click()
+        tree_item(page, "查物流").focus()
+        page.keyboard.press("Delete")
+        expect(page.get_by_text("查物流 was deleted")).to_be_visible()
+        page.get_by_role("button", name="Publish…").click()
+        broken = page.get_by_role("list", name="Test questions this change breaks")
+        expect(broken).to_contain_text("查一下我的包裹物流到哪里了")
+        assert faults_of(page) == []
+        page.keyboard.press("Escape")
+        page.get_by_role("link", name="Bot").click()
+        page.get_by_role("button", name="Leave without saving").click()
+        expect(page.get_by_label("Search questions")).to_be_visible()
         assert shown.policy_breaches() == []
