@@ -22,8 +22,9 @@ async def _login(web: httpx.AsyncClient, login: str, password: str = PASSWORD) -
 
 
 async def test_the_right_password_gives_a_token_that_names_the_person_and_his_shops(
-    web: httpx.AsyncClient, agent: Person, shop: Shop
+    web: httpx.AsyncClient, agent: Person, shop: Shop, deps: Deps
 ) -> None:
+    assert (await deps.pool.fetchval("select password_hash from account")).startswith("$argon2id$")
     reply = (await _login(web, "  ANNA ")).json()
     me = await web.get("/api/v1/me", headers={"Authorization": f"Bearer {reply['token']}"})
     assert me.status_code == 200
