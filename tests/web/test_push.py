@@ -15,7 +15,8 @@ from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, Guest, House, open_house
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
-from wangxin.storage import keys
+from wangxin.passwords import hash_password
+from wangxin.storage import accounts, keys
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.postgres import open_pool
 
@@ -47,9 +48,9 @@ def chromium(house: House) -> Iterator[Browser]:
         yield found
 
 
-def signed_in(page: Page, house: House, where: str, *, theme: str = "light") -> None:
+def signed_in(page: Page, house: House, where: str, *, theme: str = "light", login: str = "boss") -> None:
     page.goto(f"{house.url}/merchant/{where}?lang=zh-CN&theme={theme}")
-    page.locator("#login").fill("boss")
+    page.locator("#login").fill(login)
     page.locator("#password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.locator("nav").wait_for()
@@ -198,3 +199,48 @@ def test_a_scheduled_rule_reaches_a_tagged_crowd_at_its_minute(chromium: Browser
         expect(page.get_by_text("已完成")).to_be_visible(timeout=30_000)
         assert not any("山野系列" in str(frame) for frame in other.heard)
         assert house.sql("select count(*) from entry where body->>'text' like '%山野系列%'") == 1
+
+
+def test_above_the_shops_size_a_second_person_approves_and_everyone_without_it_has_a_reason(
+    chromium: Browser, house: House
+) -> None:
+    house.sql("insert into push_policy (shop_id, approve_above) values ($1, 0) returning true", house.shop.id)
+
+    async def colleague() -> None:
+        pool = await open_pool(house.postgres_url)
+        await accounts.keep_account(
+            pool, new_id(), login="deputy", password_hash=hash_password(PASSWORD), role="merchant", name="副店长",
+            shops=[house.shop.id],
+        )  # fmt: skip
+        await pool.close()
+
+    house.run(colleague())
+    with (
+        house.shopper("李静") as guest, house.shopper("吴哲") as other,
+        screen(chromium) as shown, screen(chromium, theme="dark") as second,
+    ):  # fmt: skip
+        tagged(house, guest, "老友")
+        refused = tagged(house, other, "老友")
+        house.sql("update profile set refused = array['marketing'] where shopper_id = $1 returning true", refused)
+        page, theirs = shown.page, second.page
+        signed_in(page, house, "push/new")
+        page.get_by_label("规则名称").fill("老友回访")
+        page.get_by_label("手动发送").check()
+        open_all_day(page)
+        page.get_by_role("button", name="添加条件").click()
+        page.get_by_label("条件值").fill("老友")
+        page.get_by_label("消息内容").fill("{{ name }}，好久不见。")
+        page.get_by_role("button", name="保存草稿").click()
+        page.get_by_role("button", name="发给 2 人").click()
+        expect(page.get_by_role("alert")).to_contain_text("需要另一位同事批准")
+        page.get_by_role("button", name="提交审批").click()
+        page.get_by_role("button", name="批准").click()
+        expect(page.get_by_role("alert")).to_contain_text("不能批准自己写的规则")
+        signed_in(theirs, house, page.url.split("/merchant/")[1].split("?")[0], theme="dark", login="deputy")
+        theirs.get_by_role("button", name="批准").click()
+        expect(theirs.get_by_text("已批准").first).to_be_visible()
+        assert faults_of(theirs) == []
+        page.get_by_role("button", name="发给 2 人").click()
+        guest.hears("李静，好久不见。")
+        expect(page.get_by_role("row", name=re.compile("已拒收"))).to_contain_text("1")
+        assert not any("好久不见" in str(frame) for frame in other.heard)
