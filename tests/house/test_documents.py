@@ -78,3 +78,12 @@ def test_every_alert_asks_for_a_figure_that_there_is() -> None:
     asked = set(re.findall(r"\bwangxin_[a-z_]+", "\n".join(re.findall(r"expr: (.+)", rules))))
     assert len(asked) >= 6
     assert {re.sub(r"_bucket$", "", name) for name in asked} <= set(exported())
+
+
+def test_every_link_of_the_documents_leads_somewhere() -> None:
+    documents = (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md"))
+    assert len(documents) > 10
+    for document in documents:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
