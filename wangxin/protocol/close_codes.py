@@ -30,5 +30,4 @@ class CloseCode(IntEnum):
     TOKEN_WRONG = 4403
     HELLO_MISSING = 4408
     REVOKED = 4500
-    SHOP_CLOSED = 4501
     HELLO_TWICE = 4502
