@@ -61,10 +61,24 @@ def test_new_terms_of_a_contract_are_a_new_version_that_its_provider_accepts(
     contract = merchant.locator("section[data-contract]").first
     contract.get_by_role("button", name="修改条款").click()
     contract.get_by_label("每日上限（空为不限）").fill("321")
+    contract.get_by_label("接待范围").fill("pre_sales；after_sales")
+    contract.get_by_label("全天").uncheck()
+    contract.get_by_label("时段 1 开始").fill("20:00")
+    contract.get_by_label("时段 1 结束").fill("02:30")
+    expect(contract.get_by_text("次日")).to_be_visible()
+    for _ in range(6):
+        contract.get_by_role("button", name="删除 2").click()
+    contract.get_by_role("button", name="加节假日或调休").click()
+    contract.get_by_label("特殊日 1", exact=True).fill("2027-02-06")
+    assert faults_of(merchant) == []
     contract.get_by_role("button", name="保存").click()
     expect(contract.get_by_text("第 2 版", exact=True)).to_be_visible()
     expect(contract).to_contain_text("321")
     expect(contract.get_by_text("等待服务商答复", exact=True)).to_be_visible()
+    terms = house.sql("select terms from contract where version = 2")
+    assert terms["topics"] == ["pre_sales", "after_sales"]
+    assert terms["hours"]["spans"] == [{"day": 0, "from_min": 1_200, "to_min": 1_590}]
+    assert terms["hours"]["special"] == [{"date": "2027-02-06", "spans": []}]
     with screen(chromium) as shown:
         page = shown.page
         sign_in(page, house, "?lang=zh-CN", "yunboss")

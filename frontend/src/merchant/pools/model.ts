@@ -54,10 +54,15 @@ export interface Target {
   value: number;
   sample_min: number;
 }
+export interface Hours {
+  tz: string;
+  spans: { day: number; from_min: number; to_min: number }[];
+  special: { date: string; spans: [number, number][] }[];
+}
 export interface Terms {
   name: string;
   topics: string[];
-  hours: unknown;
+  hours: Hours | null;
   rank: number;
   seats_committed: number;
   daily_max: number | null;
