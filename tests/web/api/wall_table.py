@@ -130,7 +130,6 @@ TABLE: dict[str, Row] = {
     f"POST {_SHOP_MENUS}/faq": Row("merchant", QUESTION, inside="own"),
     f"PUT {_SHOP_MENUS}/faq/{{id}}": Row("merchant", QUESTION, inside="own"),
     f"POST {_SHOP_MENUS}/faq/{{id}}/phrasings": Row("merchant", {"phrasings": ["{mark}能退吗"]}, inside="own"),
-    f"DELETE {_SHOP_MENUS}/faq/{{id}}": Row("merchant"),
     f"GET {_SHOP_MENUS}/faq/export": Row("merchant"),
     f"POST {_SHOP_MENUS}/faq/import": Row("merchant", {"questions": [QUESTION]}, inside="own"),
     f"GET {_SHOP_MENUS}/unknown": Row("merchant"),
@@ -141,6 +140,7 @@ TABLE: dict[str, Row] = {
     f"DELETE {_SHOP_MENUS}/golden/{{golden}}": Row("merchant"),
     f"POST {_SHOP_MENUS}/golden/run": Row("merchant", {"draft": MENU}, inside="own"),
     f"POST {_SHOP_MENUS}/try": Row("merchant", {"text": "怎么退货"}),
+    f"DELETE {_SHOP_MENUS}/faq/{{id}}": Row("merchant"),
     # --- who serves whom
     f"GET {_DISPATCH}/floor": Row("merchant"),
     f"GET {_DISPATCH}/targets": Row(SEATED),
