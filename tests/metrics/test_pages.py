@@ -195,6 +195,13 @@ async def test_the_csv_is_the_table_that_is_shown(office: Office) -> None:
     assert rows["夜间组"]["paid_fen"] == "25000"
 
 
+async def test_days_without_conversations_say_so(office: Office) -> None:
+    page = await office.opens("report")
+    await page.get_by_label("时间").select_option("yesterday")
+    await expect(page.get_by_role("status").filter(has_text="还没有会话")).to_be_visible(timeout=SLOW_MS)
+    await expect(page.get_by_text("这个范围内还没有数据。").first).to_be_visible()
+
+
 async def test_the_report_can_be_read_on_a_phone_and_in_english(office: Office) -> None:
     await office.page.set_viewport_size({"width": 390, "height": 844})
     page = await office.opens("report?lang=en")
