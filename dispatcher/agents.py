@@ -67,19 +67,19 @@ class Fault:
 
 def read_agents(text: str, pools: Mapping[str, UUID]) -> tuple[list[tuple[int, NewAgent]], list[Fault]]:
     """The agents of a CSV with their rows, and what is wrong with the others. ``pools`` are the owner's, by name;
-    several stand in one cell with ; between them. ``ability`` is in percent. Raises ``file.no_columns``,
-    ``file.broken``, ``file.too_many``."""
+    several stand in one cell with ; between them. ``ability`` is in percent. Raises ``agents.no_columns``,
+    ``agents.broken``, ``agents.too_many``."""
     first = text.removeprefix("\ufeff").splitlines()[:1]
     cut = max(",;\t", key=first[0].count) if first else ","
     try:
         rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=cut, strict=True))
     except csv.Error as why:
-        raise Refusal("file.broken", str(why), field="csv") from None
+        raise Refusal("agents.broken", str(why), field="csv") from None
     heads = [HEADINGS.get(cell.strip(), cell.strip().lower()) for cell in rows[0]] if rows else []
     if not {"login", "name", "pools"} <= set(heads):
-        raise Refusal("file.no_columns", "the heading row needs login, name and pools", field="csv")
+        raise Refusal("agents.no_columns", "the heading row needs login, name and pools", field="csv")
     if len(rows) - 1 > limits.AGENTS_PER_FILE_MAX:
-        raise Refusal("file.too_many", f"at most {limits.AGENTS_PER_FILE_MAX} agents at once", field="csv")
+        raise Refusal("agents.too_many", f"at most {limits.AGENTS_PER_FILE_MAX} agents at once", field="csv")
     found: list[tuple[int, NewAgent]] = []
     faults: list[Fault] = []
     logins: set[str] = set()

@@ -72,7 +72,7 @@ async def _own_pools(conn: Any, owner: Owner, pools: Sequence[UUID]) -> None:
 async def import_file(deps: Deps, actor: Actor, owner: Owner, asked: AgentsFile) -> dict[str, Any]:
     """Judge a file and, with ``apply``, take all its rows or none: known logins get the new terms, others are enrolled.
 
-    Raises ``file.no_columns``, ``file.broken``, ``file.too_many``.
+    Raises ``agents.no_columns``, ``agents.broken``, ``agents.too_many``.
     """
     async with deps.pool.acquire() as conn:
         named = await record.pools(conn, owner)
@@ -90,7 +90,7 @@ async def import_file(deps: Deps, actor: Actor, owner: Owner, asked: AgentsFile)
     async with deps.pool.acquire() as conn, conn.transaction():
         known = await record.known(conn, owner, [agent.login for _, agent in rows])
         if _taken(rows, known) or sum(agent.login not in known for _, agent in rows) != len(passwords):
-            raise Refusal("file.overtaken", "agents were changed meanwhile", retry=1_000, status=409)
+            raise Refusal("agents.overtaken", "agents were changed meanwhile", retry=1_000, status=409)
         for _, agent in rows:
             if agent.login in known:
                 await record.place(conn, owner, known[agent.login][0], agent)

@@ -282,7 +282,7 @@ async def test_a_file_of_agents_is_taken_whole_or_not_at_all(office: Office) -> 
     )
     deeds = [row["action"] for row in await pool.fetch("select action from audit order by at")]
     assert deeds == ["agent.enrolled", "agents.imported"]
-    for wrong, code in (("a,b\n1,2", "file.no_columns"), ('login,name,pools\n"x,y', "file.broken")):
+    for wrong, code in (("a,b\n1,2", "agents.no_columns"), ('login,name,pools\n"x,y', "agents.broken")):
         assert (await office.ask("POST", "agents/import", {"csv": wrong}))[1] == code
 
 
