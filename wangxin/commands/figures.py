@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,8 +51,18 @@ def replay(
         file=file, speed=speed, limit=limit, span_ms=int(span_minutes * 60_000), own=own, outsourced=outsourced,
         seats=seats, seed=seed,
     )  # fmt: skip
+
+    async def until_told() -> Any:
+        """SIGTERM ends it as Ctrl-C does: what was started is stopped, and the temporary folder goes."""
+        me = asyncio.current_task()
+        assert me is not None, "a coroutine runs in a task"
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
+        return await replay_file(plan, err)
+
     try:
-        result = run(replay_file(plan, err))
+        result = run(until_told())
+    except asyncio.CancelledError:
+        raise typer.Exit(143) from None
     except FileNotFoundError:
         raise fail(f"{file} is not there.") from None
     except (BadRecording, RuntimeError) as why:

@@ -66,11 +66,12 @@ async def stage(own: int, outsourced: int, seats: int, say: Callable[[str], None
     folder_ready(folder)
     stores = Stores(settings)
     say("starting stores, hubs, dispatcher and worker in a temporary folder")
-    postgres_url, valkey_url = await stores.start()
     supervisor: Supervisor | None = None
     watching: asyncio.Task[None] | None = None
+    pool: Pool | None = None
     people: list[Person] = []
     try:
+        postgres_url, valkey_url = await stores.start()
         await migrate(postgres_url)
         settings = settings.model_copy(
             update={"postgres_url": SecretStr(postgres_url), "valkey_url": SecretStr(valkey_url)}
@@ -90,10 +91,11 @@ async def stage(own: int, outsourced: int, seats: int, say: Callable[[str], None
             await person.__aenter__()
             await person.ask({"type": "agent.state", "state": "ready"})
         yield Stage(pool, settings, shop, secret, tuple(people), frozenset(bought), supervisor)
+    finally:
         for person in people:
             await person.__aexit__()
-        await pool.close()
-    finally:
+        if pool is not None:
+            pool.terminate()
         if supervisor is not None:
             if watching is not None:
                 watching.cancel()
