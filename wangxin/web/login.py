@@ -86,6 +86,7 @@ class Desk:
         if not await matches(found[1] if found else None, asked.password) or found is None:
             log.info("login refused", address=address)
             raise Refusal("login.wrong", "login or password is wrong", status=401)
+        await self.rate.forgive("login-b", f"{address} {login}", now)
         session, refresh = clock.new_id(), clock.new_secret()
         await accounts.open_session(
             self.deps.pool, session, found[0].id, refresh, address=address, device=device.replace("\x00", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -23,10 +24,8 @@ class Rate:
 
     async def spend(self, what: str, who: str, most: int, now_ms: int, *, code: str) -> None:
         """Count one try of ``who`` at ``what``. Raises ``code`` (429) above ``most`` in this minute."""
-        minute = now_ms // _MINUTE_MS
-        # The key holds a digest: logins and addresses do not belong into a cache that anybody with its password lists.
-        name = hashlib.sha256(who.encode()).hexdigest()[:32]
-        key = f"{{wx}}:rate:{what}:{name}:{minute}"
+        minute, name = now_ms // _MINUTE_MS, _name(who)
+        key = _key(what, name, minute)
         try:
             async with self.valkey.pipeline(transaction=True) as pipe:
                 pipe.incr(key)
@@ -38,8 +37,24 @@ class Rate:
             wait_ms = _MINUTE_MS - now_ms % _MINUTE_MS
             raise Refusal(code, "too many tries; please wait a little", retry=wait_ms, status=429)
 
+    async def forgive(self, what: str, who: str, now_ms: int) -> None:
+        """Forget the tries of ``who`` at ``what`` in this minute: he turned out to be the right one."""
+        minute, name = now_ms // _MINUTE_MS, _name(who)
+        self._here.pop((f"{what}:{name}", minute), None)
+        with contextlib.suppress(*VALKEY_DOWN):
+            await self.valkey.delete(_key(what, name, minute))
+
     def _count(self, name: str, minute: int) -> int:
         count = self._here[(name, minute)] = self._here.pop((name, minute), 0) + 1
         while len(self._here) > _REMEMBERED:
             self._here.popitem(last=False)
         return count
+
+
+def _name(who: str) -> str:
+    """A digest: logins and addresses do not belong into a cache that anybody with its password lists."""
+    return hashlib.sha256(who.encode()).hexdigest()[:32]
+
+
+def _key(what: str, name: str, minute: int) -> str:
+    return f"{{wx}}:rate:{what}:{name}:{minute}"

@@ -40,6 +40,11 @@ async def test_a_wrong_password_and_an_unknown_login_look_the_same(web: httpx.As
     assert wrong.json()["code"] == "login.wrong"
 
 
+async def test_who_knows_the_password_is_not_taken_for_a_guesser(web: httpx.AsyncClient, agent: Person) -> None:
+    for _ in range(limits.LOGIN_TRIES_PER_MINUTE + 1):
+        assert (await _login(web, "anna")).status_code == 200
+
+
 async def test_trying_too_often_is_told_when_to_come_back_even_with_the_right_password(
     web: httpx.AsyncClient, agent: Person
 ) -> None:
