@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -16,7 +15,7 @@ from wangxin.protocol.codec import decode
 from wangxin.protocol.examples import example
 from wangxin.protocol.frames import AGENT_FRAMES, SHOPPER_FRAMES, Frame, Hello, MessageSend
 
-ID = str(uuid4())
+ID = "0190b3a2-5c1e-7d44-8f10-6a2b9c3d4e5f"
 
 
 def send(**more: Any) -> dict[str, Any]:
