@@ -275,15 +275,6 @@ class HistoryPage(Answer):
     more: bool
 
 
-class Gap(Answer):
-    """The hub could not follow the log for a while: ask ``history`` after your last seq."""
-
-    type: Literal["gap"] = "gap"
-    thread: Id
-    lane: Lane
-    last_seq: Seq
-
-
 class Pong(Answer):
     type: Literal["pong"] = "pong"
     ref: str = ""
@@ -312,7 +303,6 @@ AnyAnswer = Annotated[
     | SeatNow
     | Snapshot
     | HistoryPage
-    | Gap
     | Pong,
     Field(discriminator="type"),
 ]

@@ -555,14 +555,6 @@ export interface ErrorAnswer {
   seq?: number | null;
 }
 
-/** The hub could not follow the log for a while: ask `history` after your last seq. */
-export interface GapAnswer {
-  type: "gap";
-  thread: string;
-  lane: "public" | "internal";
-  last_seq: number;
-}
-
 export interface Heartbeat {
   every_ms: number;
   timeout_ms: number;
@@ -859,7 +851,6 @@ export type AnyAnswer =
   | SeatNowAnswer
   | SnapshotAnswer
   | HistoryPageAnswer
-  | GapAnswer
   | PongAnswer;
 
 export const CLOSE = {

@@ -143,7 +143,6 @@ export class Chat {
     line.on("message.new", (answer) => this.hear(answer.entry));
     line.on("message.recalled", (answer) => this.threads.lane(answer.thread).recalled(answer.seq));
     line.on("snapshot", (answer) => answer.lane === "public" && this.threads.lane(answer.thread).restart(answer));
-    line.on("gap", () => void this.fill());
     line.on("ack", (answer) => {
       this.threads.lane(answer.thread).acknowledged(answer, { name: this.name.value, kind: "shopper" });
       this.files.delete(answer.client_msg_id);

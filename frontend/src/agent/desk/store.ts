@@ -207,11 +207,6 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
         return
       }
       case 'history.page': return void settle(answer.ref, answer)
-      case 'gap': {
-        const one = talk(answer.thread)
-        if (one) void catchUp(one, answer.lane)
-        return
-      }
       case 'pong': {
         if (pingAt) offset_ms.value = Math.round(answer.server_ms - (pingAt + Date.now()) / 2)
         pingAt = 0
