@@ -4,7 +4,7 @@ import { t } from "@/shared/i18n";
 import { errorText } from "@/shared/api";
 import * as keep from "./desk/keep";
 import type { Talk } from "./desk/store";
-import { desk, openTalk, tell } from "./room";
+import { backToDraft, desk, openTalk, tell } from "./room";
 
 export const notice = reactive({
   /** 0 none, 1 soft, 2 loud */
@@ -87,6 +87,10 @@ export function startNotices(): void {
   desk.refused.push((why, talk) => {
     const said = errorText(why);
     tell(talk ? t("agent.refused", { name: talk.view.shopper.name, why: said }) : said);
+  });
+  desk.handedBack.push((thread, text, talk) => {
+    backToDraft(thread, text);
+    tell(t("agent.handed_back", { name: talk?.view.shopper.name ?? t("common.shopper") }));
   });
   desk.arrived.push((talk: Talk | undefined, what) => {
     const here = talk && !document.hidden && desk.opened.value === talk.view.thread;

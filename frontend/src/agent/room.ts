@@ -167,6 +167,12 @@ export function keepDraft(thread: string): void {
   if (draft && (draft.text || draft.note)) keep.write(DRAFT + thread, draft);
   else keep.forget(DRAFT + thread);
 }
+/** Words that could not be said are the writer's again: after what stands there, in the order they were said. */
+export function backToDraft(thread: string, text: string): void {
+  const draft = draftOf(thread);
+  draft.text = [draft.text, text].filter(Boolean).join("\n");
+  keepDraft(thread);
+}
 export const hasDraft = (thread: string): boolean => Boolean(drafts.get(thread)?.text.trim());
 
 // --- keys -----------------------------------------------------------------------------------------------------------

@@ -124,6 +124,46 @@ describe("the desk", () => {
     desk.hear({ type: "error", code: "transfer.refused", retry: "never", detail: "", ref });
     expect(heard).toEqual(["Lin transfer.refused"]);
   });
+  it("says words again under the newer assignment, and gives them back when the conversation is somebody else's", () => {
+    const said: { words: string; epoch: number; id: string }[] = [];
+    let ids = 0;
+    const desk = createDesk(
+      (frame) => {
+        if (frame.type === "message.send")
+          said.push({ words: (frame.body as { text: string }).text, epoch: frame.epoch ?? 0, id: frame.client_msg_id });
+        return true;
+      },
+      () => `id${(ids += 1)}`,
+    );
+    const back: string[] = [];
+    desk.handedBack.push((thread, text, talk) => back.push(`${thread} ${text} ${talk?.gone}`));
+    const stale = (id: string, code: string) =>
+      desk.hear({ type: "error", code, retry: "never", detail: "", ref: "", client_msg_id: id });
+    const standing = (epoch: number) => desk.hear({ type: "thread.update", view: { ...(view() as object), epoch } } as never);
+    const text = (words: string) => desk.say("t", { kind: "text", text: words } as never);
+    desk.hear(welcome);
+    text("first");
+    text("second");
+    desk.hear({ type: "live" });
+    stale("id1", "message.stale_epoch");
+    expect(desk.pendingOf("t").map((one) => one.failed)).toEqual(["message.stale_epoch", ""]);
+    standing(5);
+    stale("id2", "message.stale_epoch");
+    expect(said.slice(2)).toEqual([{ words: "first", epoch: 5, id: "id1" }, { words: "second", epoch: 5, id: "id2" }]);
+    expect(desk.pendingOf("t").map((one) => one.failed)).toEqual(["", ""]);
+    desk.show("t");
+    desk.down();
+    desk.note("t", "for colleagues");
+    desk.hear({ ...(welcome as object), threads: [] } as never);
+    desk.hear({ type: "live" });
+    stale("id1", "thread.not_found");
+    stale("id2", "thread.not_found");
+    stale("id3", "thread.not_found");
+    expect(back).toEqual(["t first true", "t second true"]);
+    expect(desk.pendingOf("t").map((one) => [one.note, one.failed])).toEqual([[true, "thread.not_found"]]);
+    standing(7);
+    expect(said).toHaveLength(6);
+  });
   it("keeps refused words to be tried again, and a conversation that went away leaves the list", () => {
     const desk = createDesk(() => true, () => "id");
     desk.hear(welcome);

@@ -8,19 +8,8 @@ import { asking, Refused } from './ask'
 import { uuid } from './ids'
 import * as keep from './keep'
 import { add, answers, asks, emptyLog, recall, startAgain, unread, type Lane, type Log } from './log'
+import { whatBecomes, type Outgoing } from './outgoing'
 import { reading, type ReadBack } from './reading'
-
-export interface Outgoing {
-  thread: string
-  client_msg_id: string
-  body: AnyBody
-  epoch: number
-  at_ms: number
-  note: boolean
-  assisted: boolean
-  /** '' while it is on its way. */
-  failed: string
-}
 
 export interface Talk {
   view: ThreadView
@@ -53,6 +42,8 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   const arrived: ((talk: Talk, what: 'message' | 'assigned' | 'offer' | 'late') => void)[] = []
   /** Hear of wishes that were taken down and then refused, with the conversation they were about where it is known. */
   const refused: ((why: Refused, talk: Talk | undefined) => void)[] = []
+  /** Hear of words that could not be said any more because the conversation is no longer ours: they are the writer's. */
+  const handedBack: ((thread: string, text: string, talk: Talk | undefined) => void)[] = []
   const { ask, settle, askedAs, dropAll } = asking(send)
   const { load, older, catchUp } = reading(ask, (id) => void giveUp(id), readBack)
   let pingAt = 0
@@ -232,6 +223,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   }
 
   function goLive(): void {
+    for (const thread of new Set(outgoing.map((one) => one.thread))) settleOver(thread)
     live.value = true
     for (const one of outgoing) if (!one.failed) transmit(one)
     pingAt = Date.now()
@@ -270,6 +262,19 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
     } else {
       one.failed = answer.code
       saveOutbox()
+      settleOver(one.thread)
+    }
+  }
+
+  /** Words whose assignment is over are said under the newer one, or given back to who wrote them. */
+  function settleOver(thread: string): void {
+    const at = talk(thread)
+    for (const one of pendingOf(thread)) {
+      const next = whatBecomes(one, at?.view.mine && !at.gone ? at.view : undefined)
+      if (next === 'anew') again(one.client_msg_id)
+      if (next !== 'back') continue
+      giveUp(one.client_msg_id)
+      for (const hear of handedBack) hear(thread, (one.body as { text: string }).text, at)
     }
   }
 
@@ -314,6 +319,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
     one.gone = false
     if (view.mine) for (const offer of offers) if (offer.thread === view.thread) dropOffer(offer.conversation)
     if (came && live.value) tell(one, 'assigned')
+    if (live.value) settleOver(view.thread)
   }
 
   function gone(thread: string): void {
@@ -321,6 +327,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
     if (!one) return
     one.gone = true
     one.view = { ...one.view, mine: false }
+    settleOver(thread)
     if (opened.value !== thread) talks.delete(thread)
   }
 
@@ -369,7 +376,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   }
 
   return {
-    talks, mine, open, opened, outgoing, offers, live, me, node, limits, seat, offset_ms, replyMs, arrived, refused, unreadAll,
+    talks, mine, open, opened, outgoing, offers, live, me, node, limits, seat, offset_ms, replyMs, arrived, refused, handedBack, unreadAll,
     now, talk, ask, say, note, again, giveUp, hear, down, resume, show, leave, markRead, older, load, lookAt, dropOffer,
     unreadOf, pendingOf, send,
   }
