@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -83,12 +83,18 @@ async def pool_names(conn: Connection, shop: UUID) -> list[PoolName]:
     return [PoolName(row["id"], row["name"], row["provider_id"], row["provider_name"]) for row in rows]
 
 
-async def reply_limits(conn: Connection, shops: Sequence[UUID]) -> dict[UUID, int]:
-    """How soon a shopper must be answered, in ms, by shop: what the routing policy takes a conversation back after."""
+async def promised_ms(conn: Connection, provider: UUID, shops: Collection[UUID]) -> dict[UUID, int]:
+    """How soon the provider's contracts in force promise an answer, in ms, by shop: the strictest. Shops to whom
+    nothing is promised are absent."""
     rows = await conn.fetch(
-        """select s.shop_id, coalesce((p.policy->>'first_reply_ms')::bigint, 60000) as ms from shop s
-             left join lateral (select policy from routing_policy r where r.shop_id = s.shop_id
-                                order by version desc limit 1) p on true where s.shop_id = any($1)""",
+        f"""select shop_id, terms from ({_STARTED} where provider_id = $1 and shop_id = any($2)
+             and starts_at <= clock_timestamp() {_NEWEST}) c where ends_at is null or ends_at > clock_timestamp()""",
+        provider,
         list(shops),
     )
-    return {row["shop_id"]: row["ms"] for row in rows}
+    found: dict[UUID, int] = {}
+    for row in rows:
+        for target in Terms.model_validate(row["terms"]).targets:
+            if target.metric.endswith("_ms") and target.value > 0:
+                found[row["shop_id"]] = min(target.value, found.get(row["shop_id"], target.value))
+    return found

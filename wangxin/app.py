@@ -111,16 +111,10 @@ def desk_sources(pool: Pool) -> rest_agent.Sources:
             await members.apply_change(conn, shop, shopper, Change(fields={"tags": list(tags)}), at, at.date())
 
     async def reply_limits(provider: UUID | None, shops: frozenset[UUID]) -> dict[UUID, int]:
-        found: dict[UUID, int] = {}
+        if provider is None:
+            return {}
         async with pool.acquire() as conn:
-            for shop in shops if provider is not None else ():
-                for contract in await dispatcher.admin_read.contracts(conn, shop):
-                    agreed = [one for one in contract["versions"] if one["state"] == "accepted"]
-                    targets = agreed[0]["terms"].get("targets", ()) if agreed else ()
-                    limits = [t["value"] for t in targets if t["metric"].endswith("_ms") and t["value"] > 0]
-                    if contract["provider_id"] == provider and limits:
-                        found[shop] = min(limits)
-        return found
+            return await dispatcher.people.promised_ms(conn, provider, shops)
 
     async def seat(agent: UUID) -> dict[str, Any] | None:
         async with pool.acquire() as conn:
