@@ -5,7 +5,7 @@ from __future__ import annotations
 from wangxin.chat.monitor import Monitor
 from wangxin.chat.notes import Notes
 from wangxin.chat.rating import Ratings
-from wangxin.protocol.frames import Frame, MonitorJoin, MonitorLeave, MonitorTakeover, NoteAdd, RatingSubmit
+from wangxin.protocol.frames import Frame, MonitorJoin, MonitorLeave, NoteAdd, RatingSubmit
 from wangxin.protocol.reply import Handler
 from wangxin.storage.postgres import Pool
 
@@ -17,5 +17,4 @@ def handlers(pool: Pool) -> dict[type[Frame], Handler]:
         RatingSubmit: ratings.submit,
         MonitorJoin: monitor.join,
         MonitorLeave: monitor.leave,
-        MonitorTakeover: monitor.takeover,
     }

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from wangxin import clock
 from wangxin.model.actor import Actor
-from wangxin.model.conversation import State
-from wangxin.model.facts import TransferAsked
 from wangxin.model.refusals import Refusal, not_found
-from wangxin.protocol.frames import MonitorJoin, MonitorLeave, MonitorTakeover
+from wangxin.protocol.frames import MonitorJoin, MonitorLeave
 from wangxin.protocol.reply import Reply
-from wangxin.storage import accounts, conversations, entries, outbox
+from wangxin.storage import accounts, entries
 from wangxin.storage.entries import SYSTEM, Line, body_json
 from wangxin.storage.postgres import Pool
 
@@ -57,24 +54,3 @@ class Monitor:
             shop, thread, "system", SYSTEM, None, "event", body_json({"event": event, "agent_name": actor.name})
         )  # fmt: skip
         await entries.append(self._pool, [line])
-
-    async def takeover(self, actor: Actor, frame: MonitorTakeover) -> Reply:
-        """Ask the dispatcher, who alone assigns, to hand this conversation to the supervisor.
-
-        Raises ``conversation.wrong_state`` where nobody holds it.
-        """
-        shop = await self._shop(actor, frame.thread)
-        async with self._pool.acquire() as conn, conn.transaction():
-            standing = await conversations.lock_thread(conn, shop, frame.thread)
-            if standing.conversation is None or standing.state not in (State.ASSIGNED, State.PARKED, State.WRAP_UP):
-                raise Refusal("conversation.wrong_state", "nobody serves this conversation", status=409)
-            await outbox.write(
-                conn,
-                [
-                    TransferAsked(
-                        shop=shop, thread=frame.thread, conversation=standing.conversation, by=actor.id,
-                        epoch=standing.epoch, to_agent=actor.id, note="takeover", at_ms=clock.now_ms(),
-                    )
-                ],
-            )  # fmt: skip
-        return Reply(wake=("dispatcher",))
