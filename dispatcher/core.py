@@ -46,6 +46,7 @@ def _routing_changed(f: Floor, e: ev.RoutingChanged) -> None:
                 reached = (f.terms.stage_pools(c.shop, stage) for stage in range(c.stage + 1) if stages)
                 c.pools = tuple(dict.fromkeys(pool for pools in reached for pool in pools))
             routing.route(f, c)
+    lifecycle.terms_turned(f)
 
 
 _APPLY: dict[type[Any], Callable[[Floor, Any], None]] = {
@@ -72,6 +73,8 @@ def _fire(f: Floor, what: str, id_: str) -> None:
         lifecycle.grace_over(f, id_)
     elif what == "pull":
         f.freed.add(id_)
+    elif what == "terms":
+        lifecycle.terms_turned(f)
     elif what in ("minute", "second"):
         _look_again(f, minute=what == "minute")
     else:
@@ -120,6 +123,7 @@ class Core:
 
     def __init__(self, routing: Routing) -> None:
         self.floor = Floor(routing)
+        lifecycle.terms_turned(self.floor)
 
     def apply(self, event: ev.Event, now_ms: int) -> list[Decision]:
         """What follows from ``event`` at ``now_ms`` (time never runs backwards: an earlier one counts as the last).
@@ -175,6 +179,7 @@ class Core:
         for c in sorted(f.conversations.values(), key=lambda c: c.id):
             if c.agent is not None and c.agent not in f.seats:
                 lifecycle.requeue(f, c, "removed")
+        lifecycle.terms_turned(f)
         return self.apply(ev.Tick(), now_ms)
 
 

@@ -83,7 +83,7 @@ class Requeue:
     shop: Id
     agent: Id | None
     epoch: int
-    reason: Literal["silent", "disconnected", "transferred", "agent_left", "returned", "removed"]
+    reason: Literal["silent", "disconnected", "transferred", "agent_left", "returned", "removed", "contract_ended"]
 
 
 @dataclass(frozen=True, slots=True)

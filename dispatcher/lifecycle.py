@@ -231,6 +231,23 @@ def seat_state_set(f: Floor, e: ev.SeatStateSet) -> None:
     drained(f, e.agent)
 
 
+def terms_turned(f: Floor) -> None:
+    """Contracts begin and end: whose has ended keeps nothing of that shop, be it at hand, laid aside or on offer."""
+    due = f.terms.next_turn_ms(f.now_ms)
+    if due is None:
+        f.timers.clear("terms", "")
+    else:
+        f.timers.set("terms", "", due)
+    for c in sorted(f.conversations.values(), key=lambda c: (c.enqueued_ms, c.id)):
+        if c.pool is not None and not f.terms.serves(c.shop, c.pool, f.now_ms):
+            if c.state == "wrap_up":
+                close(f, c, "wrapped_up")
+            else:
+                requeue(f, c, "contract_ended")
+        elif c.offer_to and c.offer_pool is not None and not f.terms.serves(c.shop, c.offer_pool, f.now_ms):
+            offer_gone(f, c, "gone")
+
+
 # --- silence ----------------------------------------------------------------------------------------------------------
 
 

@@ -136,6 +136,22 @@ class Terms:
             found = self._usable[key] = self._judge(shop, pool, topic, now_ms)
         return found
 
+    def serves(self, shop: Id, pool_id: Id, now_ms: int) -> bool:
+        """Whether the pool's people may hold this shop's conversations: its own pool, or one with a contract in force.
+
+        Hours, topics and a pause say what may come to them, not what they have already.
+        """
+        pool = self.pools.get(pool_id)
+        if pool is None or pool.kind == "in_house":
+            return True
+        return any(self._in_force(contract, now_ms) for contract in self._contracts.get((shop, pool_id), ()))
+
+    def next_turn_ms(self, now_ms: int) -> int | None:
+        """When the next version of a contract begins or ends; what was remembered of the time before is forgotten."""
+        self._usable.clear()
+        turns = [ms for c in self.routing.contracts for ms in (c.starts_ms, c.ends_ms) if ms is not None]
+        return min((ms for ms in turns if ms > now_ms), default=None)
+
     def _judge(self, shop: Id, pool_id: Id, topic: str, now_ms: int) -> tuple[Contract | None, str]:
         pool = self.pools.get(pool_id)
         if pool is None or pool.state != "open":
