@@ -11,8 +11,10 @@ from typing import Any, get_args, get_type_hints
 import orjson
 import pytest
 
-from dispatcher.decisions import PoolSeen, RevokeOffer
+from dispatcher import events as ev
+from dispatcher.decisions import PoolSeen, Refuse, RevokeOffer
 from tests.dispatcher.conftest import House
+from tests.dispatcher.floor_plan import START, Driver, of, world
 from wangxin.protocol import frames as fr
 from wangxin.storage.hints import HINT
 
@@ -38,6 +40,22 @@ def test_every_refusal_has_words(locale: str) -> None:
     known = {key for file in texts for key in json.loads(file.read_text())}
     assert codes() >= {"transfer.away", "assignment.stale", "seat.full", "thread.not_found"}
     assert {code for code in codes() if f"error.{code}" not in known} == set()
+
+
+def test_a_wish_that_cannot_be_granted_is_refused_by_its_reason() -> None:
+    d = Driver(world(own=2, gold=1, contracts=({"ends_ms": START}, {})))
+    d.ready("own1", "gold1")
+    d.ask("a")
+    wishes: list[tuple[ev.Event, str]] = [
+        (ev.OfferAnswered("a", "own1", 1, True, "r"), "offer.gone"),
+        (ev.TransferAnswered("a", "gold1", True, "r"), "offer.gone"),
+        (ev.TransferRequested("a", "own1", 1, to_agent="gold1", ref="r"), "transfer.no_contract"),
+        (ev.Claimed("a", "own2", True, "r"), "seat.not_ready"),
+        (ev.Claimed("a", "gold1", True, "r"), "claim.no_contract"),
+    ]
+    for wish, code in wishes:
+        assert [(one.code, one.ref) for one in of(d.do(wish), Refuse)] == [(code, "r")], wish
+    assert d.agent_of("a") == "own1"
 
 
 async def test_a_refusal_of_the_dispatcher_names_the_frame_it_answers(house: House) -> None:

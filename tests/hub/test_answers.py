@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
+from dispatcher.intake import Intake
 from tests.conftest import Shop
 from tests.hub.conftest import PATIENCE_S, House
 from wangxin.hub import links
@@ -117,3 +120,46 @@ async def test_an_agent_recalls_his_own_words_and_nobody_elses(house: House, sho
     assert late["code"] == "thread.not_found"
     events = await house.pool.fetchval("select count(*) from entry where body->>'event' = 'message.recalled'")
     assert events == 1
+
+
+async def test_wishes_about_others_conversations_and_late_stars_are_refused_by_name(house: House, shop: Shop) -> None:
+    house.handlers = Intake(house.pool).handlers()
+    await house.open_hub()
+    shopper, thread = await house.shopper(shop)
+    await shopper.say(thread, "在吗")
+    person = await house.agent(shop)
+    agent = await house.enter(person.token)
+    outside = await house.enter((await house.agent(login="outside", provider=uuid4(), supervises=True)).token)
+    epoch = await house.assign(shop.id, thread, person.id)
+    await agent.until("thread.update")
+    both = {"type": "transfer.request", "thread": thread, "epoch": epoch, "to_agent": uuid4(), "to_pool": uuid4()}
+    assert (await agent.ask(both))["code"] == "transfer.target"
+    taken = await outside.ask({"type": "monitor.takeover", "thread": thread})
+    assert taken["code"] == "thread.not_yours"
+    conversation = await house.pool.fetchval("select conversation_id from thread where id = $1", thread)
+    await house.pool.execute(
+        "update conversation set closed_at = clock_timestamp() - interval '25 hours' where id = $1", conversation
+    )
+    stars = {"type": "rating.submit", "thread": thread, "conversation": conversation, "stars": 5}
+    late = await shopper.ask({**stars, "client_msg_id": uuid4()})
+    assert (late["code"], late["retry"]) == ("rating.too_late", "never")
+
+
+ROOT = Path(__file__).parents[2]
+ON_THE_WIRE = (
+    "wangxin/hub/*.py", "wangxin/protocol/*.py", "wangxin/auth.py", "wangxin/edge.py",
+    "wangxin/chat/door.py", "wangxin/chat/monitor.py", "wangxin/chat/notes.py", "wangxin/chat/rating.py",
+    "wangxin/storage/conversations.py", "menus/taps.py",
+    "dispatcher/intake.py", "dispatcher/handover.py", "dispatcher/lifecycle.py",
+)  # fmt: skip
+"""Where frames are refused."""
+
+
+def test_every_code_that_a_frame_can_be_refused_with_has_a_test() -> None:
+    sources = "".join(file.read_text() for pattern in ON_THE_WIRE for file in sorted(ROOT.glob(pattern)))
+    codes = set(re.findall(r'(?:Refusal|Refuse|forbidden)\([^)"]*"([a-z]+\.[a-z_]+)"', sources))
+    codes |= {f"{noun}.not_found" for noun in re.findall(r'not_found\("([a-z]+)"\)', sources)}
+    here = {"rating.too_late", "offer.gone"}  # the names that are looked for are no test of themselves
+    assert codes >= here
+    tests = "".join(file.read_text() for file in sorted((ROOT / "tests").rglob("test_*.py"))).replace("\\.", ".")
+    assert {code for code in codes if tests.count(code) <= (code in here)} == set()

@@ -225,6 +225,19 @@ async def test_a_button_that_the_line_does_not_have_is_refused(window: Window) -
         )
 
 
+async def test_a_tap_on_what_the_menu_never_had_is_refused_and_so_is_a_form_that_is_none(window: Window) -> None:
+    thread = window.chat.thread
+    shown = (await window.tap("ship-faq"))[-1]
+    for frame, code in (
+        (MenuTap(thread=thread, menu_version=99, item="orders", client_msg_id=new_id()), "menu.unknown_version"),
+        (MenuTap(thread=thread, menu_version=1, item="no-such", client_msg_id=new_id()), "menu.unknown_item"),
+        (FormSubmit(thread=thread, seq=shown["seq"], values={}, client_msg_id=new_id()), "form.not_found"),
+    ):
+        with pytest.raises(Refusal) as refused:
+            await window.do(frame)
+        assert refused.value.code == code
+
+
 async def test_a_return_goes_from_order_to_form_to_a_person(window: Window) -> None:
     await window.order("20261108-10002", "signed", **SHIPPED)
     choices = (await window.tap("return"))[-1]
