@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from dispatcher import admin_record, people
@@ -11,7 +12,11 @@ from dispatcher.decisions import Assign, Close, Refuse, Requeue
 from dispatcher.model import Policy
 from tests.dispatcher.conftest import House
 from tests.dispatcher.floor_plan import START, Driver, of, world
-from wangxin.clock import now_ms
+from tests.hub.conftest import KEY
+from tests.hub.conftest import House as Hubs
+from wangxin import auth
+from wangxin.clock import new_id, now_ms
+from wangxin.storage import accounts
 
 END = 30_500
 """Within a minute: nothing that is remembered by the minute may hide it."""
@@ -79,12 +84,23 @@ def test_own_people_need_no_contract() -> None:
     assert len(of([x for _, x in d.log], Assign)) == 1
 
 
-async def test_an_outsourced_agent_loses_his_conversation_when_the_contract_ends(house: House) -> None:
-    async with house.dispatcher():
+async def test_an_outsourced_agents_open_line_loses_the_thread_when_the_contract_ends(
+    house: House, database_url: str, valkey_url: str
+) -> None:
+    async with AsyncExitStack() as stack, house.dispatcher():
+        hubs = Hubs(house.pool, database_url, valkey_url, stack)
+        await hubs.open_hub("n1")
+        me, session = house.agents["yun1"], new_id()
+        await accounts.keep_account(
+            house.pool, me, login="yun1", password_hash="-", role="agent", name="小云", shops=[],
+            provider=(await house.actor("yun1")).provider,
+        )  # fmt: skip
+        await accounts.open_session(house.pool, session, me, "r", address="", device="")
+        line = await hubs.enter(auth.sign_account(me, session, KEY, now_ms()))
         await house.ready("yun1")
         chat = await house.chat()
         await house.ask(chat)
-        await house.until(lambda: house.holder(chat), "yun1")
+        assert (await line.until("thread.update"))["view"]["mine"] is True
         async with house.pool.acquire() as conn, conn.transaction():
             row = await conn.fetchrow(
                 "select c.* from contract c join seat s on s.provider_id = c.provider_id where s.agent_id = $1",
@@ -96,12 +112,13 @@ async def test_an_outsourced_agent_loses_his_conversation_when_the_contract_ends
                 by=house.merchant,
             )  # fmt: skip
             await admin_record.routing_changed(conn, house.shop)
-        await house.until(lambda: house.holder(chat), None)
+        assert (await line.until("thread.gone"))["thread"] == str(chat.thread)
+        assert (await line.say(chat.thread, "还在吗", epoch=1))["code"] == "thread.not_found"
+        assert (await line.ask({"type": "history", "thread": chat.thread}))["code"] == "thread.not_found"
         lost = await house.pool.fetchval(
             "select release_reason from assignment where agent_id = $1", house.agents["yun1"]
         )
         assert lost == "contract_ended"
-        assert await house.say(chat, "yun1", "还在吗", epoch=1) == "stale"
         scope = await people.agent_scope(house.pool, house.agents["yun1"])  # type: ignore[arg-type]
         assert scope is not None
         assert scope.shops == frozenset()
