@@ -8,8 +8,6 @@ export interface ShopInfo {
   name: string;
   accent: string;
   greeting: string;
-  /** average response of the last days, where there is one */
-  average_response_ms?: number | null;
 }
 
 export interface MenuItem {
