@@ -1,6 +1,6 @@
 /** What the shopper panel knows of a thread's shopper; read when a thread is opened, kept for a minute. */
 import { reactive } from "vue";
-import { api, errorText } from "@/shared/api";
+import { api, ApiError, errorText } from "@/shared/api";
 import type { Talk } from "../desk/store";
 
 export interface Profile {
@@ -42,6 +42,8 @@ export interface Panel {
   orders: Order[];
   ordersHidden: boolean;
   trouble: string;
+  /** The shopper is no longer ours to look at: somebody else serves him now. */
+  closed: boolean;
   read_ms: number;
 }
 
@@ -56,7 +58,7 @@ export const levelOf = (talk: Talk): string => talk.view.shopper.level || (panel
 export async function panelOf(thread: string, again = false): Promise<Panel> {
   const held = panels.get(thread);
   if (held && !again && !held.trouble && Date.now() - held.read_ms < KEPT_MS) return held;
-  if (!held) panels.set(thread, { profile: null, orders: [], ordersHidden: false, trouble: "", read_ms: Date.now() });
+  if (!held) panels.set(thread, { profile: null, orders: [], ordersHidden: false, trouble: "", closed: false, read_ms: Date.now() });
   const panel = panels.get(thread)!;
   panel.read_ms = Date.now();
   try {
@@ -64,9 +66,11 @@ export async function panelOf(thread: string, again = false): Promise<Panel> {
       api.get<Profile>(`/desk/threads/${thread}/shopper`),
       api.get<{ orders: Order[]; hidden: boolean }>(`/desk/threads/${thread}/orders`),
     ]);
-    Object.assign(panel, { profile, orders: orders.orders, ordersHidden: orders.hidden, trouble: "" });
+    Object.assign(panel, { profile, orders: orders.orders, ordersHidden: orders.hidden, trouble: "", closed: false });
   } catch (why) {
-    panel.trouble = errorText(why);
+    if (why instanceof ApiError && why.code === "thread.not_found") {
+      Object.assign(panel, { profile: null, orders: [], ordersHidden: false, trouble: "", closed: true });
+    } else panel.trouble = errorText(why);
   }
   return panel;
 }
