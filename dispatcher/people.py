@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from dispatcher.contracts import Terms
@@ -98,3 +99,14 @@ async def promised_ms(conn: Connection, provider: UUID, shops: Collection[UUID])
             if target.metric.endswith("_ms") and target.value > 0:
                 found[row["shop_id"]] = min(target.value, found.get(row["shop_id"], target.value))
     return found
+
+
+async def open_offers(conn: Connection, agent: UUID, shops: Collection[UUID]) -> list[dict[str, Any]]:
+    """The ``offer`` frames an agent may still answer, oldest first, of these shops."""
+    rows = await conn.fetch(
+        "select frame from offer where agent_id = $1 and shop_id = any($2) and expires_at > clock_timestamp()"
+        " order by expires_at, conversation_id",
+        agent,
+        list(shops),
+    )
+    return [row["frame"] for row in rows]

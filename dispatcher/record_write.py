@@ -88,6 +88,7 @@ class Writer:
                         shopper=row["shopper_id"], reason=d.reason, at_ms=now_ms,
                     )
                 )  # fmt: skip
+        await self._offers(conn, made, told)
         stored = await apply_moves(conn, moves)
         told.grown.update((entry.shop, entry.thread) for entry in stored)
         await outbox.write(conn, facts)
@@ -169,6 +170,29 @@ class Writer:
             return
         told.to_people.append((UUID(d.agent), frame))
 
+    @staticmethod
+    async def _offers(conn: Connection, made: Sequence[de.Decision], told: Told) -> None:
+        """Keep what is on offer, for an agent who opens the console again."""
+        ends = [d for d in made if isinstance(d, (de.MakeOffer, de.RevokeOffer, de.Assign))]
+        if not ends:
+            return
+        last = {d.conversation: d for d in ends}
+        await conn.execute(
+            "delete from offer o using unnest($1::uuid[], $2::uuid[]) w(shop, id)"
+            " where o.shop_id = w.shop and o.conversation_id = w.id",
+            [UUID(d.shop) for d in last.values()], [UUID(id_) for id_ in last],
+        )  # fmt: skip
+        frames = {frame["conversation"]: frame for _, frame in told.to_people if frame["type"] == "offer"}
+        await conn.executemany(
+            "insert into offer (shop_id, conversation_id, agent_id, frame, expires_at)"
+            " values ($1, $2, $3, $4, to_timestamp($5::float8 / 1000))",
+            [
+                (UUID(d.shop), UUID(d.conversation), UUID(d.agent), frames[d.conversation], d.expires_ms)
+                for d in last.values()
+                if isinstance(d, de.MakeOffer)
+            ],
+        )
+
     async def _seat(self, conn: Connection, d: de.SetSeatState, told: Told, now_ms: int) -> None:
         agent = UUID(d.agent)
         before = await conn.fetchrow(
@@ -242,6 +266,11 @@ async def drop_lease(conn: Connection, shard: str, epoch: int) -> None:
 
 class Superseded(Exception):
     """Another writer has taken the shard over: nothing of ours may be committed any more."""
+
+
+async def forget_offers(conn: Connection) -> None:
+    """A writer that begins has nothing on offer: what the one before offered is asked again."""
+    await conn.execute("delete from offer")
 
 
 async def hold_lease(conn: Connection, shard: str, epoch: int, lease_ms: int) -> None:

@@ -174,6 +174,7 @@ class Dispatcher:
             seats, conversations, used = await record_load.load_standing(conn, now)
             core = Core(routing)
             made = core.take_over(seats, conversations, used, now)
+            await record_write.forget_offers(conn)
             writer = Writer(routing)
             told = await writer.write(conn, made, now)
             await self._name_threads(conn, core)

@@ -121,7 +121,11 @@ def desk_sources(pool: Pool) -> rest_agent.Sources:
             now = await seat_of(conn, agent)
         return None if now is None else now.model_dump(exclude={"type"})
 
-    return rest_agent.Sources(profile, fields, reply_limits, set_tags, seat)
+    async def offers(actor: Actor) -> list[dict[str, Any]]:
+        async with pool.acquire() as conn:
+            return await dispatcher.people.open_offers(conn, actor.id, actor.shops)
+
+    return rest_agent.Sources(profile, fields, reply_limits, set_tags, seat, offers)
 
 
 async def teams_of(conn: Connection, shop: UUID) -> Teams:

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from dispatcher import record_write
+from dispatcher.people import open_offers
 from tests.dispatcher.conftest import House
 from wangxin.model.refusals import Refusal
 from wangxin.protocol import frames as fr
@@ -145,11 +146,21 @@ async def test_a_transfer_is_offered_and_a_refusal_leaves_it_with_the_giver(hous
         conversation = (await house.thread(chat))["conversation_id"]
         giver, taker = await house.actor("own1"), await house.actor("yun1")
         ask = fr.TransferRequest(thread=chat.thread, epoch=1, to_agent=house.agents["yun1"], note="要退货")
+
+        async def offered() -> list[tuple[str, str]]:
+            """What the taker sees who opens his console now."""
+            open_ = await open_offers(house.pool, taker.id, taker.shops)  # type: ignore[arg-type]
+            return [(offer["conversation"], offer["note"]) for offer in open_]
+
         await house.frame(giver, ask)
+        await house.until(offered, [(str(conversation), "要退货")])
         await house.frame(taker, fr.TransferReject(conversation=conversation))
+        await house.until(offered, [])
         await house.frame(giver, ask)
+        await house.until(offered, [(str(conversation), "要退货")])
         await house.frame(taker, fr.TransferAccept(conversation=conversation))
         await house.until(lambda: house.holder(chat), "yun1")
+        assert await offered() == []
         assert (await house.thread(chat))["epoch"] == 2
         with pytest.raises(Refusal, match="yours under"):
             await house.frame(giver, fr.ConversationClose(thread=chat.thread, epoch=1))

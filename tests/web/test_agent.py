@@ -318,7 +318,10 @@ def test_a_refused_transfer_stays_with_its_giver_who_is_told_why(chromium: Brows
         dialog = own.get_by_role("dialog", name="转接会话")
         dialog.get_by_role("radio", name=re.compile("^云朵")).check()
         dialog.get_by_role("button", name="转接").click()
-        outsourced.get_by_role("button", name="拒绝").click()
+        refuse = outsourced.get_by_role("button", name="拒绝")
+        expect(refuse).to_be_visible()
+        outsourced.reload()  # the offer is still open, so it is there again
+        refuse.click()
         expect(own.get_by_text("婉拒：对方没有接受转接，会话仍由你接待。")).to_be_visible()
         expect(box(own, guest)).to_be_enabled()
 
@@ -352,6 +355,9 @@ def test_a_supervisor_watches_whispers_and_takes_over(chromium: Browser, house: 
         own.keyboard.press("Enter")
         guest.hears("我是主管")
         expect(row_of(outsourced, guest)).to_have_count(0)
+        panel = outsourced.get_by_role("complementary", name="买家资料")
+        expect(panel).to_contain_text("这位买家已不由你接待，资料不再显示。")
+        expect(panel.get_by_role("alert")).to_have_count(0)
         assert not any("先道歉" in str(frame) for frame in guest.heard)
 
 

@@ -32,6 +32,8 @@ ReplyLimits = Callable[[UUID | None, frozenset[UUID]], Awaitable[dict[UUID, int]
 """(provider, None for the own team; shops) -> how soon a shopper must be answered, in ms, by shop."""
 Seat = Callable[[UUID], Awaitable[dict[str, Any] | None]]
 """agent -> his seat as the dispatcher has it; None: he has none."""
+Offers = Callable[[Actor], Awaitable[list[dict[str, Any]]]]
+"""agent -> the ``offer`` frames he may still answer."""
 Tagging = Callable[[UUID, UUID, tuple[str, ...]], Awaitable[None]]
 
 
@@ -53,6 +55,7 @@ class Sources:
     reply_limits: ReplyLimits | None = None
     set_tags: Tagging | None = None
     seat: Seat | None = None
+    offers: Offers | None = None
 
 
 def _no_nul(value: str) -> str:
@@ -132,7 +135,7 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
 
     @routes.get("")
     async def desk_now(actor: Actor = Depends(agent)) -> dict[str, Any]:
-        """The agent's shops, how soon each wants answers, and what the agent may do."""
+        """The agent's shops, how soon each wants answers, what is offered to him, and what he may do."""
         limits_ms: dict[UUID, int] = {}
         if known.reply_limits is not None:
             limits_ms = await known.reply_limits(actor.provider, actor.shops)
@@ -144,6 +147,7 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
             "shops": shops,
             "server_ms": now_ms(),
             "seat": None if known.seat is None else await known.seat(actor.id),
+            "offers": [] if known.offers is None else await known.offers(actor),
             "outsourced": actor.provider is not None,
             "supervises": actor.supervisor,
             "tags_can_change": known.set_tags is not None,

@@ -5,7 +5,7 @@ import { ACTIONS, type Chords } from "./desk/keys";
 import * as keep from "./desk/keep";
 import { createDesk, REPLY_MS_DEFAULT, type Talk } from "./desk/store";
 import { freeze, rank, slaOf, type Sla } from "./desk/sla";
-import type { AnyFrame } from "@/shared/protocol";
+import type { AnyFrame, OfferAnswer } from "@/shared/protocol";
 
 export interface Shop {
   id: string;
@@ -17,6 +17,8 @@ export interface Shop {
 export interface DeskNow {
   shops: Shop[];
   server_ms: number;
+  /** open ones: the page may not have been there when they were made */
+  offers: OfferAnswer[];
   outsourced: boolean;
   seat: { state: string; reason: string; load: number; seats_max: number; since_ms: number } | null;
   supervises: boolean;
@@ -65,6 +67,7 @@ export async function readDesk(): Promise<void> {
   const now = await api.get<DeskNow>("/desk");
   allowed.value = now;
   if (now.seat) desk.seat.value = now.seat;
+  for (const offer of now.offers) desk.hear(offer);
   for (const shop of now.shops) desk.replyMs.set(shop.id, shop.reply_ms);
   for (const talk of desk.talks.values()) talk.limit_ms = desk.replyMs.get(talk.view.shop) ?? talk.limit_ms;
 }
@@ -72,11 +75,14 @@ export async function readDesk(): Promise<void> {
 // --- one clock for the page ---------------------------------------------------------------------------------------
 
 export const nowMs = ref(Date.now());
+/** An offer whose end was not heard of is taken away this long after its time. */
+const LATE_MS = 3_000;
 let ticking = 0;
 export function startClock(): void {
   window.clearInterval(ticking);
   ticking = window.setInterval(() => {
     nowMs.value = desk.now();
+    for (const offer of [...desk.offers]) if (offer.expires_ms + LATE_MS < nowMs.value) desk.dropOffer(offer.conversation);
     for (const talk of desk.talks.values()) if (talk.typing && Date.now() > talk.typing_until) talk.typing = false;
   }, 1000);
 }
