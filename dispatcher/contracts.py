@@ -72,7 +72,7 @@ class Penalty(Agreed):
     fee_per_mille: _PerMille
 
 
-VISIBLE = ("level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel")
+VISIBLE = ("level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel", "forms")
 
 
 class Terms(Agreed):

@@ -57,7 +57,7 @@ _PROVIDERS: dict[str, tuple[int, str, Terms]] = {
                 Target(metric="reply_rate_3min", op=">=", value=950),
             ),
             penalties=(Penalty(metric="frt_p95_ms", off_per_mille=100, fee_per_mille=20),),
-            visible_fields=("level", "orders", "tags", "remark"),
+            visible_fields=("level", "orders", "tags", "remark", "forms"),
         ),
     ),
     "海星服务": (
@@ -70,7 +70,7 @@ _PROVIDERS: dict[str, tuple[int, str, Terms]] = {
             daily_max=800,
             price=Price(price_fen=80),
             targets=(Target(metric="frt_p95_ms", op="<=", value=45_000),),
-            visible_fields=("level", "orders"),
+            visible_fields=("level", "orders", "forms"),
         ),
     ),
 }

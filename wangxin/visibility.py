@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -41,6 +42,14 @@ _MASKED_FIELDS: dict[str, frozenset[str]] = {
     "form_answer": frozenset({"values"}),
 }
 """Personal fields of a body that an outsourced agent does not see (the contract may open them)."""
+
+_OPENED: dict[str, str] = {"parcel": "logistics.parcel", "forms": "form_answer.values"}
+"""What a contract's word for what an agent may see opens in the bodies of lines."""
+
+
+def opened_by(fields: Collection[str]) -> frozenset[str]:
+    """The personal fields of bodies, as ``kind.field``, that a contract opens with these ``visible_fields``."""
+    return frozenset(_OPENED[field] for field in fields if field in _OPENED)
 
 
 def visible(
@@ -90,6 +99,8 @@ def _masked(body: str, fields: frozenset[str]) -> str:
         values[field] = (
             {key: mask(str(item)) for key, item in value.items()} if isinstance(value, dict) else mask(str(value))
         )
+    if "values" in fields:
+        values["hidden"] = True  # stars alone would look like what the shopper has written
     return orjson.dumps(values).decode()
 
 

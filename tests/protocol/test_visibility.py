@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wangxin.protocol.bodies import AnyBody
-from wangxin.visibility import Viewer, mask, visible
+from wangxin.visibility import Viewer, mask, opened_by, visible
 
 KINDS = [model.model_fields["kind"].default for model in get_args(get_args(AnyBody)[0])]
 
@@ -45,10 +45,16 @@ def test_an_outsourced_agent_sees_parcel_and_form_values_masked_unless_the_contr
     logistics = {"kind": "logistics", "body": '{"order":"A1","parcel":"SF1234567890"}'}
     assert seen(Viewer.OUTSOURCED, **logistics)["body"]["parcel"] == "SF1****7890"  # type: ignore[index]
     assert seen(Viewer.OWN, **logistics)["body"]["parcel"] == "SF1234567890"  # type: ignore[index]
-    opened = seen(Viewer.OUTSOURCED, **logistics, open_fields=frozenset({"logistics.parcel"}))
+    opened = seen(Viewer.OUTSOURCED, **logistics, open_fields=opened_by({"level", "parcel"}))
     assert opened["body"]["parcel"] == "SF1234567890"  # type: ignore[index]
     form = {"kind": "form_answer", "body": '{"form":"return","values":{"phone":"13812345678"}}'}
-    assert seen(Viewer.OUTSOURCED, **form)["body"]["values"]["phone"] == "138****5678"  # type: ignore[index]
+    masked = {"phone": "138****5678"}
+    for fields in (opened_by({"level", "parcel"}), opened_by(())):
+        shown = seen(Viewer.OUTSOURCED, **form, open_fields=fields)["body"]
+        assert (shown["values"], shown["hidden"]) == (masked, True)
+    opened = seen(Viewer.OUTSOURCED, **form, open_fields=opened_by({"forms"}))
+    assert opened["body"] == seen(Viewer.OWN, **form)["body"]
+    assert "hidden" not in opened["body"]
 
 
 def test_a_shopper_is_never_told_who_an_agent_is_by_id() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from wangxin.visibility import mask
 
-FIELDS = frozenset({"level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel"})
+FIELDS = frozenset({"level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel", "forms"})
 """What of a shopper can be shown or hidden. The name is always shown: it stands over every conversation."""
 
 OUTSOURCED_FIELDS = frozenset({"level", "orders", "tags", "remark"})

@@ -10,9 +10,7 @@ import orjson
 
 from wangxin.model.actor import Actor
 from wangxin.storage.entries import Entry
-from wangxin.visibility import viewer_of, visible
-
-_PRIVATE = frozenset({"logistics.parcel", "form_answer.values"})
+from wangxin.visibility import opened_by, viewer_of, visible
 
 
 def shown_line(entry: Entry, actor: Actor, names: Mapping[UUID, str], fields: frozenset[str]) -> dict[str, Any] | None:
@@ -21,7 +19,7 @@ def shown_line(entry: Entry, actor: Actor, names: Mapping[UUID, str], fields: fr
     shown = visible(
         viewer_of(actor.role, outsourced=actor.provider is not None), lane=entry.lane, kind=entry.kind, body=entry.body,
         recalled=entry.recalled_at_ms is not None, sender_kind=entry.sender_kind, sender_name=name,
-        open_fields=_PRIVATE if "parcel" in fields else frozenset(),
+        open_fields=opened_by(fields),
     )  # fmt: skip
     if shown is None:
         return None

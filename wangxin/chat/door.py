@@ -12,7 +12,7 @@ from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal
 from wangxin.storage import accounts, conversations, shoppers
 from wangxin.storage.threads import Party, ThreadRow, threads_of_agent, threads_of_shopper
-from wangxin.visibility import viewer_of
+from wangxin.visibility import opened_by, viewer_of
 
 OpenFields = Callable[[UUID, UUID], Awaitable[frozenset[str] | None]]
 """(provider, shop) -> the fields the contract opens; None: it says nothing."""
@@ -75,7 +75,7 @@ class ShopDoor:
         if actor.provider is None or self._fields is None:
             return {}
         found = {shop: await self._fields(actor.provider, shop) for shop in actor.shops}
-        return {shop: fields for shop, fields in found.items() if fields}
+        return {shop: opened_by(fields) for shop, fields in found.items() if fields}
 
     async def threads_of(self, party: Party) -> Sequence[ThreadRow]:
         if party.actor.role is Role.SHOPPER:

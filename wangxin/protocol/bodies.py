@@ -151,13 +151,15 @@ class Form(Body):
 
 
 class FormAnswer(Body):
-    """What a shopper filled in; made by the server from ``form.submit``. ``labels``: what the form calls each field."""
+    """What a shopper filled in; made by the server from ``form.submit``. ``labels``: what the form calls each field.
+    ``hidden``: the reader's contract hides the values, which are masked."""
 
     kind: Literal["form_answer"] = "form_answer"
     form: Key
     title: MaybeText = ""
     values: dict[Key, LongText] = Field(max_length=limits.FORM_FIELDS_MAX)
     labels: dict[Key, ShortText] = Field(default={}, max_length=limits.FORM_FIELDS_MAX)
+    hidden: bool = False
 
 
 class Article(Body):

@@ -89,7 +89,7 @@ export interface FormBody {
   submit?: string;
 }
 
-/** What a shopper filled in; made by the server from `form.submit`. `labels`: what the form calls each field. */
+/** What a shopper filled in; made by the server from `form.submit`. `labels`: what the form calls each field. `hidden`: the reader's contract hides the values, which are masked. */
 export interface FormAnswerBody {
   /** seq of the public line that is quoted */
   quote?: number | null;
@@ -98,6 +98,7 @@ export interface FormAnswerBody {
   title?: string;
   values: Record<string, string>;
   labels?: Record<string, string>;
+  hidden?: boolean;
 }
 
 export interface FormField {

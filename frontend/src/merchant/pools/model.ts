@@ -152,7 +152,7 @@ export interface Explained extends AssignmentRow {
   };
 }
 
-export const VISIBLE = ["level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel"] as const;
+export const VISIBLE = ["level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel", "forms"] as const;
 
 const shop = computed(() => account.value?.shops[0]?.id ?? "");
 /** The path of this merchant's shop under /dispatch. */
