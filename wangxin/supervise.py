@@ -83,10 +83,21 @@ def port_free(host: str, port: int) -> bool:
     return True
 
 
+def caller(host: str) -> socket.socket:
+    """A socket to ask a port of ours with. While nobody listens there yet, the system may give the asker that very
+    port, and connect it with itself: the port must stay free to bind all the same."""
+    line = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    line.settimeout(0.5)
+    return line
+
+
 def _answers(host: str, port: int) -> bool:
     try:
         wildcard = host in ("0.0.0.0", "::", "")  # noqa: S104 - asked for, not chosen here
-        with socket.create_connection(("127.0.0.1" if wildcard else host, port), timeout=0.5) as line:
+        host = "127.0.0.1" if wildcard else host
+        with caller(host) as line:
+            line.connect((host, port))
             line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             return b" 200 " in line.recv(64)
     except OSError:
