@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
 
 import wangxin
 from wangxin.config import Settings
@@ -85,6 +85,7 @@ def create_app(
 
 def _service(app: FastAPI, deps: Deps, asyncapi: dict[str, Any] | None) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
+    disable_created_metrics()  # type: ignore[no-untyped-call] # when each series began: of use to nobody here
 
     @routes.get("/healthz")
     async def healthz() -> dict[str, str]:
