@@ -95,10 +95,13 @@ class Brains:
         self._building: dict[UUID, asyncio.Lock] = {}
         self._thread = ThreadPoolExecutor(1, "understand")
         self._builder = ThreadPoolExecutor(1, "read-questions")
+        self._warm = False
 
     async def warm_up(self) -> None:
-        """Load dictionary, topics and the words behind Latin spellings before the first shopper waits for them."""
-        await asyncio.get_running_loop().run_in_executor(self._builder, _warm)
+        """Load dictionary, topics and the words behind Latin spellings: once, and outside of anybody's deadline."""
+        if not self._warm:
+            await asyncio.get_running_loop().run_in_executor(self._builder, _warm)
+            self._warm = True
 
     async def of(self, shop: UUID, on: Executor | None = None) -> Brain:
         """The shop's brain as of now, read with ``on`` (a connection in hand) or one of the pool."""
@@ -124,6 +127,7 @@ class Brains:
 
     async def understand(self, brain: Brain, text: str) -> Understood | None:
         """None when it took longer than the bot may think; the shopper is then treated as not understood."""
+        await self.warm_up()
         work = asyncio.get_running_loop().run_in_executor(self._thread, brain.understand, text)
         try:
             return await asyncio.wait_for(work, BOT_DEADLINE_MS / 1000)
@@ -132,6 +136,7 @@ class Brains:
             return None
 
     async def nearest(self, brain: Brain, text: str, most: int) -> list[tuple[FaqEntry, float]]:
+        await self.warm_up()
         work = asyncio.get_running_loop().run_in_executor(self._thread, brain.nearest, text, most)
         try:
             return await asyncio.wait_for(work, BOT_DEADLINE_MS / 1000)

@@ -67,15 +67,12 @@ class Bot:
         self._data = data or StoredShopData()
         self._bounds = bounds or Thresholds()
         self.brains = Brains(pool)
-        self._warm = False
 
     async def follow(self) -> int:
         """Answers what waits, oldest first, several threads side by side but each thread's lines in their order.
 
         Returns how many lines were taken up. A transient accident ends the turn once the other lines are done."""
-        if not self._warm:
-            await self.brains.warm_up()
-            self._warm = True
+        await self.brains.warm_up()
         ends = await asyncio.gather(*(self._lane() for _ in range(LINES_AT_ONCE)), return_exceptions=True)
         for end in ends:
             if isinstance(end, BaseException):
