@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -21,8 +22,9 @@ import menus.demo
 from tests.web.browsing import Screen, faults_of, launched, screen, sign_in
 from tests.web.house import House, open_house
 from wangxin.clock import new_id
-from wangxin.storage import postgres
+from wangxin.storage import entries, postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+from wangxin.storage.entries import Line
 
 pytestmark = pytest.mark.timeout(300)
 BUILT = Path(__file__).parents[2] / "wangxin" / "web" / "static" / "shopper"
@@ -116,6 +118,50 @@ def picture() -> bytes:
     return held.getvalue()
 
 
+def clip(page: Page) -> bytes:
+    """A second of moving picture, as a browser records it: WebM that does not tell its own length."""
+    given: str = page.evaluate(
+        """async () => {
+          const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 120 });
+          const pen = canvas.getContext("2d");
+          let step = 0;
+          const drawing = setInterval(() => {
+            pen.fillStyle = `hsl(${(step += 20)} 60% 50%)`;
+            pen.fillRect(0, 0, 160, 120);
+          }, 40);
+          const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: "video/webm;codecs=vp8" });
+          const parts = [];
+          recorder.ondataavailable = (event) => parts.push(event.data);
+          const over = new Promise((done) => (recorder.onstop = done));
+          recorder.start();
+          await new Promise((done) => setTimeout(done, 1200));
+          recorder.stop();
+          await over;
+          clearInterval(drawing);
+          const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+          return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+        }"""
+    )
+    return base64.b64decode(given)
+
+
+async def talked_of_old(house: House, thread: UUID, shopper: UUID, count: int) -> None:
+    """A long talk of the shopper's, in his thread."""
+    conn = await asyncpg.connect(house.postgres_url)
+    await postgres._prepare(conn)
+    await entries.append(
+        conn,
+        [
+            Line(
+                house.shop.id, thread, "shopper", shopper, new_id(), "text", entries.body_json({"text": f"旧话 {n}"}),
+                opens=new_id(),
+            )
+            for n in range(count)
+        ],
+    )  # fmt: skip
+    await conn.close()
+
+
 def stored(house: House, words: str) -> int:
     return int(house.sql("select count(*) from entry where body->>'text' = $1", words))
 
@@ -178,6 +224,18 @@ def test_menu_bot_and_a_person_of_the_provider_when_the_own_team_is_full(chromiu
         expect(theirs.get_by_role("button", name="查看图片")).to_be_visible()
         page.get_by_role("button", name="查看图片").click()
         expect(page.get_by_role("dialog", name="查看图片")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        # So does a short video: a frame of it stands in the log, and it plays.
+        page.get_by_role("button", name="更多", exact=True).click()
+        files = page.get_by_role("dialog", name="更多").locator("input[type=file]").last
+        files.set_input_files({"name": "sleeve.webm", "mimeType": "video/webm", "buffer": clip(page)})
+        shown_video = theirs.get_by_role("button", name="播放视频")
+        expect(shown_video).to_be_visible()
+        agent.wait_for_function("[...document.querySelectorAll('.media:has(.play) img')].some(at => at.naturalWidth)")
+        log.get_by_role("button", name="播放视频").click()
+        expect(page.get_by_role("dialog", name="播放视频")).to_be_visible()
+        page.wait_for_function("document.querySelector('dialog video')?.currentTime > 0")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
         # What was said in error is taken back, and both sides see one line about it.
@@ -311,11 +369,25 @@ def test_what_a_guest_said_follows_the_member_he_turns_out_to_be(chromium: Brows
         expect(inside.get_by_text("这件还有货，您要什么码？")).to_be_visible()
         expect(page.get_by_role("button", name="在线客服", exact=True)).to_be_visible()
         assert shown.complaints == []
-        # Signed in again on another day, he finds it all; as a guest again, nothing of it.
+        # Signed in again on another day, he finds it all by scrolling up; as a guest again, nothing of it.
+        house.run(talked_of_old(house, thread, merged, 60))
         page.goto(f"{house.url}/demo/{house.shop.slug}?as=member")
         launcher.click()
-        expect(inside.get_by_role("log")).to_contain_text("这件还有货，您要什么码？")
-        expect(inside.get_by_role("log")).to_contain_text("我还没登录，先问一句")
+        history = inside.get_by_role("log")
+        expect(history).to_contain_text("旧话 59")
+        expect(history).not_to_contain_text("旧话 9")
+        for words in ("这件还有货，您要什么码？", "我还没登录，先问一句"):
+            for _ in range(4):
+                if words in history.inner_text():
+                    break
+                history.evaluate("at => at.scrollTo(0, 0)")
+                page.wait_for_timeout(500)
+            expect(history).to_contain_text(words)
+        # What comes meanwhile does not move what he reads: it is announced, and one press away.
+        house.run(agent.say(thread, "您还在看吗？", epoch=int(agent.views[thread]["epoch"])))
+        inside.get_by_role("button", name="1 条新消息").click()
+        expect(inside.get_by_text("您还在看吗？")).to_be_in_viewport()
+        expect(inside.get_by_role("button", name="1 条新消息")).to_have_count(0)
         page.get_by_role("radio", name=re.compile("访客")).check()
         expect(inside.get_by_role("log")).to_contain_text("智能客服小森")
         expect(inside.get_by_role("log")).not_to_contain_text("我还没登录，先问一句")

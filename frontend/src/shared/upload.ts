@@ -35,7 +35,8 @@ export function inspect(file: File, limits: MediaLimits): Promise<{ kind: "image
       const video = document.createElement("video");
       video.preload = "metadata";
       video.onloadedmetadata = () => {
-        const durationMs = Math.round(video.duration * 1000);
+        // A recording made by a browser does not tell its length; the server finds it out.
+        const durationMs = Number.isFinite(video.duration) ? Math.round(video.duration * 1000) : 0;
         if (durationMs > limits.video_ms) failed(new ApiError("media.video_too_long", 0));
         else done({ kind, width: video.videoWidth, height: video.videoHeight, durationMs });
       };

@@ -376,7 +376,8 @@ export class Chat {
       const { upload } = await want();
       const up = await upload(file, this.identity.current, (share) => (unsent.progress = share));
       unsent.progress = 1;
-      if (unsent.body.kind === "image" || unsent.body.kind === "video") unsent.body = { ...unsent.body, media: up.media };
+      if (unsent.body.kind === "image") unsent.body = { ...unsent.body, media: up.media };
+      if (unsent.body.kind === "video") unsent.body = { ...unsent.body, media: up.media, duration_ms: up.duration_ms ?? 0 };
       this.line?.say({ type: "message.send", thread: this.thread, client_msg_id: unsent.id, body: unsent.body });
     } catch (trouble) {
       Object.assign(unsent, { fate: "failed", why: (trouble as ApiError).code ?? "" });
