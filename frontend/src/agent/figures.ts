@@ -46,7 +46,7 @@ export function asFigures(of: Sums, limit: number): Figure[] {
   const late = known && mean > limit;
   return [
     {
-      name: "served", label: t("agent.figures.served"), value: formatNumber(of.served), beside: t("agent.figures.people"),
+      name: "served", label: t("agent.figures.served"), value: formatNumber(of.served), beside: t("agent.figures.conversations"),
       tone: "plain", definition: t("agent.figures.served.means"),
     },
     {
@@ -56,14 +56,15 @@ export function asFigures(of: Sums, limit: number): Figure[] {
     },
     {
       name: "conversion", label: t("agent.figures.conversion"), value: share(of.conversion),
-      beside: of.conversion.n ? `${of.conversion.hits} / ${of.conversion.n}` : "", tone: "plain",
+      beside: counts(of.conversion), tone: "plain",
       definition: t("agent.figures.conversion.means"),
     },
     {
       name: "satisfaction", label: t("agent.figures.satisfaction"), value: share(of.rating.satisfied),
-      beside: t("agent.figures.week"), tone: "plain", definition: t("agent.figures.satisfaction.means"),
+      beside: counts(of.rating.satisfied), tone: "plain", definition: t("agent.figures.satisfaction.means"),
     },
   ];
 }
 
+const counts = (rate: Rate): string => (rate.n ? `${rate.hits} / ${rate.n}` : "");
 const share = (rate: Rate): string => (rate.share === null ? nothing : formatShare(rate.share));
