@@ -201,6 +201,42 @@ def test_a_scheduled_rule_reaches_a_tagged_crowd_at_its_minute(chromium: Browser
         assert house.sql("select count(*) from entry where body->>'text' like '%山野系列%'") == 1
 
 
+def test_a_weekly_rule_shows_its_next_times_is_tried_started_and_paused(chromium: Browser, house: House) -> None:
+    with house.shopper("周宁") as guest, screen(chromium) as shown:
+        shopper, page = tagged(house, guest, "徒步"), shown.page
+        signed_in(page, house, "push/new")
+        page.get_by_label("规则名称").fill("徒步周报")
+        page.get_by_label("周期", exact=True).check()
+        page.get_by_label("频率").select_option("week")
+        in_two_days = "(clock_timestamp() at time zone 'Asia/Shanghai') + interval '2 days'"
+        weekday = house.sql(f"select extract(isodow from {in_two_days})::int")
+        for number, day in enumerate(("周一", "周二", "周三", "周四", "周五", "周六", "周日"), 1):
+            page.get_by_label(day, exact=True).set_checked(number == weekday)
+        page.get_by_label("时间", exact=True).fill("10:30")
+        page.get_by_role("button", name="添加条件").click()
+        page.get_by_label("条件值").fill("徒步")
+        page.get_by_label("消息内容").fill("{{ name }}，本周山野见。")
+        page.get_by_role("button", name="保存草稿").click()
+        expect(page.get_by_role("heading", name="徒步周报")).to_be_visible()
+        days = house.sql(
+            f"select array_agg(to_char({in_two_days} + n * interval '7 days', 'MM/DD') order by n)"
+            " from generate_series(0, 4) n"
+        )
+        expect(page.get_by_text("接下来：")).to_have_text("接下来：" + " · ".join(f"{day} 10:30" for day in days))
+        page.get_by_label("试发给").select_option(str(shopper))
+        page.get_by_role("button", name="试发", exact=True).click()
+        guest.hears("周宁，本周山野见。")
+        page.get_by_role("button", name="发给 1 人").click()
+        page.get_by_role("button", name="暂停").click()
+        expect(page.get_by_role("button", name="继续")).to_be_visible()
+        kept = house.sql(
+            "select status from push_rule where shop_id = $1 and id::text = $2",
+            house.shop.id,
+            page.url.split("/push/")[1].split("?")[0],
+        )
+        assert kept == "paused"
+
+
 def test_above_the_shops_size_a_second_person_approves_and_everyone_without_it_has_a_reason(
     chromium: Browser, house: House
 ) -> None:
