@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from dispatcher.decisions import PoolSeen
 from dispatcher.model import ConversationState, Id
@@ -81,7 +81,7 @@ class Lines:
             return
         for pool in before:
             if pool not in c.pools:
-                self._count[pool] -= 1
+                self._one_less(pool)
         for pool in c.pools:
             if pool not in before:
                 self._count[pool] = self._count.get(pool, 0) + 1
@@ -89,13 +89,19 @@ class Lines:
         self._in[c.id] = c.pools
 
     def remove(self, c: Conversation) -> None:
-        """``c`` waits no longer; its rows are dropped on sight."""
+        """``c`` waits no longer; its rows are dropped on sight, or when nobody waits in the pool any more."""
         before = self._in.pop(c.id, None)
         if before is None:
             return
         self._shop[c.shop][c.priority] -= 1
         for pool in before:
-            self._count[pool] -= 1
+            self._one_less(pool)
+
+    def _one_less(self, pool: Id) -> None:
+        self._count[pool] -= 1
+        if not self._count[pool]:
+            # What is left there is stale. A pool without a free agent is never looked at, so it would pile up.
+            self._heaps.pop(pool, None)
 
     def __contains__(self, id_: Id) -> bool:
         return id_ in self._in
@@ -158,11 +164,3 @@ class Lines:
         for equals in empty:
             del heaps[equals]
         return chosen
-
-    def compact(self, conversations: dict[Id, Conversation]) -> None:
-        """Drop stale rows everywhere."""
-        for pool, heaps in self._heaps.items():
-            for heap in heaps.values():
-                kept = {row for row in heap if pool in self._in.get(row[1], ())}
-                heap[:] = kept
-                heapify(heap)
