@@ -162,10 +162,6 @@ class Menu(Closed):
     def find(self, id_: str) -> Item | None:
         return next((item for _, item in walk(self.items) if item.id == id_), None)
 
-    def for_topic(self, topic: str) -> Item | None:
-        """The first item that a message about ``topic`` leads to."""
-        return next((item for _, item in walk(self.items) if topic in item.topics), None)
-
 
 def walk(items: tuple[Item, ...], depth: int = 1) -> Iterator[tuple[int, Item]]:
     """Every item with its depth (1 = top), parents first, in the order shown."""

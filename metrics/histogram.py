@@ -74,11 +74,6 @@ class Histogram:
                 return middle_ms(index)
         raise AssertionError("the counts add up to n")
 
-    def at_most(self, limit_ms: int) -> int:
-        """How many lie at or below the limit; exact for limits on a bucket's edge, else within 1 % of the limit."""
-        edge = bucket(limit_ms)
-        return sum(n for index, n in self.counts.items() if index <= edge)
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
             return NotImplemented

@@ -29,10 +29,6 @@ class Rate:
     def interval(self) -> tuple[float, float]:
         return wilson(self.hits, self.n)
 
-    @property
-    def comparable(self) -> bool:
-        return self.n >= COMPARABLE_N_MIN
-
 
 def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
     """The Wilson score interval: sensible also for few cases and for 0 or all hits."""
@@ -118,19 +114,3 @@ def patience(gave_up_ms: Sequence[int], served_ms: Sequence[int]) -> Patience:
                 steps.append((ms, alive))
         left -= 1
     return Patience(mean, tuple(steps))
-
-
-def beta_binomial_prior(rates: Sequence[Rate]) -> tuple[float, float]:
-    """(mean, weight) of the spread between cells by the method of moments; weight is capped at 10,000."""
-    cells = [rate for rate in rates if rate.n > 0]
-    n = sum(rate.n for rate in cells)
-    if not cells or n == 0:
-        return 0.5, 2.0
-    mean = sum(rate.hits for rate in cells) / n
-    noise = mean * (1 - mean)
-    if len(cells) < 2 or noise == 0:
-        return mean, 200.0
-    spread = sum(rate.n * ((rate.share or 0.0) - mean) ** 2 for rate in cells) / n
-    expected = noise * len(cells) / n
-    between = max(spread - expected, noise / 10_000)
-    return mean, min(10_000.0, max(1.0, noise / between - 1))

@@ -138,10 +138,6 @@ class Turn:
     stints: tuple[Stint, ...] = ()
 
     @property
-    def reached_human(self) -> bool:
-        return self.human_ms is not None
-
-    @property
     def by_human(self) -> bool:
         return self.answered_by in (Answer.HUMAN, Answer.ASSISTED)
 

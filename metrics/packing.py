@@ -38,10 +38,6 @@ def _turn(fields: dict[str, Any] | None) -> Turn | None:
     return Turn(**fields)
 
 
-def pack_stints(stints: tuple[Stint, ...]) -> str:
-    return orjson.dumps(stints).decode()
-
-
 def unpack_stints(stints: list[dict[str, Any]]) -> tuple[Stint, ...]:
     return tuple(Stint(**_with_ids(one)) for one in stints)
 

@@ -59,31 +59,6 @@ def sequence(hits_a: int, n_a: int, hits_b: int, n_b: int, alpha: float = 0.05, 
     return Interval(max(-1.0, difference - half), min(1.0, difference + half))
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Sums of a winsorised measure over the shoppers of one arm."""
-
-    n: int
-    total: float
-    squares: float
-
-    @property
-    def mean(self) -> float:
-        return self.total / self.n
-
-    @property
-    def variance(self) -> float:
-        return max(0.0, (self.squares - self.total * self.total / self.n) / (self.n - 1))
-
-
-def welch(a: Sample, b: Sample, alpha: float = 0.05) -> Interval:
-    """Interval of mean_a - mean_b with unequal variances; normal quantile, so for some dozens in each arm or more."""
-    if a.n < 2 or b.n < 2:
-        return Interval(-math.inf, math.inf)
-    half = _NORMAL.inv_cdf(1 - alpha / 2) * math.sqrt(a.variance / a.n + b.variance / b.n)
-    return Interval(a.mean - b.mean - half, a.mean - b.mean + half)
-
-
 def winsorised(values: list[float], share: float = 0.99) -> list[float]:
     """Values above the ``share`` quantile are brought down to it: one whale must not decide an experiment."""
     if not values:

@@ -104,15 +104,6 @@ async def apply_change(conn: Connection, shop: UUID, shopper: UUID, change: Chan
         )
 
 
-async def birth_changed_at(conn: Connection, shop: UUID, shopper: UUID) -> datetime | None:
-    moment: datetime | None = await conn.fetchval(
-        "select birth_changed_at from profile where shop_id = $1 and shopper_id = $2 and birth_md is not null",
-        shop,
-        shopper,
-    )
-    return moment
-
-
 async def days_of(
     conn: Connection, shop: UUID, shoppers: Sequence[UUID], kinds: Iterable[str], after: date
 ) -> dict[UUID, dict[str, tuple[Day, ...]]]:

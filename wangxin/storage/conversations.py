@@ -56,16 +56,6 @@ async def lock_thread(conn: Connection, shop: UUID, thread: UUID) -> Standing:
     )
 
 
-async def find_conversation(conn: Connection, shop: UUID, conversation: UUID) -> UUID:
-    """The thread of a conversation. Raises ``conversation.not_found``."""
-    thread: UUID | None = await conn.fetchval(
-        "select thread_id from conversation where shop_id = $1 and id = $2", shop, conversation
-    )
-    if thread is None:
-        raise not_found("conversation")
-    return thread
-
-
 async def move(
     conn: Connection,
     standing: Standing,
