@@ -71,6 +71,8 @@ class Stage:
     numbers: Iterator[int]
     began_ms: float = field(default_factory=monotonic_ms)
     scripted: set[UUID] = field(default_factory=set)
+    left: frozenset[UUID] = frozenset()
+    """Threads of scripted shoppers whom an earlier run left in the middle of a conversation."""
     door: asyncio.Lock = field(default_factory=asyncio.Lock)
     after: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -120,7 +122,15 @@ async def shoppers(settings: Settings) -> None:
         "select count(*) from shopper where shop_id = $1 and external_id like 'c%'", row["shop_id"]
     )
     till = await Till.open(pool, settings, row["shop_id"], row["token_secret"])
-    stage = Stage(settings, pool, row["shop_id"], row["token_secret"], till, itertools.count(before + 10_001))
+    left = await pool.fetch(
+        "select t.id from thread t join shopper s on s.shop_id = t.shop_id and s.id = t.shopper_id"
+        " where t.shop_id = $1 and t.state <> 'closed' and s.external_id like 'c%'",
+        row["shop_id"],
+    )
+    stage = Stage(
+        settings, pool, row["shop_id"], row["token_secret"], till, itertools.count(before + 10_001),
+        left=frozenset(one["id"] for one in left),
+    )  # fmt: skip
     async with contextlib.AsyncExitStack() as lines, asyncio.TaskGroup() as group:
         agents = [await lines.enter_async_context(await stage.agent(seat)) for seat in (OWN, *HELPERS)]
         own, helpers = agents[0], agents[1:]
@@ -149,7 +159,8 @@ async def _stay_ready(agent: Person) -> None:
 
 
 async def _pass_strays_on(stage: Stage, agent: Person) -> None:
-    """A visitor's shopper who happens on a scripted agent goes on to where real people sign in."""
+    """A visitor's shopper who happens on a scripted agent goes on to where real people sign in; a scripted shopper of
+    an earlier run, who will never answer, is let go."""
     to = await stage.pool.fetchval(
         "select p.id from pool p join account a on a.provider_id = p.owner_id where a.login = $1", SHOWN.login
     )
@@ -161,10 +172,13 @@ async def _pass_strays_on(stage: Stage, agent: Person) -> None:
         await agent.until(lambda: bool(strays()), patience_s=1e9)
         for thread in strays():
             epoch = int(agent.views[thread]["epoch"])
-            frame = {"type": "transfer.request", "thread": str(thread), "epoch": epoch, "to_pool": str(to)}
+            named = {"thread": str(thread), "epoch": epoch}
             with contextlib.suppress(Refused, TimeoutError):
+                if thread in stage.left:
+                    await agent.ask({"type": "conversation.close", **named})
+                    continue
                 await agent.say(thread, PLEASE_WAIT, epoch=epoch)
-                await agent.ask({**frame, "note": "自有客服已满"})
+                await agent.ask({"type": "transfer.request", **named, "to_pool": str(to), "note": "自有客服已满"})
         await asyncio.sleep(RETRY_S)
 
 
