@@ -367,7 +367,7 @@ def test_no_screen_of_the_console_breaks_wcag(chromium: Browser, house: House, t
         shown.page.goto(f"{house.url}/agent?lang=zh-CN&theme={theme}")
         shown.page.locator("#login").wait_for()
         assert faults_of(shown.page) == []
-    with desk(chromium, house, theme=theme) as (shown, page), house.shopper("可达性") as guest:
+    with desk(chromium, house, theme=theme) as (shown, page), house.shopper(f"可达性 {theme}") as guest:
         comes_to(page, guest)
         row_of(page, guest).click()
         expect(page.get_by_role("log")).to_contain_text("这件还有货吗")
