@@ -47,6 +47,8 @@ def _try_sticky(f: Floor, c: Conversation) -> bool:
         ends = [f.conversations[id_].since_ms for id_ in seat.live if f.conversations[id_].state == "wrap_up"]
         if ends and min(ends) + policy.wrap_up_ms - f.now_ms <= policy.sticky_hold_ms:
             c.hold_ms = f.now_ms + policy.sticky_hold_ms
+            if c.stage_ms < 0:
+                c.pools = (pool,)  # until then it waits for this agent alone
     return False
 
 
@@ -166,7 +168,7 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
         return
     _free_the_excluded(f, c)
     f.lines.add(c)
-    if c.stage + 1 < len(policy.stages) and c.pinned is None:
+    if c.stage + 1 < len(policy.stages) and c.pinned is None and c.stage_ms >= 0:
         f.timers.set("stage", c.id, c.stage_ms + policy.stages[c.stage + 1].after_ms)
     if policy.message_box_ms is not None:
         f.timers.set("box", c.id, c.waiting_ms + policy.message_box_ms)
@@ -286,7 +288,8 @@ def pull(f: Floor) -> None:
         seat = f.seats.get(agent)
         while seat is not None and seat.free and (found := _next_for(f, seat)):
             pool, c = found
-            give(f, c, seat, pool, c.stage_reason or ("transfer" if c.pinned else "ring"))
+            held = "sticky" if f.now_ms < c.hold_ms else ""
+            give(f, c, seat, pool, held or c.stage_reason or ("transfer" if c.pinned else "ring"))
         if seat is not None and seat.free:
             _from_box(f, seat)
 

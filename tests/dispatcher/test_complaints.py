@@ -419,6 +419,30 @@ def test_a_returning_shopper_goes_to_the_agent_who_knows_him() -> None:
     assert of([x for _, x in d.log], Assign)[0].reason == "sticky"
 
 
+def test_a_returning_shopper_waits_a_moment_for_the_agent_who_is_just_wrapping_up() -> None:
+    d = Driver(world(own=2, policy=Policy(wrap_up_ms=4_000)))
+    d.ready("own1")
+    d.ask("a")
+    d.close("a")
+    d.ask("b", sticky="own1", sticky_ms=START)
+    d.ready("own2")
+    assert (d.state_of("a"), d.state_of("b")) == ("wrap_up", "waiting")
+    assert [(a.agent, a.reason) for a in of(d.wait(4_000), Assign)] == [("own1", "sticky")]
+
+
+def test_when_that_moment_is_over_anybody_may_serve_him() -> None:
+    d = Driver(world(own=2, policy=Policy(wrap_up_ms=4_000)))
+    d.ready("own1")
+    d.ask("a")
+    d.close("a")
+    d.ask("b", sticky="own1", sticky_ms=START)
+    d.do(ev.SeatStateSet("own1", "break"))
+    d.ready("own2")
+    d.wait(4_999)
+    assert d.state_of("b") == "waiting"
+    assert assigned(d.wait(1)) == {"b": "own2"}
+
+
 def test_a_removed_seats_chats_go_to_others_and_never_back_to_it() -> None:
     d = Driver(world(own=2, seats_max=3))
     d.ready()
