@@ -191,21 +191,6 @@ async def policy_versions(conn: Connection, shop: UUID) -> list[Row]:
     return [dict(row) for row in rows]
 
 
-async def explain(conn: Connection, shop: UUID, conversation: UUID) -> list[Row]:
-    """Every assignment of a conversation, in order: who was considered, the scores, the rule and the terms."""
-    rows = await conn.fetch(
-        f"""select a.epoch, a.agent_id, s.name as agent_name, a.pool_id, p.name as pool_name, a.provider_id,
-                   a.contract_id, a.contract_version, a.policy_version, a.stage, a.reason, a.level, a.waited_ms,
-                   a.predicted_ms, a.explanation, {_MS.format("a.assigned_at")} as assigned_ms,
-                   {_MS.format("a.released_at")} as released_ms, a.release_reason
-              from assignment a left join seat s on s.agent_id = a.agent_id left join pool p on p.id = a.pool_id
-             where a.shop_id = $1 and a.conversation_id = $2 order by a.epoch""",
-        shop,
-        conversation,
-    )
-    return [dict(row) for row in rows]
-
-
 async def recent(conn: Connection, shop: UUID, limit: int) -> list[Row]:
     """The newest assignments, for the page that explains them."""
     rows = await conn.fetch(

@@ -286,14 +286,3 @@ async def hold_lease(conn: Connection, shard: str, epoch: int, lease_ms: int) ->
     )  # fmt: skip
     if not mine:
         raise Superseded(f"epoch {epoch} of shard {shard} is over")
-
-
-async def write_journal(
-    conn: Connection, shard: str, epoch: int, rows: Sequence[tuple[int, int, dict[str, Any], list[Any]]]
-) -> None:
-    """(seq, at_ms, event, decisions) each."""
-    if rows:
-        await conn.executemany(
-            "insert into dispatch_journal (shard, epoch, seq, at_ms, event, decisions) values ($1, $2, $3, $4, $5, $6)",
-            [(shard, epoch, *row) for row in rows],
-        )

@@ -16,6 +16,7 @@ from dispatcher import rest_agents
 from dispatcher.agents import NewAgent, SeatTerms
 from dispatcher.agents_record import Owner
 from dispatcher.contracts import POLICY, Terms
+from dispatcher.explain import explain as explained
 from dispatcher.hours import Hours
 from dispatcher.intake import NOBODY
 from dispatcher.preview import Asked
@@ -133,16 +134,9 @@ def router(deps: Deps) -> APIRouter:
     async def explain(shop: UUID, conversation: UUID, actor: Actor = Depends(merchant)) -> list[dict[str, Any]]:
         """Every assignment of a conversation: who was considered, the scores, the rule and contract version."""
         async with deps.scope(actor, shop) as conn:
-            found = await read.explain(conn, shop, conversation)
-            seats = {str(s["agent_id"]): s["name"] for s in await read.seats(conn, shop)}
-            pools = {str(p["id"]): p["name"] for p in await read.pools(conn, shop)}
+            found = await explained(conn, shop, conversation)
         if not found:
             raise not_found("conversation")
-        for row in found:
-            for seen in row["explanation"]["pools"]:
-                seen["name"] = pools.get(seen["pool"], "")
-            for candidate in row["explanation"]["candidates"]:
-                candidate["name"] = seats.get(candidate["agent"], "")
         return found
 
     # --- own pools and seats -----------------------------------------------------------------------------------------

@@ -11,14 +11,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from dispatcher import events as ev
-from dispatcher import record_load, record_write
+from dispatcher import journal, journal_record, record_load, record_write
 from dispatcher.core import Core
 from dispatcher.decisions import Decision
 from dispatcher.facts import overdue, to_event
@@ -61,7 +60,8 @@ class Dispatcher:
         self._seq = 0
         self._wake = asyncio.Event()
         self._offset_ms = clock.now_ms() - clock.monotonic_ms()
-        self._swept_ms = self._placed_ms = 0
+        self._swept_ms = self._placed_ms = self._began_ms = 0
+        self._forgetting = False
         self._heard: dict[str, int] = {}
         self._dirty: set[str] = set()
         self.leading = asyncio.Event()
@@ -127,6 +127,8 @@ class Dispatcher:
                     renewing.result()
                 busy = await self._step()
                 if not busy:
+                    if self._stretch_over():
+                        await self._load(self._core)
                     await self._rest()
         finally:
             renewing.cancel()
@@ -164,21 +166,35 @@ class Dispatcher:
             except VALKEY_DOWN:
                 await asyncio.sleep(0.5)
 
-    async def _load(self) -> None:
-        """Read the record and decide what is overdue."""
+    def _stretch_over(self) -> bool:
+        """Whether the journal should begin anew, so that a replay need not go back further: after a day, as soon as
+        nothing hangs in the air; after two in any case."""
+        assert self._core is not None, "a leader has a core"
+        floor = self._core.floor
+        age_ms = self._now_ms() - self._began_ms
+        quiet = not floor.lines.ids() and not any(seat.held for seat in floor.seats.values())
+        return age_ms > 2 * limits.JOURNAL_STRETCH_MS or (quiet and age_ms > limits.JOURNAL_STRETCH_MS)
+
+    async def _load(self, before: Core | None = None) -> None:
+        """Read the record and decide what is overdue. ``before``: the core that is replaced; what it learnt stays."""
         assert self._epoch is not None, "only a leader loads"
         now = self._now_ms()
         async with self._pool.acquire() as conn, conn.transaction():
             await record_write.hold_lease(conn, self._shard, self._epoch, limits.LEASE_MS)
             routing = await record_load.load_routing(conn)
             seats, conversations, used = await record_load.load_standing(conn, now)
-            core = Core(routing)
-            made = core.take_over(seats, conversations, used, now)
+            counted = tuple((contract, day, count) for (contract, day), count in used.items())
+            learnt = None if before is None else before.floor.rates.snapshot()
+            start = journal.TakenOver(routing, tuple(seats), tuple(conversations), counted, learnt)
+            core, made = start.core(now)
             await record_write.forget_offers(conn)
             writer = Writer(routing)
             told = await writer.write(conn, made, now)
+            self._seq += 1
+            row = (self._seq, now, journal.to_row(start), [journal.to_row(d) for d in made])
+            await journal_record.write(conn, self._shard, self._epoch, [row])
             await self._name_threads(conn, core)
-        self._core, self._writer = core, writer
+        self._core, self._writer, self._began_ms, self._forgetting = core, writer, now, True
         self._dirty.update(shop.id for shop in routing.shops)
         await self._tell(told)
 
@@ -198,6 +214,9 @@ class Dispatcher:
                 events: list[ev.Event] = []
                 if sweep:
                     events += await self._sweep(conn, core, now)
+                    if self._forgetting:
+                        kept_from = now - limits.JOURNAL_DAYS * 86_400_000
+                        self._forgetting = await journal_record.forget(conn, self._shard, kept_from)
                 due = core.next_timer_ms()
                 if not claimed and not events and (due is None or due > now):
                     told = Told()
@@ -219,20 +238,21 @@ class Dispatcher:
 
     async def _decide(self, conn: Connection, core: Core, events: Sequence[ev.Event], now: int) -> Told:
         made: list[Decision] = []
-        journal: list[tuple[int, int, dict[str, Any], list[Any]]] = []
+        lines: list[tuple[int, int, journal.Row, list[journal.Row]]] = []
         for event in [*events, ev.Tick()]:
+            due = core.next_timer_ms()
             decided = core.apply(event, now)
             if isinstance(event, ev.RoutingChanged):
                 self._writer = Writer(event.routing)
             made += decided
-            if decided:
+            if journal.worth_keeping(event, bool(decided), due is not None and due <= now):
                 self._seq += 1
-                journal.append((self._seq, now, _row(event), [_row(d) for d in decided]))
+                lines.append((self._seq, now, journal.to_row(event), [journal.to_row(d) for d in decided]))
         writer = self._writer
         assert writer is not None, "a leader has a writer"
         assert self._epoch is not None, "a leader has an epoch"
         told = await writer.write(conn, made, now, self._heard)
-        await record_write.write_journal(conn, self._shard, self._epoch, journal)
+        await journal_record.write(conn, self._shard, self._epoch, lines)
         if told.shops:
             await self._name_threads(conn, core)
         return told
@@ -298,9 +318,3 @@ class Dispatcher:
             self._dirty.clear()
             shops = {core.floor.conversations[id_].shop for id_ in core.floor.lines.ids()}
             await self._positions.tell(self._positions.changed(core, shops, now))
-
-
-def _row(value: Any) -> dict[str, Any]:
-    if isinstance(value, ev.RoutingChanged):
-        return {"type": "RoutingChanged"}
-    return {"type": type(value).__name__, **asdict(value)}

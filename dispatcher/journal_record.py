@@ -1,0 +1,70 @@
+"""The journal in PostgreSQL: written in the transaction of what it tells of, read for replay, kept for a while."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dispatcher.journal import Line, Row
+from wangxin.storage.postgres import Connection
+
+FORGET_AT_ONCE = 5_000
+_READ_AT_ONCE = 500
+
+
+async def write(conn: Connection, shard: str, epoch: int, rows: Sequence[tuple[int, int, Row, list[Row]]]) -> None:
+    """(seq, at_ms, event, decisions) each."""
+    if rows:
+        await conn.executemany(
+            "insert into dispatch_journal (shard, epoch, seq, at_ms, event, decisions) values ($1, $2, $3, $4, $5, $6)",
+            [(shard, epoch, *row) for row in rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    epoch: int
+    seq: int
+    at_ms: int
+
+
+async def beginning(conn: Connection, shard: str, at_ms: int) -> Beginning | None:
+    """The last start at or before ``at_ms``; else the first there is; None: the journal has none."""
+    for where, order in (("at_ms <= $2", "desc"), ("at_ms > $2", "asc")):
+        row = await conn.fetchrow(
+            f"select epoch, seq, at_ms from dispatch_journal where shard = $1 and {where}"
+            f" and event->>'type' = 'TakenOver' order by at_ms {order}, epoch {order}, seq {order} limit 1",
+            shard, at_ms,
+        )  # fmt: skip
+        if row is not None:
+            return Beginning(*row)
+    return None
+
+
+async def read(conn: Connection, shard: str, start: Beginning, until_ms: int) -> AsyncIterator[Line]:
+    """Every line from ``start`` on, as far as ``until_ms``, in the order of commits. Within a transaction."""
+    cursor: Any = conn.cursor(
+        "select epoch, seq, at_ms, event, decisions from dispatch_journal"
+        " where shard = $1 and (epoch, seq) >= ($2, $3) and at_ms < $4 order by epoch, seq",
+        shard, start.epoch, start.seq, until_ms, prefetch=_READ_AT_ONCE,
+    )  # fmt: skip
+    async for row in cursor:
+        yield Line(*row)
+
+
+async def forget(conn: Connection, shard: str, before_ms: int) -> bool:
+    """Forget stretches that ended before ``before_ms``, so many rows at once. True: there may be more."""
+    start = await conn.fetchrow(
+        "select epoch, seq from dispatch_journal where shard = $1 and at_ms <= $2 and event->>'type' = 'TakenOver'"
+        " order by at_ms desc, epoch desc, seq desc limit 1",
+        shard, before_ms,
+    )  # fmt: skip
+    if start is None:
+        return False
+    done: str = await conn.execute(
+        "delete from dispatch_journal where (shard, epoch, seq) in (select shard, epoch, seq from dispatch_journal"
+        " where shard = $1 and (epoch, seq) < ($2, $3) order by epoch, seq limit $4)",
+        shard, start["epoch"], start["seq"], FORGET_AT_ONCE,
+    )  # fmt: skip
+    return int(done.split()[-1]) == FORGET_AT_ONCE
