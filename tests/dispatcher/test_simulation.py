@@ -7,164 +7,33 @@ the theory, never luck.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
-from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
 
-from dispatcher import chains, theory
-from dispatcher.arrivals import BadArrivals, People, modelled_day, poisson, read_counts, recorded_day, visits
-from dispatcher.model import Policy, Routing, Stage, TopicRule, Trigger
-from dispatcher.simulate import FOR_EVER_MS, Outcome, Pace, Simulation, alone, by_curve
-from tests.dispatcher.floor_plan import START, with_seat, world
+from benchmarks import theory
+from benchmarks.theory import CURVE, QUIET, UNIT_MS
+from dispatcher.arrivals import BadArrivals, People, modelled_day, read_counts, recorded_day, visits
+from dispatcher.model import Policy
+from dispatcher.simulate import FOR_EVER_MS, Simulation, by_curve
+from tests.dispatcher.floor_plan import START, world
 
-RUNS, VISITS, WARM = 20, 400, 100
-Z_MAX = 3.5
-UNIT_MS = 100_000
-"""The mean service time of one slot: the unit of time of the formulas."""
-QUIET = Policy(
-    stages=(Stage("own"),), message_box_ms=None, nobody_ms=None, first_reply_ms=None, next_reply_ms=None, park_ms=None,
-    close_idle_ms=None, sticky_hold_ms=0,
-)  # fmt: skip
-Measure = Callable[[list[Outcome]], float]
-
-
-def share(wanted: Callable[[Outcome], bool]) -> Measure:
-    return lambda seen: sum(map(wanted, seen)) / len(seen)
-
-
-def waits(seen: list[Outcome]) -> float:
-    """Mean wait in units, of everybody."""
-    return mean(one.wait_ms for one in seen) / UNIT_MS
-
-
-left = share(lambda one: one.ending == "left")
-waited = share(lambda one: one.wait_ms > 0)
-overflowed = share(lambda one: one.pool == "gold")
-
-
-def z_of(
-    measure: Measure, exact: float, routing: Routing, lam: float, *, theta: float = 0.0, pace: Pace = alone,
-    topics: dict[str, float] | None = None, seed: int = 1, runs: int = RUNS, count: int = VISITS,
-) -> float:  # fmt: skip
-    """How many standard errors the mean of the replications lies from ``exact``."""
-    found = []
-    for run in range(runs):
-        chance = random.Random(f"{seed}/{run}")
-        people = People(UNIT_MS, patience_ms=UNIT_MS / theta if theta else FOR_EVER_MS, exponential=True)
-        hours = (count + WARM) / lam * UNIT_MS / 3_600_000
-        times = [START + at for at in poisson(lam * 3_600_000 / UNIT_MS, hours, chance)]
-        seen = Simulation(routing, pace).run(visits(times, people, chance, topics=topics), start_ms=START)
-        assert not [one for one in seen if one.ending == "open"], "everybody is served or leaves in the end"
-        found.append(measure(seen[WARM:]))
-    return (mean(found) - exact) / (stdev(found) / sqrt(len(found)))
-
-
-def stages(*later: Stage) -> Policy:
-    return replace(QUIET, stages=(Stage("own"), *later))
-
-
-WIDE = 60
-"""Seats of a pool that is never full."""
-CURVE = (1.0, 1.6, 1.9)
-SPEEDS = (1_500, 700)
-
-
-def two_speeds(rule: str) -> Routing:
-    routing = world(4, policy=replace(QUIET, agent_rule=rule))  # type: ignore[arg-type]
-    for n, ability in enumerate((SPEEDS[0], SPEEDS[0], SPEEDS[1], SPEEDS[1]), 1):
-        routing = with_seat(routing, f"own{n}", ability_per_mille=ability)
-    return routing
-
-
-def chat_floor(rule: str) -> Routing:
-    return world(3, seats_max=3, policy=replace(QUIET, agent_rule=rule))  # type: ignore[arg-type]
-
-
-def scenarios() -> dict[str, tuple[float, ...]]:
-    """z of each measure, by what it is."""
-    line = theory.erlang_a(4, 4.0, 1.0, 0.5)
-    after = theory.overflow_after(4, 4.0, 1.0, 0.5, 0.3)
-    helped = chains.helped(3, 2, 5.0, 1.0, 1.0, 1.0)
-    classes = theory.priority_waits(4, (1.0, 1.6), 1.0)
-    urgent = replace(QUIET, topics=(TopicRule("first", 1), TopicRule("second", 2)))
-    both = {"first": 1.0, "second": 1.6}
-    # Topics are not kept in outcomes: the mean over both classes has the weights of their arrivals.
-    mixed = (1.0 * classes[0] + 1.6 * classes[1]) / 2.6
-    found: dict[str, tuple[float, ...]] = {
-        "M/M/n": (
-            z_of(waits, theory.mean_wait(4, 2.6, 1.0), world(4, policy=QUIET), 2.6),
-            z_of(waited, theory.erlang_c(4, 2.6), world(4, policy=QUIET), 2.6, seed=2),
-        ),
-        "M/M/n+M": (
-            z_of(left, line.left, world(4, policy=QUIET), 4.0, theta=0.5),
-            z_of(waits, line.wait, world(4, policy=QUIET), 4.0, theta=0.5, seed=2),
-        ),
-        "overflow after T, transfer": (
-            z_of(
-                overflowed, after[0], world(4, WIDE, policy=stages(Stage("preferred", 30_000, mode="transfer"))), 4.0,
-                theta=0.5,
-            ),
-        ),
-        "overflow after T, expand": (
-            z_of(overflowed, after[0], world(4, WIDE, policy=stages(Stage("preferred", 30_000))), 4.0, theta=0.5),
-        ),
-        "overflow at length K": (
-            z_of(
-                overflowed, theory.overflow_at_length(4, 2, 4.0, 1.0, 0.5),
-                world(4, WIDE, policy=stages(Stage("preferred", 10**8, (Trigger("queue_len", 2),)))), 4.0, theta=0.5,
-            ),
-        ),
-        "overflow at once": (
-            z_of(overflowed, theory.erlang_b(4, 4.0), world(4, WIDE, policy=stages(Stage("preferred", 0))), 4.0),
-        ),
-        "overflow at once to a small pool": (
-            z_of(left, helped[0], world(3, 2, policy=stages(Stage("preferred", 0))), 5.0, theta=1.0),
-            z_of(overflowed, helped[1], world(3, 2, policy=stages(Stage("preferred", 0))), 5.0, theta=1.0, seed=2),
-        ),
-        "full line": (
-            z_of(
-                share(lambda one: one.ending == "boxed"), theory.overflow_at_length(4, 3, 4.0, 1.0, 0.0),
-                # Who is in the message box is handed out so late that it does not disturb.
-                world(4, policy=replace(QUIET, waiting_max=3, backlog_every_ms=7 * 86_400_000)), 4.0,
-            ),
-        ),
-        "two priorities": (
-            z_of(waits, mixed, world(4, policy=urgent), 2.6, topics=both),
-        ),
-        **{
-            f"two speeds, {rule}": (
-                z_of(
-                    waited, chains.two_speeds(2, 2, 3.2, SPEEDS[0] / 1_000, SPEEDS[1] / 1_000, law)[0],  # type: ignore[arg-type]
-                    two_speeds(rule), 3.2,
-                ),
-            )
-            for rule, law in (("fastest", "fastest"), ("slowest", "slowest"), ("longest_idle", "random"))
-        },
-        **{
-            f"chats, {rule}": (
-                z_of(
-                    left, chains.chats(3, CURVE, 5.0, 1.0, law)[0], chat_floor(rule), 5.0, theta=1.0,  # type: ignore[arg-type]
-                    pace=by_curve(CURVE),
-                ),
-            )
-            for rule, law in (("least_loaded", "least"), ("fullest", "fullest"))
-        },
-    }  # fmt: skip
-    return found
+RUNS, VISITS, WARM = 20, 300, 100
 
 
 def test_the_shipped_core_behaves_as_queueing_theory_says() -> None:
-    far = {name: zs for name, zs in scenarios().items() if max(map(abs, zs)) > Z_MAX}
-    assert far == {}
+    """The same table as ``python -m benchmarks.theory``, with fewer shoppers."""
+    found = [one for case in theory.cases() for one in theory.measure(case, runs=RUNS, count=VISITS, warm=WARM)]
+    assert [one for one in found if abs(one.z) > theory.Z_MAX] == []
+    assert len(found) >= 25
 
 
 def test_one_slot_too_many_does_not_pass_for_theory() -> None:
-    exact = theory.erlang_a(4, 4.0, 1.0, 0.5).left
-    assert abs(z_of(left, exact, world(5, policy=QUIET), 4.0, theta=0.5)) > Z_MAX
+    case = next(one for one in theory.cases() if one.name == "M/M/n+M")
+    found = theory.measure(replace(case, routing=theory.floor(5)), runs=RUNS, count=VISITS, warm=WARM)
+    assert all(abs(one.z) > theory.Z_MAX for one in found)
 
 
 def test_the_same_day_brings_the_same_outcomes() -> None:
