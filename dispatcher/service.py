@@ -30,7 +30,7 @@ from wangxin.model.facts import AnyFact, HandoffRequested, RoutingChanged
 from wangxin.storage import outbox
 from wangxin.storage.hints import Hints, wake_channel
 from wangxin.storage.postgres import TRANSIENT, Connection
-from wangxin.storage.valkey import VALKEY_DOWN
+from wangxin.storage.valkey import VALKEY_DOWN, ending
 
 log = logging.getLogger("wangxin.dispatcher")
 
@@ -75,7 +75,7 @@ class Dispatcher:
     async def run(self) -> None:
         listening = asyncio.create_task(self._listen())
         try:
-            while True:
+            while not ending():
                 try:
                     if self._epoch is None and not await self._lead():
                         await asyncio.sleep(STANDBY_S)
@@ -122,7 +122,7 @@ class Dispatcher:
         self.leading.set()
         renewing = asyncio.create_task(self._renew())
         try:
-            while True:
+            while not ending():
                 if renewing.done():
                     renewing.result()
                 busy = await self._step()
@@ -155,12 +155,12 @@ class Dispatcher:
 
     async def _listen(self) -> None:
         """Hints over Valkey; while it is away the looks suffice."""
-        while True:
+        while not ending():
             try:
                 async with self._valkey.pubsub() as hints:
                     await hints.subscribe(wake_channel("dispatcher"))
                     self._wake.set()
-                    while True:
+                    while not ending():
                         if await hints.get_message(ignore_subscribe_messages=True, timeout=5.0) is not None:
                             self._wake.set()
             except VALKEY_DOWN:

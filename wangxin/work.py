@@ -23,7 +23,7 @@ from wangxin.config import Settings
 from wangxin.model.facts import Consumer
 from wangxin.storage.hints import Hints, wake_channel
 from wangxin.storage.postgres import TRANSIENT
-from wangxin.storage.valkey import VALKEY_DOWN, connect, connect_blocking
+from wangxin.storage.valkey import VALKEY_DOWN, connect, connect_blocking, ending
 
 log = logging.getLogger("wangxin.work")
 
@@ -31,6 +31,7 @@ QUEUE = "wangxin"
 TICK_S = 1.0
 SLOW_SWEEP_S = 300.0
 RETRY_S = 1.0
+LISTEN_S = 5.0
 Work = Callable[[], Awaitable[int]]
 """One turn: does what is there and says how much it was."""
 
@@ -43,12 +44,13 @@ class Waker:
         self.events: dict[str, asyncio.Event] = {wake_channel(consumer): asyncio.Event() for consumer in consumers}
 
     async def run(self) -> None:
-        while True:
+        while not ending():
             try:
                 async with connect(self._url).pubsub() as listening:
                     await listening.subscribe(*self.events)
-                    async for message in listening.listen():
-                        event = self.events.get(message["channel"].decode())
+                    while not ending():
+                        message = await listening.get_message(ignore_subscribe_messages=True, timeout=LISTEN_S)
+                        event = message and self.events.get(message["channel"].decode())
                         if event is not None:
                             event.set()
             except VALKEY_DOWN:
@@ -65,7 +67,7 @@ class Waker:
 
 async def _follow(name: Consumer, work: Work, waker: Waker) -> None:
     """Do the consumer's work whenever a hint comes, and every second."""
-    while True:
+    while not ending():
         try:
             while await work():
                 pass
@@ -79,7 +81,7 @@ async def _follow(name: Consumer, work: Work, waker: Waker) -> None:
 
 
 async def _every(name: str, pause_s: float, work: Callable[[], Awaitable[object]]) -> None:
-    while True:
+    while not ending():
         try:
             await work()
         except TRANSIENT as why:

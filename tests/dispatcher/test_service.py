@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher import record_write
 from dispatcher.people import open_offers
+from dispatcher.service import Dispatcher
 from tests.dispatcher.conftest import House
 from wangxin.model.refusals import Refusal
 from wangxin.protocol import frames as fr
@@ -272,3 +273,13 @@ async def test_what_belongs_to_another_shop_does_not_exist(house: House) -> None
     ):
         with pytest.raises(Refusal, match="not_found"):
             await house.frame(alien, frame)
+
+
+async def test_a_dispatcher_that_is_told_to_end_ends_whatever_it_is_doing(house: House) -> None:
+    for moment in range(120):
+        task = asyncio.create_task(Dispatcher(house.pool, house.valkey, holder="one").run())
+        # in steps of a quarter millisecond through leading, loading and listening
+        await asyncio.sleep(moment / 4_000)
+        task.cancel()
+        _, running = await asyncio.wait([task], timeout=10)
+        assert not running, f"cancelled after {moment / 4} ms, it went on"

@@ -21,7 +21,7 @@ import orjson
 
 from wangxin.clock import now_ms
 from wangxin.storage.hints import HINT
-from wangxin.storage.valkey import VALKEY_DOWN, connect_watchful
+from wangxin.storage.valkey import VALKEY_DOWN, connect_watchful, ending
 
 log = logging.getLogger("wangxin.hub")
 
@@ -170,7 +170,7 @@ class Links:
     # --- living -----------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        while True:
+        while not ending():
             try:
                 await self._live()
             except VALKEY_DOWN:
@@ -255,6 +255,8 @@ class Links:
         """Own heartbeats come back on the same channel: silence for seconds means the line is dead."""
         mine = _to(self.node)
         async for message in pubsub.listen():
+            if ending():
+                return
             if message["type"] != "message":
                 continue
             channel = message["channel"].decode()

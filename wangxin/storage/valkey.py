@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import redis
@@ -13,6 +14,13 @@ from redis.exceptions import RedisError
 VALKEY_DOWN: tuple[type[BaseException], ...] = (RedisError, ConnectionError, OSError, TimeoutError)
 
 Valkey = aioredis.Redis
+
+
+def ending() -> bool:
+    """Whether the running task was cancelled. A cancellation that comes while the client is busy with its connection may
+    be lost inside it: whoever listens in a loop asks this at each turn, or he would listen for ever."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def connect(url: str) -> Any:
