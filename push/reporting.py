@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from push import stats
 from push.model import Rule
 from push.record import reports, rules
 from push.views import LiftView, Report, RuleRow, RunView, VariantView
+from wangxin.model import trials
 from wangxin.storage.postgres import Connection
 
 
@@ -75,9 +75,9 @@ async def _brought(conn: Connection, shop: UUID, rule: Rule) -> tuple[LiftView |
     if held_n == 0:
         return None, variants, converted
     experiment = rule.body.experiment
-    lift = stats.lift(pushed_hits, pushed_n, held_hits, held_n, experiment.alpha if experiment else 0.05)
+    lift = trials.lift(pushed_hits, pushed_n, held_hits, held_n, experiment.alpha if experiment else 0.05)
     permille = experiment.holdout_permille if experiment else 0
-    unequal = permille > 0 and stats.srm_p((pushed_n, held_n), (1000 - permille, permille)) < stats.SRM_ALARM_P
+    unequal = permille > 0 and trials.srm_p((pushed_n, held_n), (1000 - permille, permille)) < trials.SRM_ALARM_P
     view = LiftView.model_validate(
         {
             "pushed_n": pushed_n, "pushed_hits": pushed_hits, "held_n": held_n, "held_hits": held_hits,

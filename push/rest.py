@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from push import asking, cloudevents, counting, reporting, service, stats
+from push import asking, cloudevents, counting, reporting, service
 from push.audience.leaves import Moment
 from push.life import Act
 from push.model import Rule, RuleBody
@@ -39,7 +39,7 @@ from push.views import (
 )
 from wangxin import clock
 from wangxin.edge import ApiKey, Deps
-from wangxin.model import limits
+from wangxin.model import limits, trials
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal
 from wangxin.storage.postgres import Connection
@@ -132,7 +132,7 @@ def _rules(routes: APIRouter, deps: Deps) -> None:
         smallest = None
         if body.experiment and body.experiment.holdout_permille:
             held = n * body.experiment.holdout_permille // 1000
-            smallest = stats.mde(0.05, n - held, held, body.experiment.alpha)
+            smallest = trials.mde(0.05, n - held, held, body.experiment.alpha)
         return Checked(ok=True, coming_ms=tuple(due), audience_n=n, mde=smallest)
 
     @routes.post("/push/{shop}/audience")

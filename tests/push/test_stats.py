@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from push import stats
+from wangxin.model import trials as stats
 
 COUNTS = st.tuples(st.integers(1, 5_000), st.integers(0, 5_000)).map(lambda pair: (min(pair), pair[0]))
 
