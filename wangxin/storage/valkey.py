@@ -17,8 +17,8 @@ Valkey = aioredis.Redis
 
 
 def ending() -> bool:
-    """Whether the running task was cancelled. A cancellation that comes while the client is busy with its connection may
-    be lost inside it: whoever listens in a loop asks this at each turn, or he would listen for ever."""
+    """Whether the running task was cancelled. A cancellation that comes while the client is busy with its connection
+    may be lost inside it: whoever listens in a loop asks this at each turn, or he would listen for ever."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
