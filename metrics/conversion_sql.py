@@ -19,7 +19,7 @@ had as materialized (
   select t.conversation_id, t.pool_id, t.agent_id, t.day, t.hour, t.opened_at, c.topic, s.tz,
     coalesce(p.merged_into, p.id) as shopper_id, t.shopper_messages > 0 and t.human_messages > 0 as served
   from tally t join conversation c on c.shop_id = t.shop_id and c.id = t.conversation_id
-  join shop s on s.shop_id = t.shop_id
+  join shop_clock s on s.shop_id = t.shop_id and s.from_at <= t.opened_at and s.until_at > t.opened_at
   join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id
   where t.shop_id = $1 and t.day between $2 and $3 and t.shopper_messages > 0
     and (t.enqueued_at is not null or t.human_messages > 0)),
@@ -44,7 +44,7 @@ _COLUMNS: dict[By, str | None] = {
     "all": None, "team": "pool_id", "pool": "pool_id", "agent": "agent_id", "topic": "topic", "day": "day",
     "hour": "hour",
 }  # fmt: skip
-_PEOPLE: frozenset[By] = frozenset({"team", "pool", "agent"})
+PEOPLE: frozenset[By] = frozenset({"team", "pool", "agent"})
 # What is known of a shopper in a group, as bits: asked for service; was served; was written to by the group itself;
 # from the fourth on, bought by each rule.
 _SERVED, _TOUCHED, _BOUGHT = 2, 4, 8
@@ -57,7 +57,7 @@ def query(levels: Sequence[By], keys: Mapping[By, str], only: str, rules: int, *
     with a table's alias. ``narrowed``: of some pools or agents only; their own words decide whom they served.
     """
     fine = sorted({column for by in levels if (column := _COLUMNS[by]) is not None})
-    said = narrowed or not _PEOPLE.isdisjoint(levels)
+    said = narrowed or not PEOPLE.isdisjoint(levels)
 
     def columns(alias: str) -> str:
         return "".join(f"{alias}.{column}, " for column in fine)
@@ -79,9 +79,38 @@ person as materialized (
   select {columns("a")}a.shopper_id, bit_or(a.bits) as bits
   from ({" union all ".join(parts)}) a group by {columns("a")}a.shopper_id)"""
     counted = [
-        _level(number, by, keys[by], fine, rules, people=narrowed or by in _PEOPLE) for number, by in enumerate(levels)
+        _level(number, by, keys[by], fine, rules, people=narrowed or by in PEOPLE) for number, by in enumerate(levels)
     ]
     return f"with {_ENQUIRY}, {person} {' union all '.join(counted)}"
+
+
+def people(grain_keys: str, touch_keys: str) -> str:
+    """Rows (day, key, pool_id, shopper_id, bits): what is known of each person in each group of each day.
+
+    ``$1`` shop, ``$2`` and ``$3`` days, ``$4`` the rules. ``grain_keys``: the key of an enquiry ``e``; ``touch_keys``:
+    that of whose words or order it was, ``x``. The bits are those of :func:`query`, so that days can be joined.
+    """
+    return f"""with {_ENQUIRY}
+select day, key, pool_id, shopper_id, bit_or(bits) as bits from (
+  select e.day, {grain_keys} as key, e.pool_id, e.shopper_id, case when e.served then {_SERVED + 1} else 1 end as bits
+  from enquiry e
+  union all
+  select e.day, {touch_keys}, x.pool_id, e.shopper_id, {_TOUCHED}
+  from touch x join enquiry e using (conversation_id) where x.shop_id = $1 and e.served
+  union all
+  select e.day, {touch_keys}, x.pool_id, e.shopper_id, {_BOUGHT // 2} << array_position($4::text[], x.rule)
+  from order_credit x join enquiry e using (conversation_id)
+  where x.shop_id = $1 and x.rule = any($4) and x.kind = 'touched' and x.orders = 1) a
+group by 1, 2, 3, 4"""
+
+
+def served_bit(*, people: bool) -> int:
+    """Which bit says that somebody was served: by the group's own words, or by anybody's."""
+    return _TOUCHED if people else _SERVED
+
+
+def bought_bit(rule: int) -> int:
+    return _BOUGHT << rule
 
 
 def _level(number: int, by: By, key: str, fine: Sequence[str], rules: int, *, people: bool) -> str:

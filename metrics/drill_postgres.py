@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
-from metrics.report_postgres import COUNTED_TURN, SETTLED_TURN, Asked
+from metrics.report_postgres import Asked
 from metrics.rows import TURN, Row
+from metrics.sealing_postgres import COUNTED_TURN, SETTLED_TURN
 from metrics.teams import Teams
 from wangxin.storage.postgres import Connection
 

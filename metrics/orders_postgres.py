@@ -57,7 +57,7 @@ async def credit_nameless(conn: Connection, *, within_s: int | None) -> int:
 
 
 async def credit_orders(conn: Connection, shop: UUID, shoppers: Sequence[UUID], calendar: Calendar) -> int:
-    """Attributes every paid order of these shoppers anew, by every rule; returns how many orders.
+    """Attributes every paid order of these shoppers anew, by every rule; returns how many came out otherwise.
 
     One transaction at a time attributes a shop's orders: two sweeps that meet would write the same parts twice.
     """
@@ -70,24 +70,34 @@ async def credit_orders(conn: Connection, shop: UUID, shoppers: Sequence[UUID], 
             "select id, changed_at from shop_order where shop_id = $1 and id = any($2)", shop, ids
         )
     }
-    await conn.execute("delete from order_credit where shop_id = $1 and order_id = any($2)", shop, ids)
-    rows: list[tuple[Any, ...]] = []
+    wanted: dict[str, list[tuple[Any, ...]]] = {}
     for rule, one in attributed:
         day = calendar.day(one.converted_ms)
-        common = (shop, one.order, rule)
-        if not one.parts:
-            rows.append((*common, 0, str(one.kind), one.shopper, one.conversation, None, None, 1, one.paid_fen,
-                         one.converted_ms, day, changed[one.order]))  # fmt: skip
-        for number, part in enumerate(one.parts):
-            rows.append((*common, number, str(one.kind), one.shopper, one.conversation, part.agent, part.pool,
-                         part.orders, part.paid_fen, one.converted_ms, day, changed[one.order]))  # fmt: skip
-    await conn.executemany(
-        """insert into order_credit (shop_id, order_id, rule, part, kind, shopper_id, conversation_id, agent_id,
-             pool_id, orders, paid_fen, converted_at, day, order_changed_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, ms_at($12), $13, $14)""",
-        rows,
-    )
-    return len(ids)
+        parts = [(part.agent, part.pool, part.orders, part.paid_fen) for part in one.parts]
+        for number, part in enumerate(parts or [(None, None, 1, one.paid_fen)]):
+            wanted.setdefault(one.order, []).append(
+                (shop, one.order, rule, number, str(one.kind), one.shopper, one.conversation, *part, one.converted_ms,
+                 day, changed[one.order])
+            )  # fmt: skip
+    # Only what differs is written: a day that is over counts as moved whenever one of its credits is touched.
+    stands: dict[str, list[tuple[Any, ...]]] = {}
+    for row in await conn.fetch(
+        """select shop_id, order_id, rule, part, kind, shopper_id, conversation_id, agent_id, pool_id, orders, paid_fen,
+             at_ms(converted_at), day, order_changed_at
+           from order_credit where shop_id = $1 and order_id = any($2)""",
+        shop, ids,
+    ):  # fmt: skip
+        stands.setdefault(row["order_id"], []).append(tuple(row))
+    moved = [order for order, rows in wanted.items() if set(rows) != set(stands.get(order, ()))]
+    if moved:
+        await conn.execute("delete from order_credit where shop_id = $1 and order_id = any($2)", shop, moved)
+        await conn.executemany(
+            """insert into order_credit (shop_id, order_id, rule, part, kind, shopper_id, conversation_id, agent_id,
+                 pool_id, orders, paid_fen, converted_at, day, order_changed_at)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, ms_at($12), $13, $14)""",
+            [row for order in moved for row in wanted[order]],
+        )
+    return len(moved)
 
 
 async def attributions(

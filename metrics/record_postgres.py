@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from metrics.clocks import ALWAYS, Calendar, Hours, fixed
+from metrics.clocks import ALWAYS, Calendar, Hours
 from metrics.lines import line_of
 from metrics.model import Line
 from metrics.packing import pack, unpack
@@ -32,11 +32,17 @@ class Cursor:
 
 
 async def calendars(conn: Connection, shops: Iterable[UUID]) -> dict[UUID, Calendar]:
-    """Zone and service hours of each shop: ``settings.hours`` is seven lists of [from, to] minutes, Monday first."""
+    """Zone and service hours of each shop as they changed; ``hours`` is seven lists of [from, to] minutes, Monday
+    first."""
     rows = await conn.fetch(
-        "select shop_id, tz, settings -> 'hours' as hours from shop where shop_id = any($1)", list(shops)
+        "select shop_id, tz, hours, at_ms(from_at) as from_ms from shop_clock where shop_id = any($1)"
+        " order by shop_id, from_at",
+        list(shops),
     )
-    return {row["shop_id"]: fixed(row["tz"], _hours(row["hours"])) for row in rows}
+    periods: dict[UUID, list[tuple[int, str, Hours]]] = {}
+    for row in rows:
+        periods.setdefault(row["shop_id"], []).append((row["from_ms"], row["tz"], _hours(row["hours"])))
+    return {shop: Calendar(tuple(some)) for shop, some in periods.items()}
 
 
 def _hours(value: Any) -> Hours:

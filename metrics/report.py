@@ -21,9 +21,9 @@ from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection, Pool
 
 
-async def document(conn: Connection, asked: read.Asked, teams: Teams) -> dict[str, Any]:
+async def document(conn: Connection, asked: read.Asked, teams: Teams, *, from_rollups: bool = True) -> dict[str, Any]:
     """The team report of a period. ``rows``: the own team, each pool, and the sum of all; each with its figures."""
-    found = await read.team_sums(conn, asked, teams)
+    found = await read.team_sums(conn, asked, teams, from_rollups=from_rollups)
     by_team, by_pool = dict(found.teams), found.pools
     rows = [_row("team", OWN, "", "", by_team.pop(OWN, Sums()))]
     seen = {UUID(key) for key in by_pool if key is not None}
@@ -45,7 +45,7 @@ async def document(conn: Connection, asked: read.Asked, teams: Teams) -> dict[st
         "reply_ms": REPLY_MS,
         "comparable_n": COMPARABLE_N_MIN,
         "rows": rows,
-        "revenue": await read.revenue(conn, asked),
+        "revenue": await read.revenue(conn, asked, from_rollups=from_rollups),
         "conversion_windows": {name: rate_json(rate) for name, rate in found.windows.items()},
     }
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from metrics import conversion_sql
-from metrics.conversion import DEFAULT_RULE
-from metrics.conversion_sql import By
+from metrics import conversion_sql, packed
+from metrics import rollups_postgres as rollups
+from metrics.conversion import DEFAULT_RULE, RULES
+from metrics.conversion_sql import PEOPLE, By, bought_bit, served_bit
 from metrics.figures import REPLY_MS, SERVICE_MS, Sums
 from metrics.histogram import Histogram
 from metrics.intervals import Rate
+from metrics.sealing_postgres import COUNTED_TURN, SETTLED_TURN
 from metrics.teams import Teams
 from wangxin.storage.postgres import Connection
 
@@ -40,7 +42,8 @@ _KEYS: dict[By, str] = {
     "team": _TEAM,
     "pool": "{0}.pool_id",
     "agent": "{0}.agent_id",
-    "topic": "(select c.topic from conversation c where c.shop_id = {0}.shop_id and c.id = {0}.conversation_id)",
+    "topic": "coalesce((select c.topic from conversation c"
+    " where c.shop_id = {0}.shop_id and c.id = {0}.conversation_id), '')",
     "day": "{0}.day",
     "hour": "{0}.hour",
 }
@@ -48,10 +51,6 @@ _ONLY = (
     "($4::uuid is null or {0}.pool_id = $4) and ($5::uuid is null or {0}.agent_id = $5)"
     f" and ($6::text is null or {_TEAM} = $6)"
 )
-COUNTED_TURN = "r.human_at is not null and r.excluded = '' and r.void_reason = ''"
-"""A turn that counts: a person was due, and neither the fold nor a person took it out."""
-SETTLED_TURN = "(r.answered_at is not null or r.ended_at is not null or r.opened_at < now() - interval '3 minutes')"
-"""One that has just begun is neither answered nor missed yet."""
 
 
 def _common(asked: Asked, teams: Teams) -> tuple[Any, ...]:
@@ -62,12 +61,16 @@ def _common(asked: Asked, teams: Teams) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def sums(conn: Connection, asked: Asked, by: By, teams: Teams) -> dict[str | None, Sums]:
-    """By group key (id, day or hour as text; None: outside any pool): everything that adds up, and the conversion."""
-    common = _common(asked, teams)
-    found = await _additive(conn, asked, by, common)
-    await _convert(conn, asked, common, {by: found})
-    return found
+async def sums(
+    conn: Connection, asked: Asked, by: By, teams: Teams, *, from_rollups: bool = True
+) -> dict[str | None, Sums]:
+    """By group key (id, day or hour as text; None: outside any pool): everything that adds up, and the conversion.
+
+    ``from_rollups``: days whose sums are kept are read from those; the figures are the same either way.
+    """
+    read = await _read(conn, asked, by, teams, from_rollups=from_rollups)
+    await read.convert({by: read.found})
+    return read.found
 
 
 async def with_whole(
@@ -96,18 +99,106 @@ class TeamSums:
 WINDOWS = {"same_day": "last_touch_same_day", "next_day": "last_touch", "final": "last_72h"}
 
 
-async def team_sums(conn: Connection, asked: Asked, teams: Teams) -> TeamSums:
-    common = _common(asked, teams)
-    pools = await _additive(conn, asked, "pool", common)
+async def team_sums(conn: Connection, asked: Asked, teams: Teams, *, from_rollups: bool = True) -> TeamSums:
+    read = await _read(conn, asked, "pool", teams, from_rollups=from_rollups)
+    pools = read.found
     members: dict[str | None, list[Sums]] = {}
     for key, one in pools.items():
         members.setdefault(teams.team_of(UUID(key) if key else None), []).append(one)
     by_team = {team: _together(some) for team, some in members.items()}
     whole = _together(pools.values())
-    windows = await _convert(
-        conn, asked, common, {"pool": pools, "team": by_team, "all": {None: whole}}, list(WINDOWS.values())
-    )
+    windows = await read.convert({"pool": pools, "team": by_team, "all": {None: whole}}, list(WINDOWS.values()))
     return TeamSums(whole, by_team, pools, {name: windows[rule] for name, rule in WINDOWS.items()})
+
+
+# --- live, or from the sums of days that are over -------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What adds up, already read, and how to count its people."""
+
+    conn: Connection
+    asked: Asked
+    teams: Teams
+    found: dict[str | None, Sums]
+    people: list[rollups.Group] | None = None  # None: no day was read from its sums
+    people_max: int = 0
+
+    async def convert(self, groups: dict[By, dict[str | None, Sums]], windows: Sequence[str] = ()) -> dict[str, Rate]:
+        """Writes the conversion into each group; returns that of all by each rule of ``windows``."""
+        if self.people is None:
+            return await _convert(self.conn, self.asked, _common(self.asked, self.teams), groups, windows)
+        rules = [self.asked.rule, *windows]
+        bought = [bought_bit(list(RULES).index(rule)) for rule in rules]
+        narrowed = bool(self.asked.pool or self.asked.agent or self.asked.team)
+        crowd = packed.Crowd(self.people_max + 1)
+        rates = {rule: Rate(0, 0) for rule in windows}
+        for by, into in groups.items():
+            parts: dict[str | None, list[bytes]] = {}
+            for group in self.people:
+                parts.setdefault(_key_of(by, group, self.teams), []).extend(group.people)
+            served = served_bit(people=narrowed or by in PEOPLE)
+            for key, some in parts.items():
+                counted = crowd.count(some, served, bought)
+                if not counted.asked:
+                    continue
+                one = into.setdefault(key, Sums())
+                one.conversion = Rate(counted.served_bought[0], counted.served)
+                one.conversion_all = Rate(counted.bought[0], counted.asked)
+                if by == "all":
+                    rates = {rule: Rate(counted.served_bought[n + 1], counted.served) for n, rule in enumerate(windows)}
+        return rates
+
+
+async def _read(conn: Connection, asked: Asked, by: By, teams: Teams, *, from_rollups: bool) -> _Reading:
+    only = rollups.only(by, asked.pool, asked.agent, asked.team, asked.service_ms) if from_rollups else None
+    sealed = [] if only is None else await rollups.sealed_days(conn, asked.shop, asked.first, asked.last)
+    if only is None or not sealed:
+        return _Reading(conn, asked, teams, await _additive(conn, asked, by, _common(asked, teams)))
+    by_day = by == "day"
+    groups = await rollups.groups(
+        conn, asked.shop, sealed, only, teams, by_day=by_day, rule=asked.rule, service_ms=asked.service_ms
+    )
+    found: dict[str | None, Sums] = {}
+    for group in groups:
+        found.setdefault(_key_of(by, group, teams), Sums()).add(group.sums)
+    if by == "hour":  # money has no hour
+        for one in found.values():
+            one.orders = one.paid_fen = one.rescued_orders = one.rescued_fen = 0
+    numbers = await rollups.Numbers.read(conn, asked.shop)
+    for first, last in gaps(asked.first, asked.last, sealed):
+        live = replace(asked, first=first, last=last)
+        for key, one in (await _additive(conn, live, by, _common(live, teams))).items():
+            found.setdefault(key, Sums()).add(one)
+        groups += await rollups.live_people(conn, asked.shop, first, last, only, teams, by_day=by_day, numbers=numbers)
+    return _Reading(conn, asked, teams, found, groups, numbers.highest)
+
+
+def gaps(first: date, last: date, sealed: Sequence[date]) -> list[tuple[date, date]]:
+    """The runs of days from ``first`` to ``last`` that are not among the ascending ``sealed``."""
+    found, begin = [], first
+    for day in [*sealed, last + timedelta(days=1)]:
+        if begin < day:
+            found.append((begin, day - timedelta(days=1)))
+        begin = day + timedelta(days=1)
+    return found
+
+
+def _key_of(by: By, group: rollups.Group, teams: Teams) -> str | None:
+    match by:
+        case "all":
+            return None
+        case "team":
+            return teams.team_of(group.pool)
+        case "pool":
+            return str(group.pool) if group.pool else None
+        case "day":
+            return group.day.isoformat() if group.day else None
+        case "agent":
+            return group.key or None
+        case _:
+            return group.key
 
 
 def _together(some: Iterable[Sums]) -> Sums:
@@ -229,16 +320,31 @@ async def _orders(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...
             one.rescued_orders, one.rescued_fen = row["orders"], row["fen"]
 
 
-async def revenue(conn: Connection, asked: Asked) -> dict[str, dict[str, int]]:
+async def revenue(conn: Connection, asked: Asked, *, from_rollups: bool = True) -> dict[str, dict[str, int]]:
     """By kind (touched, rescued, bot, silent, late): orders and fen. Together all that was paid in the period."""
-    rows = await conn.fetch(
-        """select kind, sum(orders)::int as orders, sum(paid_fen)::bigint as fen from order_credit
-           where shop_id = $1 and day between $2 and $3 and rule = $4 group by 1""",
-        asked.shop,
-        asked.first,
-        asked.last,
-        asked.rule,
-    )
+    sealed = await rollups.sealed_days(conn, asked.shop, asked.first, asked.last) if from_rollups else []
     found = {kind: {"orders": 0, "fen": 0} for kind in ("touched", "rescued", "bot", "silent", "late")}
-    found.update({row["kind"]: {"orders": row["orders"], "fen": row["fen"]} for row in rows})
+
+    def add(rows: Iterable[Any]) -> None:
+        for row in rows:
+            one = found[row["kind"]]
+            one["orders"] += row["orders"]
+            one["fen"] += row["fen"]
+
+    if sealed:
+        add(
+            await conn.fetch(
+                """select kind, sum(orders)::int as orders, sum(fen)::bigint as fen from day_money
+                   where shop_id = $1 and grain = 'pool' and rule = $3 and day = any($2) group by 1""",
+                asked.shop, sealed, asked.rule,
+            )
+        )  # fmt: skip
+    for first, last in gaps(asked.first, asked.last, sealed):
+        add(
+            await conn.fetch(
+                """select kind, sum(orders)::int as orders, sum(paid_fen)::bigint as fen from order_credit
+                   where shop_id = $1 and day between $2 and $3 and rule = $4 group by 1""",
+                asked.shop, first, last, asked.rule,
+            )
+        )  # fmt: skip
     return found

@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from metrics import orders_postgres as orders
 from metrics import record_postgres as record
+from metrics import rollups_postgres as rollups
+from metrics import sealing_postgres as sealing
 from metrics.rows import TABLES, Row, Table
 from wangxin.storage.postgres import Connection, Pool
 
 LATELY_S = 300  # a quick sweep looks at threads and orders that moved within this time; the slow one at all
 THREADS_MAX = 200  # folded in one transaction
+SEALED_MAX = 40  # days summed in one sweep
+SEAL_AGAIN_S = 900  # a day that goes on moving is read live meanwhile
 DIFFERENCES_MAX = 50  # listed; the rest is only counted
 
 
@@ -59,6 +65,18 @@ class Figures:
             if not swept.lines:
                 return Swept(lines, threads, credited, False)
 
+    async def seal(self, *, again_s: int = SEAL_AGAIN_S) -> int:
+        """Sum the days that are over and not summed, or moved since; returns how many. Each day by itself."""
+        async with self._pool.acquire() as conn:
+            sealed = 0
+            for shop, day in await sealing.due(conn, SEALED_MAX, again_s=again_s):
+                try:
+                    async with conn.transaction(isolation="repeatable_read"):
+                        sealed += await sealing.seal(conn, shop, day)
+                except asyncpg.SerializationError:
+                    continue  # somebody else sealed it in this very moment
+            return sealed
+
     async def _credit(self, conn: Connection, shoppers: set[tuple[UUID, UUID]]) -> int:
         by_shop: dict[UUID, list[UUID]] = {}
         for shop, shopper in sorted(shoppers):
@@ -85,7 +103,23 @@ class Figures:
                 if told is not None:
                     told(verdict.threads, total)
             await self._verify_orders(conn, shop, verdict)
+        await self._verify_days(shop, verdict)
         return verdict
+
+    async def _verify_days(self, shop: UUID, verdict: Verdict) -> None:
+        """Each sealed day summed again from the rows that it was summed from."""
+        async with self._pool.acquire() as conn:
+            span = await conn.fetchrow("select min(day), max(day) from day_seal where shop_id = $1", shop)
+            if span is None or span[0] is None:
+                return
+            for day in await rollups.sealed_days(conn, shop, span[0], span[1]):
+                async with conn.transaction(isolation="repeatable_read"):
+                    if not await rollups.sealed_days(conn, shop, day, day):
+                        continue  # it moved meanwhile
+                    stands, again = await sealing.stored(conn, shop, day), await sealing.summed(conn, shop, day)
+                verdict.rows += len(again[0]) + len(again[1])
+                if sealing.digest(*stands) != sealing.digest(*again):
+                    verdict.note("day_rollup", (day,), "the sums of the day are not those of its rows")
 
     async def _verify_orders(self, conn: Connection, shop: UUID, verdict: Verdict) -> None:
         """Each order's parts add up to what was paid and exactly one counts it, by every rule."""

@@ -30,6 +30,7 @@ log = logging.getLogger("wangxin.work")
 QUEUE = "wangxin"
 TICK_S = 1.0
 SLOW_SWEEP_S = 300.0
+SEAL_S = 60.0
 RETRY_S = 1.0
 LISTEN_S = 5.0
 Work = Callable[[], Awaitable[int]]
@@ -187,5 +188,6 @@ async def run_worker(settings: Settings) -> None:
         _every("ticker", TICK_S, Ticker(push, valkey_url).tick),
         _every("figures", TICK_S, figures.sweep),
         _every("figures of old", SLOW_SWEEP_S, lambda: figures.sweep(slow=True)),
+        _every("sums of days", SEAL_S, figures.seal),
         _keep_rq(),
     )
