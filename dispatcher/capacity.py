@@ -6,6 +6,7 @@ line, so a reconnect changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
@@ -118,9 +119,16 @@ class FreeSeats:
                     heapify(heap)
 
     def best(
-        self, pool: Id, rule: AgentRule, seats: dict[Id, SeatNow], excluded: dict[Id, int], skill: str, now_ms: int
+        self,
+        pool: Id,
+        rule: AgentRule,
+        seats: dict[Id, SeatNow],
+        excluded: dict[Id, int],
+        skill: str,
+        now_ms: int,
+        barred: Callable[[Id], bool] | None = None,
     ) -> tuple[SeatNow | None, list[tuple[Score, SeatNow]]]:
-        """The seat to ask, and up to two that come next (for the explanation)."""
+        """The seat to ask, and up to two that come next (for the explanation). Who is ``barred`` is not asked."""
         heap = self._heaps.get((pool, rule))
         if not heap:
             return None, []
@@ -131,7 +139,8 @@ class FreeSeats:
             if seat is None or seat.version != heap[0][2]:
                 heappop(heap)
                 continue
-            if excluded.get(heap[0][1], 0) > now_ms or (skill and skill not in seat.terms.skills):
+            out = excluded.get(heap[0][1], 0) > now_ms or (skill and skill not in seat.terms.skills)
+            if out or (barred is not None and barred(heap[0][1])):
                 stash.append(heappop(heap))
                 continue
             chosen = seat
@@ -140,7 +149,7 @@ class FreeSeats:
         if chosen is not None:
             for row in heap[1:3]:
                 other = seats.get(row[1])
-                if other is not None and other.version == row[2]:
+                if other is not None and other.version == row[2] and not (barred is not None and barred(row[1])):
                     after.append((row[0], other))
             after.sort(key=lambda pair: (pair[0], pair[1].terms.agent))
         for row in stash:

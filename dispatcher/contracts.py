@@ -72,6 +72,16 @@ class Penalty(Agreed):
     fee_per_mille: _PerMille
 
 
+class Training(Agreed):
+    """What an agent must have passed before he serves the shop (``dispatcher/training``); nothing, where nothing is
+    named."""
+
+    exam: bool = False
+    drills: bool = False
+    typing_cpm: int = Field(default=0, ge=0, le=400, description="characters a minute; 0: not asked")
+    practice: bool = False
+
+
 VISIBLE = ("level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel", "forms")
 
 
@@ -93,6 +103,8 @@ class Terms(Agreed):
     visible_fields: tuple[Literal[VISIBLE], ...] = Field(default=("level", "orders", "tags", "remark"))  # type: ignore[valid-type]
     settlement: Literal["week", "month"] = "month"
     dispute_days: int = Field(default=7, ge=0, le=60)
+    training: Training = Training()
+    dedicated: bool = Field(default=False, description="only the provider's project group of this shop serves it")
 
 
 def to_contract(
@@ -109,7 +121,7 @@ def to_contract(
 ) -> Contract:
     return Contract(
         id_, version, shop, provider, pools, terms.topics, terms.hours, starts_ms, ends_ms, terms.rank, terms.daily_max,
-        terms.daily_min, terms.price.marginal_fen(), paused,
+        terms.daily_min, terms.price.marginal_fen(), paused, terms.training != Training(), terms.dedicated,
     )  # fmt: skip
 
 

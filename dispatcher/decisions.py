@@ -10,13 +10,15 @@ from dispatcher.model import Id, SeatState
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A seat that was looked at: ``score`` is compared element by element, the smallest wins."""
+    """A seat that was looked at: ``score`` is compared element by element, the smallest wins. ``barred``: why its
+    contract kept it out (``not_certified``, ``not_in_group``)."""
 
     agent: Id
     pool: Id
     load: int
     seats_max: int
     score: tuple[int, ...]
+    barred: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,10 @@ class PoolSeen:
 
     pool: Id
     stage: int
-    verdict: Literal["chosen", "no_free_slot", "closed", "outside_hours", "no_contract", "paused", "limit", "skill"]
+    verdict: Literal[
+        "chosen", "no_free_slot", "closed", "outside_hours", "no_contract", "paused", "limit", "skill",
+        "not_certified", "not_in_group",
+    ]  # fmt: skip
     score: int = 0
 
 

@@ -99,10 +99,23 @@ class Floor:
 
     def somebody(self, c: Conversation) -> bool:
         """Whether anyone who could serve it is at work now, free or not."""
-        return any(
-            self.present.get(pool) and not self.usable(c, pool)[1]
-            for pool in (self.terms.every_pool[c.shop] if c.pinned is None else (c.pinned,))
+        pools = self.terms.every_pool[c.shop] if c.pinned is None else (c.pinned,)
+        return any(not self.usable(c, pool)[1] and self.able(c, pool) for pool in pools)
+
+    def able(self, c: Conversation, pool: Id) -> int:
+        """How many at work in the pool may serve it, free or not."""
+        there = self.present.get(pool, 0)
+        contract = self.usable(c, pool)[0]
+        if not there or contract is None or not (contract.certified or contract.dedicated):
+            return there
+        return sum(
+            seat.present and pool in seat.terms.pools and not self.terms.bars(contract, agent, self.now_ms)
+            for agent, seat in self.seats.items()
         )
+
+    def barred(self, c: Conversation, pool: Id, agent: Id) -> str:
+        """Why the contract of the pool keeps the agent from this conversation; ``""``: it does not."""
+        return self.terms.bars(self.usable(c, pool)[0], agent, self.now_ms)
 
     def position(self, c: Conversation) -> int:
         """Its place among its shop's waiting, 1 is next. Exact for those who have just come, who stand last."""

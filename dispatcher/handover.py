@@ -8,7 +8,7 @@ from dispatcher.floor import Floor
 from dispatcher.lifecycle import drained, let_go, offer_gone, requeue, revoke, strike
 from dispatcher.lines import Conversation
 from dispatcher.model import Id
-from dispatcher.routing import assign, pool_for
+from dispatcher.routing import assign, pool_for, refused
 
 
 def offer_over(f: Floor, c: Conversation) -> None:
@@ -32,6 +32,11 @@ def offer_answered(f: Floor, e: ev.OfferAnswered) -> None:
     seat = f.seats[e.agent]
     pool = c.offer_pool
     assert pool is not None, "an offer names its pool"
+    if f.barred(c, pool, e.agent):
+        # His certificate ended while it was on offer.
+        f.decisions.append(Refuse(c.id, e.agent, "offer.gone", e.ref))
+        offer_gone(f, c, "gone")
+        return
     revoke(f, c, "taken", tell=False)
     assign(f, c, seat, pool, c.offer_reason)
 
@@ -47,7 +52,7 @@ def transfer_requested(f: Floor, e: ev.TransferRequested) -> None:
         _transfer_to_agent(f, c, e.to_agent, e)
     elif e.to_pool is not None:
         why = f.usable(c, e.to_pool)[1] if e.to_pool in f.terms.every_pool[c.shop] else "no_contract"
-        if why or not f.present.get(e.to_pool):
+        if why or not f.able(c, e.to_pool):
             f.decisions.append(Refuse(c.id, e.agent, f"transfer.{why or 'nobody'}", e.ref))
         else:
             requeue(f, c, "transferred", bar=e.agent, pinned=e.to_pool)
@@ -64,7 +69,7 @@ def _transfer_to_agent(f: Floor, c: Conversation, to: Id, e: ev.TransferRequeste
         return
     pool = pool_for(f, c, seat)
     if pool is None:
-        f.decisions.append(Refuse(c.id, giver, "transfer.no_contract", e.ref))
+        f.decisions.append(Refuse(c.id, giver, f"transfer.{refused(f, c, seat)}", e.ref))
         return
     if not seat.free:
         f.decisions.append(Refuse(c.id, giver, "transfer.full", e.ref))
@@ -90,6 +95,10 @@ def transfer_answered(f: Floor, e: ev.TransferAnswered) -> None:
     giver = c.agent
     pool = c.offer_pool
     assert pool is not None, "an offer names its pool"
+    if f.barred(c, pool, e.agent):
+        f.decisions.append(Refuse(c.id, e.agent, "offer.gone", e.ref))
+        offer_gone(f, c, "gone")
+        return
     revoke(f, c, "taken", tell=False)
     f.rates.handled(c.pool or "", f.now_ms - c.since_ms)
     let_go(f, c)
@@ -109,7 +118,7 @@ def claimed(f: Floor, e: ev.Claimed) -> None:
         return
     pool = pool_for(f, c, seat)
     if pool is None:
-        f.decisions.append(Refuse(c.id, e.agent, "claim.no_contract", e.ref))
+        f.decisions.append(Refuse(c.id, e.agent, f"claim.{refused(f, c, seat)}", e.ref))
         return
     if not e.force and (seat.load >= seat.terms.seats_max or (seat.state == "ready" and not seat.free)):
         f.decisions.append(Refuse(c.id, e.agent, "seat.full", e.ref))

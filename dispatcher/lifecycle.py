@@ -316,7 +316,8 @@ def shopper_returned(f: Floor, e: ev.ShopperReturned) -> None:
     if seat is not None and not room:
         room = seat.load < seat.terms.seats_max + f.policy(c).resume_reserve
     pool = c.pool if seat is not None and c.pool in seat.terms.pools else None
-    if seat is not None and pool is not None and room and may_keep(seat):
+    barred = pool is not None and f.barred(c, pool, c.agent)
+    if seat is not None and pool is not None and room and not barred and may_keep(seat):
         assign(f, c, seat, pool, "resume")
         return
     if seat is not None:

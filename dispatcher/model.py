@@ -57,6 +57,29 @@ class Contract:
     price_fen: int = 0
     """Marginal price of one conversation."""
     paused: bool = False
+    certified: bool = False
+    """Only agents with a certificate of this shop get its conversations."""
+    dedicated: bool = False
+    """Only the provider's project group of this shop gets its conversations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The agent has passed what this contract version asks for, until ``until_ms``."""
+
+    contract: Id
+    version: int
+    agent: Id
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The people a provider keeps for one shop."""
+
+    shop: Id
+    provider: Id
+    agents: tuple[Id, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +194,5 @@ class Routing:
     pools: tuple[Pool, ...] = ()
     contracts: tuple[Contract, ...] = ()
     seats: tuple[Seat, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    groups: tuple[Group, ...] = ()

@@ -77,6 +77,8 @@ class Terms:
             shop: tuple(dict.fromkeys(pool for stage in stages for pool in stage))
             for shop, stages in self._stages.items()
         }
+        self._certified = {(c.contract, c.version, c.agent): c.until_ms for c in routing.certificates}
+        self._grouped = {(g.shop, g.provider, agent) for g in routing.groups for agent in g.agents}
         self._minute = -1
         self._usable: dict[tuple[Id, Id, str], tuple[Contract | None, str]] = {}
         self._days: dict[str, int] = {}
@@ -135,6 +137,17 @@ class Terms:
         if found is None:
             found = self._usable[key] = self._judge(shop, pool, topic, now_ms)
         return found
+
+    def bars(self, contract: Contract | None, agent: Id, now_ms: int) -> str:
+        """Why the contract keeps this agent from its shop's conversations now: ``not_in_group``, ``not_certified``;
+        ``""``: it does not."""
+        if contract is None:
+            return ""
+        if contract.dedicated and (contract.shop, contract.provider, agent) not in self._grouped:
+            return "not_in_group"
+        if contract.certified and self._certified.get((contract.id, contract.version, agent), 0) <= now_ms:
+            return "not_certified"
+        return ""
 
     def serves(self, shop: Id, pool_id: Id, now_ms: int) -> bool:
         """Whether the pool's people may hold this shop's conversations: its own pool, or one with a contract in force.

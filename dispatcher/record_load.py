@@ -10,6 +10,7 @@ from dispatcher import events as ev
 from dispatcher.contracts import HOURS, POLICY, Terms, to_contract
 from dispatcher.hours import local_day
 from dispatcher.model import Contract, Id, Policy, Pool, Routing, Seat, Shop
+from dispatcher.training.record import certificates
 from wangxin.model.conversation import State
 from wangxin.storage.postgres import Connection
 
@@ -54,6 +55,7 @@ async def load_routing(conn: Connection) -> Routing:
             )
             for r in seats
         ),
+        certificates=await certificates(conn, contracts),
     )  # fmt: skip
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dispatcher.capacity import KEEPS, SeatNow, score
 from dispatcher.decisions import Assign, Candidate, MakeOffer, Overflowed, PoolSeen, Queued, ToMessageBox
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation, Equals
-from dispatcher.model import Contract, Id, Pool
+from dispatcher.model import AgentRule, Contract, Id, Pool
 from dispatcher.policy import Measures, holds, rank_pools
 
 _AT_ONCE = ("claim", "transfer", "resume", "takeover", "message_box")
 """Reasons that need no offer: somebody has agreed already, or nobody is watching the clock."""
+TURNED_MAX = 3
+"""How many whom the contract kept out an explanation names."""
 
 
 def route(f: Floor, c: Conversation, *, told: bool = True) -> bool:
@@ -58,9 +62,17 @@ def pool_for(f: Floor, c: Conversation, seat: SeatNow) -> Id | None:
         return None
     reach = f.terms.every_pool[c.shop]
     for pool in seat.terms.pools:
-        if pool in reach and not f.usable(c, pool)[1]:
+        if pool in reach and not f.usable(c, pool)[1] and not f.barred(c, pool, seat.terms.agent):
             return pool
     return None
+
+
+def refused(f: Floor, c: Conversation, seat: SeatNow) -> str:
+    """Why no pool of the seat may serve the conversation: what its contract asks of him, else that there is none."""
+    for pool in seat.terms.pools:
+        if pool in f.terms.every_pool[c.shop] and not f.usable(c, pool)[1]:
+            return f.barred(c, pool, seat.terms.agent) or "no_contract"
+    return "no_contract"
 
 
 def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[PoolSeen]) -> bool:
@@ -72,18 +84,38 @@ def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[Pool
         else:
             usable.append((f.terms.pools[pool], contract, f.used_today(contract) if contract else 0))
     policy = f.policy(c)
-    for shown, ranked, _ in rank_pools(policy, usable) if len(usable) > 1 else [(0, *u[:2]) for u in usable]:
-        seat, after = f.free.best(ranked.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms)
+    turned: dict[Id, Candidate] = {}
+    for shown, ranked, contract in rank_pools(policy, usable) if len(usable) > 1 else [(0, *u[:2]) for u in usable]:
+        barred = _door(f, policy.agent_rule, ranked.id, contract, turned)
+        seat, after = f.free.best(ranked.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, barred)
         if seat is None:
-            seen.append(PoolSeen(ranked.id, c.stage, "no_free_slot", shown))
+            out = next((one.barred for one in turned.values() if one.pool == ranked.id), "no_free_slot")
+            seen.append(PoolSeen(ranked.id, c.stage, out, shown))  # type: ignore[arg-type]
             continue
         seen.append(PoolSeen(ranked.id, c.stage, "chosen", shown))
         c.seen = tuple(seen)
         rows = [(score(policy.agent_rule, seat), seat), *after]
         candidates = tuple(Candidate(s.terms.agent, ranked.id, s.load, s.terms.seats_max, key) for key, s in rows)
-        give(f, c, seat, ranked.id, c.stage_reason or "ring", candidates)
+        give(f, c, seat, ranked.id, c.stage_reason or "ring", candidates + tuple(turned.values())[:TURNED_MAX])
         return True
     return False
+
+
+def _door(
+    f: Floor, rule: AgentRule, pool: Id, contract: Contract | None, turned: dict[Id, Candidate]
+) -> Callable[[Id], bool] | None:
+    """Whom the contract keeps out, noted in ``turned`` for the explanation; None: it asks nothing of anybody."""
+    if contract is None or not (contract.certified or contract.dedicated):
+        return None
+
+    def barred(agent: Id) -> bool:
+        why = f.terms.bars(contract, agent, f.now_ms)
+        if why:
+            seat = f.seats[agent]
+            turned[agent] = Candidate(agent, pool, seat.load, seat.terms.seats_max, score(rule, seat), why)
+        return bool(why)
+
+    return barred
 
 
 def _widen(f: Floor, c: Conversation) -> bool:
@@ -190,11 +222,11 @@ def _free_the_excluded(f: Floor, c: Conversation) -> None:
         c.excluded.clear()
         return
     every = f.terms.every_pool[c.shop]
-    others = sum(f.present.get(pool, 0) for pool in every)
+    others = sum(f.able(c, pool) for pool in every)
     for agent in barred:
         seat = f.seats.get(agent)
         if seat is not None and seat.present:
-            others -= sum(1 for pool in seat.terms.pools if pool in every)
+            others -= sum(1 for pool in seat.terms.pools if pool in every and not f.barred(c, pool, agent))
     if others <= 0:
         soon = f.now_ms + f.policy(c).retry_ms
         c.excluded = {agent: min(c.excluded[agent], soon) for agent in barred}
@@ -307,7 +339,8 @@ def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation] | None:
 
     def line_fits(equals: Equals) -> bool:
         _, _, shop, topic, skill = equals
-        return (not skill or skill in skills) and not f.terms.usable(shop, pool, topic, now)[1]
+        contract, why = f.terms.usable(shop, pool, topic, now)
+        return (not skill or skill in skills) and not why and not f.terms.bars(contract, agent, now)
 
     for pool in seat.terms.pools:
         found = f.lines.best(pool, now, f.conversations, line_fits, fits)

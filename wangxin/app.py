@@ -36,6 +36,7 @@ from wangxin.storage.valkey import connect
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from dispatcher.training.exam import Known
     from wangxin.chat import rest_agent
     from wangxin.chat.door import ShopDoor
     from wangxin.edge import Deps, ServedShops
@@ -70,6 +71,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     """What is mounted under /api/v1, beside the edge's own routes."""
     import dispatcher.rest
     import dispatcher.rest_provider
+    import dispatcher.training.rest
     import menus.rest
     import metrics.rest
     import metrics.rest_statements
@@ -81,6 +83,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         menus.rest.router(deps),
         dispatcher.rest.router(deps),
         dispatcher.rest_provider.router(deps),
+        dispatcher.training.rest.router(deps, known_of),
         push.rest.router(deps),
         metrics.rest.router(deps, teams_of),
         metrics.rest_statements.router(deps, agreements_of),
@@ -126,6 +129,15 @@ def desk_sources(pool: Pool) -> rest_agent.Sources:
             return await dispatcher.people.open_offers(conn, actor.id, actor.shops)
 
     return rest_agent.Sources(profile, fields, reply_limits, set_tags, seat, offers)
+
+
+async def known_of(conn: Connection, shop: UUID) -> list[Known]:
+    """The questions of a shop that are in use, from which exams are made."""
+    import menus.record_postgres
+    from dispatcher.training.exam import Known
+
+    found = await menus.record_postgres.faq(conn, shop)
+    return [Known(one.id, one.topic, one.phrasings, one.answer) for one in found if one.active]
 
 
 async def teams_of(conn: Connection, shop: UUID) -> Teams:

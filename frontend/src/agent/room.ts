@@ -29,7 +29,7 @@ export interface Draft {
   note: boolean;
   assisted: string;
 }
-export type Page = "talks" | "records" | "replies" | "figures" | "team" | "settings";
+export type Page = "talks" | "records" | "replies" | "figures" | "training" | "team" | "settings";
 export type Tab = "mine" | "waiting" | "ended";
 export type Layer = "transfer" | "close" | "help" | "products" | "status" | null;
 

@@ -16,11 +16,13 @@ from PIL import Image
 
 from dispatcher import admin_record, provider_record
 from dispatcher.contracts import Terms
+from dispatcher.training import record as training
+from dispatcher.training.talks import opening
 from metrics.service import Figures
 from tests.conftest import Chat, Shop, make_shop
 from tests.metrics.shopping import Counter
 from tests.web.api.conftest import make_person
-from tests.web.api.wall_table import MENU, QUESTION, REPLY, RULE
+from tests.web.api.wall_table import MENU, PACK, QUESTION, REPLY, RULE
 from wangxin import auth
 from wangxin.clock import new_id, new_secret, now_ms
 from wangxin.edge import Deps
@@ -132,14 +134,29 @@ async def furnish(web: httpx.AsyncClient, deps: Deps, slug: str, mark: str) -> S
 
     side.ids = {
         "shop": str(shop), "slug": slug, "mark": mark, "ref": f"{slug}-m1", "order": f"{slug}-88001", "first_seq": 2,
-        "version": 1, "deed": "submit", "agent": str(agent.id), "provider": str(provider), "shopper": str(member),
+        "version": 1, "deed": "submit", "step": "typing", "agent": str(agent.id), "provider": str(provider), "shopper": str(member),
         "outsourced_agent": str(outsourced.id), "merchant": str(merchant.id), "guest": guest["shopper"],
         "leaver": str(leaver.id),
     }  # fmt: skip
     await _serving(deps, side, provider)
     await _talk(deps, Chat(shop, member, new_id()), side, outsourced.id)
     await _written(web, side)
+    await _training(deps, side)
     return side
+
+
+async def _training(deps: Deps, side: Side) -> None:
+    """A practice chat that the outsourced agent has begun."""
+    ids = side.ids
+    attempt = new_id()
+    ids["attempt"] = str(attempt)
+    asked = [{"said": f"{side.mark}怎么退货", "again": f"{side.mark}能退吗", "right": f"{side.mark}七天内可退"}] * 9
+    content = {"turns": asked}
+    async with deps.pool.acquire() as conn:
+        await training.begin(
+            conn, side.shop.id, attempt, UUID(ids["provider"]), UUID(ids["outsourced_agent"]), "practice", 1, content,
+            opening("practice", content, now_ms()),
+        )  # fmt: skip
 
 
 async def _serving(deps: Deps, side: Side, provider: UUID) -> None:
@@ -229,6 +246,7 @@ async def _written(web: httpx.AsyncClient, side: Side) -> None:
     await done("PUT", f"{API}/desk/threads/{{thread}}/remark".format_map(ids), {"text": "{mark}", "starred": True})
     upload = await web.post(f"{API}/media", files={"file": ("x.png", picture())}, headers=side.people["member"])
     ids["media"] = upload.json()["id"]
+    await done("PUT", f"{API}/training/{shop}/pack", PACK)
 
 
 @asynccontextmanager

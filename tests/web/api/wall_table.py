@@ -54,6 +54,7 @@ RULE = {
     ],
 }
 VERSION = {"pools": ["{outsourced_pool}"], "starts_ms": 0, "terms": {"name": "{mark}合同"}}
+PACK = {"articles": [{"title": "{mark}称呼", "text": "{mark}亲"}], "rules": {"questions": 5}}
 REPLY = {"code": "hh", "title": "{mark}换货", "body": "{mark}当天换"}
 EVENT = {
     "specversion": "1.0", "id": "{mark}-1", "source": "/erp", "type": "order.paid", "subject": "{ref}",
@@ -69,6 +70,9 @@ _MENUS = "/api/v1/menus"
 _SHOP_MENUS = _MENUS + "/{shop}"
 _DISPATCH = "/api/v1/dispatch/{shop}"
 _OUT = "/api/v1/outsourcing"
+_TRAINING = "/api/v1/training"
+_SHOP_TRAINING = _TRAINING + "/{shop}"
+_TRY = _SHOP_TRAINING + "/attempts/{attempt}"
 _PUSH = "/api/v1/push/{shop}"
 _METRICS = "/api/v1/metrics"
 _FIGURES = _METRICS + "/{shop}"
@@ -172,6 +176,19 @@ TABLE: dict[str, Row] = {
     f"PUT {_OUT}/seats/{{outsourced_agent}}": Row("provider", {"name": "far", "pools": ["{outsourced_pool}"]}),
     f"GET {_OUT}/contracts": Row("provider"),
     f"POST {_OUT}/contracts/{{contract}}/versions/{{number}}/answer": Row("provider", {"accepted": True}),
+    # --- what an outsourced agent must have passed
+    f"GET {_TRAINING}/mine": Row("supervisor agent outsourced idle"),
+    f"GET {_TRAINING}/provided": Row("provider"),
+    f"POST {_SHOP_TRAINING}/steps/{{step}}": Row("outsourced idle"),
+    f"POST {_TRY}/begun": Row("outsourced"),
+    f"POST {_TRY}/say": Row("outsourced", {"text": "{mark}您好"}, inside="own"),
+    f"POST {_TRY}/finish": Row("outsourced", {"typed": "{mark}七天"}, inside="own"),
+    f"GET {_TRY}": Row("merchant provider"),
+    f"POST {_TRY}/judge": Row("merchant provider", {"passed": True, "note": "{mark}听过"}, inside="own"),
+    f"GET {_SHOP_TRAINING}/pack": Row("merchant"),
+    f"PUT {_SHOP_TRAINING}/pack": Row("merchant", PACK, inside="own"),
+    f"GET {_SHOP_TRAINING}/people": Row("merchant"),
+    f"POST {_SHOP_TRAINING}/people/{{outsourced_agent}}/revoke": Row("merchant", {"reason": "{mark}抽查"}, inside="own"),
     f"GET {_DISPATCH}/policy": Row("merchant"),
     f"GET {_DISPATCH}/policy/versions/{{version}}": Row("merchant", elsewhere="own"),
     f"GET {_DISPATCH}/preview": Row("merchant"),

@@ -59,6 +59,12 @@ export interface Hours {
   spans: { day: number; from_min: number; to_min: number }[];
   special: { date: string; spans: [number, number][] }[];
 }
+export interface TrainingAsked {
+  exam: boolean;
+  drills: boolean;
+  typing_cpm: number;
+  practice: boolean;
+}
 export interface Terms {
   name: string;
   topics: string[];
@@ -75,6 +81,9 @@ export interface Terms {
   visible_fields: string[];
   settlement: string;
   dispute_days: number;
+  training: TrainingAsked;
+  /** only by the provider's project group of this shop */
+  dedicated: boolean;
 }
 export interface Version {
   version: number;
@@ -147,7 +156,7 @@ export interface Explained extends AssignmentRow {
   predicted_ms: number;
   release_reason: string | null;
   explanation: {
-    candidates: { agent: string; name: string; load: number; seats_max: number; score: number[] }[];
+    candidates: { agent: string; name: string; load: number; seats_max: number; score: number[]; barred?: string }[];
     pools: { pool: string; name: string; stage: number; verdict: string }[];
   };
 }

@@ -1,0 +1,1 @@
+"""What an agent of a provider must know and show before he serves a shop."""
