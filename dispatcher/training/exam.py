@@ -14,7 +14,7 @@ CHOICES = 4
 ANSWER_CHARS = 300
 NEAR_AMONG = 200
 """Near answers are looked for among so many of a shop's questions."""
-TYPING_CHARS = (100, 150)
+TYPING_CHARS = (60, 90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def mark_exam(questions: Sequence[Mapping[str, Any]], chosen: Sequence[int | Non
 
 
 def typing_text(known: Sequence[Known], seed: str) -> str:
-    """A text of about a hundred characters from the shop's answers; empty where there is not enough to type."""
+    """A text of a minute or two from the shop's answers; empty where there is not enough to type."""
     chance = random.Random(seed)
     answers = sorted({" ".join(one.answer.split()) for one in known})
     chance.shuffle(answers)

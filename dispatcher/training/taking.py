@@ -137,7 +137,8 @@ async def finish(
         right = words.typed_right(content["text"], typed)
         cpm = words.per_minute(right, took_ms)
         told = {"typed": typed, "right": right, "took_ms": took_ms, "too_fast": cpm > words.CPM_MAX}
-        score = 0 if told["too_fast"] else cpm
+        whole = right * 1_000 >= len(content["text"]) * words.RIGHT_PER_MILLE
+        score = cpm if whole and not told["too_fast"] else 0
         await record.finish(conn, who.shop, id_, [told], score, passed=score >= mark)
     now = await record.one_try(conn, who.shop, id_)
     assert now is not None, "it is locked"

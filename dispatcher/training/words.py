@@ -6,6 +6,8 @@ from rapidfuzz.distance import Levenshtein
 
 CPM_MAX = 900
 """Nobody types faster; whoever seems to has not typed."""
+RIGHT_PER_MILLE = 900
+"""So much of the text must be there and right, or the speed says nothing."""
 
 
 def closeness(said: str, right: str) -> int:

@@ -134,8 +134,9 @@ async def furnish(web: httpx.AsyncClient, deps: Deps, slug: str, mark: str) -> S
 
     side.ids = {
         "shop": str(shop), "slug": slug, "mark": mark, "ref": f"{slug}-m1", "order": f"{slug}-88001", "first_seq": 2,
-        "version": 1, "deed": "submit", "step": "typing", "agent": str(agent.id), "provider": str(provider), "shopper": str(member),
-        "outsourced_agent": str(outsourced.id), "merchant": str(merchant.id), "guest": guest["shopper"],
+        "version": 1, "deed": "submit", "step": "typing", "agent": str(agent.id), "provider": str(provider),
+        "shopper": str(member), "outsourced_agent": str(outsourced.id), "merchant": str(merchant.id),
+        "guest": guest["shopper"],
         "leaver": str(leaver.id),
     }  # fmt: skip
     await _serving(deps, side, provider)

@@ -188,7 +188,9 @@ TABLE: dict[str, Row] = {
     f"GET {_SHOP_TRAINING}/pack": Row("merchant"),
     f"PUT {_SHOP_TRAINING}/pack": Row("merchant", PACK, inside="own"),
     f"GET {_SHOP_TRAINING}/people": Row("merchant"),
-    f"POST {_SHOP_TRAINING}/people/{{outsourced_agent}}/revoke": Row("merchant", {"reason": "{mark}抽查"}, inside="own"),
+    f"POST {_SHOP_TRAINING}/people/{{outsourced_agent}}/revoke": Row(
+        "merchant", {"reason": "{mark}抽查"}, inside="own"
+    ),
     f"GET {_DISPATCH}/policy": Row("merchant"),
     f"GET {_DISPATCH}/policy/versions/{{version}}": Row("merchant", elsewhere="own"),
     f"GET {_DISPATCH}/preview": Row("merchant"),
