@@ -19,7 +19,7 @@ from menus.understand.fit import fit_logistic, fit_ranking
 from menus.understand.matcher import MARGINS, SOUND_FEATURES, Matcher, Model, Scored, Weights
 
 RIDGE_RANK, RIDGE_HEAD = 1e-3, 1e-3
-SOUND_BELOW = 0.60
+SOUND_BELOW = 0.70
 
 
 def _nothing() -> Weights:

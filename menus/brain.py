@@ -76,6 +76,7 @@ def build(revision: tuple[int, int], menu: Menu | None, faq: Sequence[FaqEntry],
 
     active = {str(e.id): e for e in faq if e.active}
     matcher = Matcher([(id_, text) for id_, e in active.items() for text in e.phrasings], Words(overlay))
+    matcher.listen()
     router = common_router()
     of_topic: dict[str, tuple[float, str]] = {}
     for id_, entry in active.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -25,14 +25,21 @@ def _pieces(raw: str) -> Counter[str]:
     found.update("b" + a + " " + b for a, b in pairwise(words))
     for word in words:
         edged = f" {word} "
-        for size in (3, 4, 5):
+        for size in (2, 3, 4, 5):
             found.update("c" + edged[i : i + size] for i in range(len(edged) - size + 1))
     return found
 
 
+def _named(topics: Iterable[str]) -> list[Example]:
+    """A topic's own name is an example of it: "card_arrival" speaks of a card's arrival."""
+    spoken = {topic: " ".join(_WORD.findall(topic.lower())) for topic in topics if topic != NONE}
+    return [Example(words, topic) for topic, words in spoken.items() if any(char.isalpha() for char in words)]
+
+
 class EnglishRouter:
-    def __init__(self, examples: Sequence[Example]):
-        self.topics = tuple(dict.fromkeys(e.topic for e in examples))
+    def __init__(self, labelled: Sequence[Example]):
+        self.topics = tuple(dict.fromkeys(e.topic for e in labelled))
+        examples = [*labelled, *_named(self.topics)]
         counted = [_pieces(e.text) for e in examples]
         seen: Counter[str] = Counter()
         for counts in counted:

@@ -16,6 +16,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import LCSseq
 
 from menus.understand.features import PAIR_FEATURES, Pairs, sorted_chars
+from menus.understand.heal import heal
 from menus.understand.index import Index, Reading
 from menus.understand.normalise import is_chinese, normalise
 from menus.understand.pinyin import PinyinRepair, sound_text
@@ -24,7 +25,7 @@ from menus.understand.words import Words
 CANDIDATES = 20
 LOOKED_AT = 12
 """Of the candidates, those whose cosine and sorted characters promise most are looked at closely."""
-SOUND_FEATURES = ("sound_cosine", "sound_sorted", "sound_ratio", "sound_in_order")
+SOUND_FEATURES = ("sound_cosine", "sound_sorted", "sound_ratio", "sound_in_order", "healed")
 MARGINS = ("score", "margin_next", "margin_fifth", "cosine_margin")
 
 Array = NDArray[np.float64]
@@ -88,6 +89,9 @@ class Scored:
     features: Array
 
 
+NO_ROWS = Scored((), np.zeros((0, len(PAIR_FEATURES))))
+
+
 class Matcher:
     """Immutable once built. ``phrasings`` are (entry id, text); one entry may have many."""
 
@@ -114,6 +118,10 @@ class Matcher:
         second = self._judge(self.sound(reading), self._weights.sound, by_sound=True)
         return second if second.candidates else first
 
+    def listen(self) -> None:
+        """Get ready for questions that only sound right. Else the first of them waits for it."""
+        self._heard()
+
     def read(self, raw: str) -> Reading:
         return self.index.read(self._repair.repair(normalise(raw)))
 
@@ -132,19 +140,24 @@ class Matcher:
         count = min(LOOKED_AT, len(mixed))
         top = np.argpartition(mixed, len(mixed) - count)[-count:]
         rows = [int(row) for row in top[np.argsort(-mixed[top], kind="stable")] if mixed[row] > 0]
-        spelt = self._score(reading, [(row, float(by_spelling[row])) for row in rows])
-        extra = [
-            [
-                float(by_sound[row]),
-                sorted_chars(heard.text, heard_index.texts[row]),
-                fuzz.ratio(heard.text, heard_index.texts[row]) / 100,
-                LCSseq.normalized_similarity(heard.text, heard_index.texts[row]),
-            ]
-            for row in rows
-        ]
         if not rows:
-            return spelt
-        return Scored(spelt.rows, np.hstack([spelt.features, np.asarray(extra)]))
+            return NO_ROWS
+        features = [self._by_sound(reading, heard, row, float(by_spelling[row]), float(by_sound[row])) for row in rows]
+        return Scored(tuple(rows), np.asarray(features))
+
+    def _by_sound(self, reading: Reading, heard: Reading, row: int, cosine: float, sound_cosine: float) -> list[float]:
+        """The question healed towards the row and compared, then the features of sound."""
+        candidate, by_sound = self.index.texts[row], self._heard().texts[row]
+        text, changed = heal(reading.text, candidate)
+        words = self.index.cutter.cut(text) if changed else reading.words
+        return [
+            *self._pairs.features(text, words, candidate, self.index.cut[row], cosine),
+            sound_cosine,
+            sorted_chars(heard.text, by_sound),
+            fuzz.ratio(heard.text, by_sound) / 100,
+            LCSseq.normalized_similarity(heard.text, by_sound),
+            changed / len(text),
+        ]
 
     def _heard(self) -> Index:
         if self._sound is None:  # most shops never need it; built once, by whoever needs it first

@@ -13,17 +13,18 @@ from menus.understand.topics import Example, Router, own_examples, own_keywords
 from wangxin.model.refusals import Refusal
 
 Prediction = dict[str, Any]
+Language = Literal["zh", "en"]
 RANKED_MAX = 20
 
 
 def faq_predictor(faq: Iterable[dict[str, Any]]) -> Callable[[str], Prediction]:
     """``faq`` lines are {"id", "q", "group"?}; lines of one group are phrasings of one entry."""
     lines = list(faq)
-    matcher = Matcher([(str(line.get("group") or line["id"]), str(line["q"])) for line in lines])
+    matcher = Matcher([(_entry(line), str(line["q"])) for line in lines])
     # a phrasing that normalises to nothing is not indexed, so rows are found again by entry
     first: dict[str, Any] = {}
     for line in lines:
-        first.setdefault(str(line.get("group") or line["id"]), line["id"])
+        first.setdefault(_entry(line), line["id"])
 
     def predict(text: str) -> Prediction:
         match = matcher.match(text)
@@ -33,9 +34,17 @@ def faq_predictor(faq: Iterable[dict[str, Any]]) -> Callable[[str], Prediction]:
     return predict
 
 
-def topic_predictor(labelled: Iterable[dict[str, Any]], language: Literal["zh", "en"]) -> Callable[[str], Prediction]:
-    """``labelled`` lines are {"text", "intent", "also"?}."""
-    examples = [Example(str(x["text"]), str(x["intent"]), tuple(x.get("also", ()))) for x in labelled]
+def _entry(line: dict[str, Any]) -> str:
+    """One name a group; a line without a group stands alone, whatever others call their group."""
+    group = line.get("group")
+    return f"id {line['id']}" if group is None else f"group {group}"
+
+
+def topic_predictor(labelled: Iterable[dict[str, Any]], language: Language) -> Callable[[str], Prediction]:
+    """``labelled`` lines are {"text", "intent", "also"?}. Raises ``predict.nothing_labelled``."""
+    examples = [Example(str(x["text"]), str(x["intent"]), tuple(x.get("also") or ())) for x in labelled]
+    if not examples:
+        raise Refusal("predict.nothing_labelled", "the file of labelled messages is empty")
     if language == "en":
         route = EnglishRouter(examples).route
     else:
@@ -54,18 +63,25 @@ def topic_predictor(labelled: Iterable[dict[str, Any]], language: Literal["zh", 
     return predict
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Objects of a JSON Lines file; refuses with the line's number."""
-    with path.open(encoding="utf-8") as file:
+def read_lines(path: Path, *fields: str) -> Iterator[dict[str, Any]]:
+    """Objects of a JSON Lines file, each with ``fields``; refuses with the line's number (``file.not_jsonl``).
+
+    A byte order mark, CR LF, blank lines and raw control characters are read over; bytes that are no UTF-8 become the
+    replacement character, for one broken question must not cost all others their answer.
+    """
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                found = json.loads(line)
+                found = json.loads(line, strict=False)
             except ValueError as wrong:
                 raise Refusal("file.not_jsonl", f"{path.name}, line {number}: {wrong}") from wrong
             if not isinstance(found, dict):
                 raise Refusal("file.not_jsonl", f"{path.name}, line {number}: an object is expected")
+            lacking = next((field for field in fields if found.get(field) is None), None)
+            if lacking is not None:
+                raise Refusal("file.not_jsonl", f'{path.name}, line {number}: "{lacking}" is missing')
             yield found
 
 
@@ -75,17 +91,20 @@ def predict_file(
     *,
     faq: Path | None = None,
     topics: Path | None = None,
-    language: Literal["zh", "en"] = "zh",
+    language: Language = "zh",
 ) -> int:
-    """Writes one prediction a query line, in order; returns how many. Exactly one of ``faq``, ``topics`` is given."""
+    """Writes one prediction a query line, in order; returns how many. Exactly one of ``faq``, ``topics`` is given.
+
+    ``out`` appears whole or not at all. Raises ``predict.source``, ``file.not_jsonl``, ``predict.nothing_labelled``.
+    """
     if (faq is None) == (topics is None):
         raise Refusal("predict.source", "give either --faq or --topics")
-    predict = (
-        faq_predictor(read_lines(faq)) if faq is not None else topic_predictor(read_lines(topics or out), language)
-    )
-    count = 0
-    with out.open("w", encoding="utf-8") as file:
-        for line in read_lines(queries):
-            file.write(json.dumps(predict(str(line["text"])), ensure_ascii=False) + "\n")
-            count += 1
-    return count
+    asked = [str(line["text"]) for line in read_lines(queries, "text")]
+    if faq is not None:
+        predict = faq_predictor(read_lines(faq, "id", "q"))
+    else:
+        assert topics is not None, "one of the two is given"
+        predict = topic_predictor(read_lines(topics, "text", "intent"), language)
+    said = [json.dumps(predict(text), ensure_ascii=False) + "\n" for text in asked]
+    out.write_text("".join(said), encoding="utf-8", errors="surrogatepass")
+    return len(said)
