@@ -29,7 +29,7 @@ from dispatcher import events as ev
 from dispatcher.admin_record import add_pool, put_policy, put_seat, routing_changed
 from dispatcher.core import Core
 from dispatcher.decisions import Assign
-from dispatcher.model import Contract, Policy, Pool, Routing, Seat, Shop
+from dispatcher.model import Contract, Policy, Pool, Routing, Seat, Shop, TopicRule
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
 from wangxin.replay.person import Person, Refused
@@ -37,9 +37,14 @@ from wangxin.storage import accounts
 from wangxin.storage.postgres import _prepare as speak_json
 
 START_MS = 1_764_000_000_000
-SHOPS, OWN, PROVIDERS, SEATS_MAX = 10, 60, 2, 5
-"""Ten shops with sixty agents each, and two providers with two hundred who serve all of them: 1,000 agents."""
-QUIET = Policy(first_reply_ms=None, next_reply_ms=None, park_ms=None, close_idle_ms=None, message_box_ms=None)
+SHOPS, OWN, PROVIDERS, HIRED, SEATS_MAX = 8, 75, 2, 200, 5
+"""Eight shops with seventy-five agents each, and two providers with two hundred who serve all of them: 1,000 agents in
+ten pools."""
+TOPICS = tuple(TopicRule(f"topic{n:02}", priority=n % 3, target_ms=20_000 + 10_000 * (n % 4)) for n in range(25))
+"""Eight shops with twenty-five topics each: 200 lines of people who wait."""
+QUIET = Policy(
+    first_reply_ms=None, next_reply_ms=None, park_ms=None, close_idle_ms=None, message_box_ms=None, topics=TOPICS
+)
 
 
 # --- the core ---------------------------------------------------------------------------------------------------
@@ -49,7 +54,7 @@ def floor() -> Routing:
     shops = [f"shop{n}" for n in range(SHOPS)]
     providers = [f"provider{n}" for n in range(PROVIDERS)]
     own = [Seat(f"{shop}/{n}", pools=(shop,), seats_max=SEATS_MAX) for shop in shops for n in range(OWN)]
-    hired = [Seat(f"{one}/{n}", pools=(one,), seats_max=SEATS_MAX) for one in providers for n in range(200)]
+    hired = [Seat(f"{one}/{n}", pools=(one,), seats_max=SEATS_MAX) for one in providers for n in range(HIRED)]
     return Routing(
         shops=tuple(Shop(shop, QUIET) for shop in shops),
         pools=(
@@ -97,7 +102,8 @@ def core_rate(busy: float, events: int, seed: int = 1) -> dict[str, float]:
         waiting = asked - finished - len(going)
         if len(going) + waiting < wanted:
             asked += 1
-            apply(ev.HandoffRequested(f"c{asked:09}", f"shop{chance.randrange(SHOPS)}", f"p{asked}", now))
+            shop, topic = f"shop{chance.randrange(SHOPS)}", chance.choice(TOPICS).topic
+            apply(ev.HandoffRequested(f"c{asked:09}", shop, f"p{asked}", now, topic))
         else:
             close()
 

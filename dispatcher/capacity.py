@@ -65,29 +65,35 @@ class SeatNow:
         return (self.served + self.credit) * 1_000_000 // self.terms.ability_per_mille
 
 
-def score(rule: AgentRule, seat: SeatNow) -> Score:
-    """The smallest is asked first; ties are broken by id."""
+def _by_level(seat: SeatNow, sign: int) -> Score:
     terms = seat.terms
-    level = seat.load * 1_000 // terms.seats_max
-    fair = seat.share()
-    if rule == "least_loaded":
-        return (level, fair, seat.last_assigned_ms)
-    if rule == "fullest":
-        return (-level, fair, seat.last_assigned_ms)
-    if rule == "longest_idle":
-        return (seat.idle_since_ms,)
-    if rule == "round_robin":
-        return (seat.last_assigned_ms,)
-    if rule == "fastest":
-        return (-terms.ability_per_mille, seat.idle_since_ms)
-    if rule == "slowest":
-        return (terms.ability_per_mille, seat.idle_since_ms)
-    curve = terms.curve_per_hour
+    level = (len(seat.live) + len(seat.held)) * 1_000 // terms.seats_max
+    return (sign * level, (seat.served + seat.credit) * 1_000_000 // terms.ability_per_mille, seat.last_assigned_ms)
+
+
+def _marginal(seat: SeatNow) -> Score:
+    curve = seat.terms.curve_per_hour
     load = seat.load
     # Where it is not learnt yet, each further one is taken to bring half as much as the one before it.
     learnt = load < len(curve)
-    gain = curve[load] - (curve[load - 1] if load else 0) if learnt else terms.ability_per_mille >> load
-    return (-gain, fair, seat.last_assigned_ms)
+    gain = curve[load] - (curve[load - 1] if load else 0) if learnt else seat.terms.ability_per_mille >> load
+    return (-gain, seat.share(), seat.last_assigned_ms)
+
+
+_SCORES: dict[AgentRule, Callable[[SeatNow], Score]] = {
+    "least_loaded": lambda seat: _by_level(seat, 1),
+    "fullest": lambda seat: _by_level(seat, -1),
+    "longest_idle": lambda seat: (seat.idle_since_ms,),
+    "round_robin": lambda seat: (seat.last_assigned_ms,),
+    "fastest": lambda seat: (-seat.terms.ability_per_mille, seat.idle_since_ms),
+    "slowest": lambda seat: (seat.terms.ability_per_mille, seat.idle_since_ms),
+    "marginal": _marginal,
+}
+
+
+def score(rule: AgentRule, seat: SeatNow) -> Score:
+    """The smallest is asked first; ties are broken by id."""
+    return _SCORES[rule](seat)
 
 
 class FreeSeats:
@@ -103,20 +109,21 @@ class FreeSeats:
         self._rules = rules
         self._heaps = {(pool, rule): [] for pool, those in rules.items() for rule in those}
 
-    def touch(self, seat: SeatNow, seats: dict[Id, SeatNow]) -> None:
-        """The seat changed: what the heaps know of it is stale, and it is listed anew if it is free."""
+    def touch(self, seat: SeatNow, seats: dict[Id, SeatNow]) -> bool:
+        """The seat changed: what the heaps know of it is stale, and it is listed anew if it is free. True: it is."""
         self._version += 1
         seat.version = self._version
         if not seat.free:
-            return
-        agent = seat.terms.agent
-        for pool in seat.terms.pools:
+            return False
+        terms, version = seat.terms, seat.version
+        for pool in terms.pools:
             for rule in self._rules.get(pool, ()):
                 heap = self._heaps[pool, rule]
-                heappush(heap, (score(rule, seat), agent, seat.version))
+                heappush(heap, (_SCORES[rule](seat), terms.agent, version))
                 if len(heap) > 64 and len(heap) > 4 * len(seats):
                     heap[:] = [row for row in heap if row[1] in seats and seats[row[1]].version == row[2]]
                     heapify(heap)
+        return True
 
     def best(
         self,
@@ -127,31 +134,31 @@ class FreeSeats:
         skill: str,
         now_ms: int,
         barred: Callable[[Id], bool] | None = None,
-    ) -> tuple[SeatNow | None, list[tuple[Score, SeatNow]]]:
-        """The seat to ask, and up to two that come next (for the explanation). Who is ``barred`` is not asked."""
+    ) -> list[tuple[Score, SeatNow]]:
+        """The seat to ask with its score, then up to two that come next (for the explanation); empty: none is free.
+
+        Who is ``barred`` is not asked.
+        """
         heap = self._heaps.get((pool, rule))
         if not heap:
-            return None, []
+            return []
         stash: list[tuple[Score, Id, int]] = []
-        chosen: SeatNow | None = None
+        found: list[tuple[Score, SeatNow]] = []
         while heap:
-            seat = seats.get(heap[0][1])
-            if seat is None or seat.version != heap[0][2]:
+            first, agent, version = heap[0]
+            seat = seats.get(agent)
+            if seat is None or seat.version != version:
                 heappop(heap)
                 continue
-            out = excluded.get(heap[0][1], 0) > now_ms or (skill and skill not in seat.terms.skills)
-            if out or (barred is not None and barred(heap[0][1])):
+            out = (excluded and excluded.get(agent, 0) > now_ms) or (skill and skill not in seat.terms.skills)
+            if out or (barred is not None and barred(agent)):
                 stash.append(heappop(heap))
                 continue
-            chosen = seat
+            after = [row for row in heap[1:3] if row[1] in seats and seats[row[1]].version == row[2]]
+            if barred is not None:
+                after = [row for row in after if not barred(row[1])]
+            found = [(first, seat), *((row[0], seats[row[1]]) for row in sorted(after))]
             break
-        after = []
-        if chosen is not None:
-            for row in heap[1:3]:
-                other = seats.get(row[1])
-                if other is not None and other.version == row[2] and not (barred is not None and barred(row[1])):
-                    after.append((row[0], other))
-            after.sort(key=lambda pair: (pair[0], pair[1].terms.agent))
         for row in stash:
             heappush(heap, row)
-        return chosen, after
+        return found

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
-from dispatcher.model import Id, SeatState
+from dispatcher.model import Id, SeatState, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A seat that was looked at: ``score`` is compared element by element, the smallest wins. ``barred``: why its
     contract kept it out (``not_certified``, ``not_in_group``)."""
@@ -21,7 +20,7 @@ class Candidate:
     barred: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoolSeen:
     """A pool that was looked at and what became of it."""
 
@@ -34,7 +33,7 @@ class PoolSeen:
     score: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assign:
     """``epoch`` is the new fencing number. ``event`` says how it is told; ``from_agent`` had it until now."""
 
@@ -57,7 +56,7 @@ class Assign:
     pools: tuple[PoolSeen, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Queued:
     """The conversation waits; ``position`` 1 is next; waits are expected median and 90th percentile."""
 
@@ -70,7 +69,7 @@ class Queued:
     pools: tuple[PoolSeen, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Overflowed:
     """A waiting conversation may now also (or only) go to the pools of a further stage."""
 
@@ -80,7 +79,7 @@ class Overflowed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Requeue:
     """Taken from ``agent`` and waiting again, its place in line kept. ``epoch`` is the new fencing number."""
 
@@ -91,21 +90,21 @@ class Requeue:
     reason: Literal["silent", "disconnected", "transferred", "agent_left", "returned", "removed", "contract_ended"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Park:
     conversation: Id
     shop: Id
     agent: Id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WrapUp:
     conversation: Id
     shop: Id
     agent: Id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Close:
     conversation: Id
     shop: Id
@@ -113,14 +112,14 @@ class Close:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToMessageBox:
     conversation: Id
     shop: Id
     reason: Literal["full", "hours", "nobody", "waited", "asked"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToBot:
     """The shopper no longer waits for a person."""
 
@@ -128,7 +127,7 @@ class ToBot:
     shop: Id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MakeOffer:
     """``epoch`` is the number the assignment would get. A slot is held until ``expires_ms``."""
 
@@ -141,7 +140,7 @@ class MakeOffer:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RevokeOffer:
     conversation: Id
     shop: Id
@@ -149,7 +148,7 @@ class RevokeOffer:
     reason: Literal["expired", "refused", "gone", "taken"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refuse:
     """An agent's wish could not be granted; ``code`` is ``noun.reason``, ``ref`` the mark he gave it."""
 
@@ -159,7 +158,7 @@ class Refuse:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Warn:
     """An answer is late; ``breach``: past the limit, else past the warning share of it."""
 
@@ -171,7 +170,7 @@ class Warn:
     breach: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetSeatState:
     agent: Id
     state: SeatState

@@ -26,18 +26,20 @@ def wait_ms(ahead: int, service_rate: int, leave_rate: int) -> tuple[int, int]:
         part = PER // max(1, service_rate + (_EXACT_STEPS + ahead) // 2 * leave_rate)
         mean += part * (ahead - _EXACT_STEPS)
         variance += part * part * (ahead - _EXACT_STEPS)
-    return _quantile(mean, variance, 0), _quantile(mean, variance, 1_281_552)
+    return _median_and_p90(mean, variance)
 
 
-def _quantile(mean: int, variance: int, z_millionth: int) -> int:
-    """Wilson-Hilferty: mean * (1 - 1/(9k) + z/(3 sqrt k))^3 with k = mean^2/variance."""
+def _median_and_p90(mean: int, variance: int) -> tuple[int, int]:
+    """Wilson-Hilferty: mean * (1 - 1/(9k) + z/(3 sqrt k))^3 with k = mean^2/variance, z of the quantile."""
     if mean <= 0:
-        return 0
+        return 0, 0
     scale = 1_000_000
     shape = max(1, mean * mean * scale // max(1, variance))  # k in millionths
-    root = isqrt(shape * scale)  # sqrt(k) in millionths
-    factor = scale - scale * scale // (9 * shape) + z_millionth * scale // (3 * root)
-    return max(0, mean * factor // scale * factor // scale * factor // scale)
+    middle = scale - scale * scale // (9 * shape)
+    high = middle + 1_281_552 * scale // (3 * isqrt(shape * scale))
+    median = mean * middle // scale * middle // scale * middle // scale
+    p90 = mean * high // scale * high // scale * high // scale
+    return max(0, median), max(0, p90)
 
 
 class Rates:
@@ -53,7 +55,7 @@ class Rates:
         self._handle_ms[pool] = taken_ms if before is None else (before * 15 + taken_ms) // 16
 
     def handle_ms(self, pool: str, prior_ms: int) -> int:
-        return max(1, self._handle_ms.get(pool, prior_ms))
+        return self._handle_ms.get(pool, prior_ms) or 1
 
     def waited(self, shop: str, waited_ms: int, *, left: bool) -> None:
         """One wait ended, with an assignment or (``left``) without. Old waits fade, so that a mood can change."""

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from dispatcher.model import ConversationState, Id, Routing, SeatState
+from dispatcher.model import ConversationState, Id, Routing, SeatState, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HandoffRequested:
     """``enqueued_ms`` is the shopper's place in line; ``sticky`` the agent who served him last, ``sticky_ms`` when."""
 
@@ -24,30 +22,30 @@ class HandoffRequested:
     sticky_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentConnected:
     agent: Id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgentDisconnected:
     agent: Id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SeatStateSet:
     agent: Id
     state: SeatState
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShopperReturned:
     """The shopper wrote into a parked or wrapping-up conversation."""
 
     conversation: Id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShopperIdle:
     """An assigned shopper has been silent for ``idle_ms`` since a person's answer.
 
@@ -59,13 +57,13 @@ class ShopperIdle:
     away: bool | None = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueueLeft:
     conversation: Id
     leave_message: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CloseRequested:
     """``epoch`` None: not an agent's wish (the shopper's, or the system's). ``by`` hears of a refusal."""
 
@@ -76,7 +74,7 @@ class CloseRequested:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OfferAnswered:
     conversation: Id
     agent: Id
@@ -85,7 +83,7 @@ class OfferAnswered:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransferRequested:
     conversation: Id
     agent: Id
@@ -96,7 +94,7 @@ class TransferRequested:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransferAnswered:
     conversation: Id
     agent: Id
@@ -104,7 +102,7 @@ class TransferAnswered:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claimed:
     """An agent takes a waiting conversation by himself; ``force`` (a supervisor) takes even an assigned one."""
 
@@ -114,7 +112,7 @@ class Claimed:
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplyAwaited:
     """The shopper of an assigned conversation waits since ``since_ms`` for words of a person.
 
@@ -126,12 +124,12 @@ class ReplyAwaited:
     replied: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoutingChanged:
     routing: Routing
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tick:
     """Time passed; timers that are due fire."""
 
@@ -155,7 +153,7 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SeatStanding:
     """A seat as the record knows it, for taking over."""
 
@@ -170,7 +168,7 @@ class SeatStanding:
     strikes_ms: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConversationStanding:
     """An open conversation as the record knows it, for taking over. ``since_ms``: when this state began."""
 

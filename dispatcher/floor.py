@@ -52,19 +52,21 @@ class Floor:
 
     def touch(self, seat: SeatNow) -> None:
         """After any change of a seat: indexes follow, and it may pull."""
-        agent = seat.terms.agent
-        mark = (seat.terms.pools, seat.present, seat.terms.seats_max)
+        terms = seat.terms
+        mark = (terms.pools, seat.present, terms.seats_max)
+        if self._counted.get(terms.agent) != mark:
+            self._count(terms.agent, mark)
+        if self.free.touch(seat, self.seats):
+            self.freed.add(terms.agent)
+
+    def _count(self, agent: Id, mark: tuple[tuple[Id, ...], bool, int]) -> None:
         before = self._counted.get(agent)
-        if before != mark:
-            for (pools, there, slots), sign in ((before, -1) if before else (mark, 0), (mark, 1)):
-                if there and sign:
-                    for pool in pools:
-                        self.present[pool] = self.present.get(pool, 0) + sign
-                        self.slots[pool] = self.slots.get(pool, 0) + sign * slots
-            self._counted[agent] = mark
-        self.free.touch(seat, self.seats)
-        if seat.free:
-            self.freed.add(agent)
+        for (pools, there, slots), sign in ((before, -1) if before else (mark, 0), (mark, 1)):
+            if there and sign:
+                for pool in pools:
+                    self.present[pool] = self.present.get(pool, 0) + sign
+                    self.slots[pool] = self.slots.get(pool, 0) + sign * slots
+        self._counted[agent] = mark
 
     def drop_seat(self, agent: Id) -> None:
         seat = self.seats.pop(agent)
@@ -85,7 +87,7 @@ class Floor:
     # --- conversations ------------------------------------------------------------------------------------------
 
     def policy(self, c: Conversation) -> Policy:
-        return self.terms.policy(c.shop)
+        return self.terms.shops[c.shop].policy
 
     def usable(self, c: Conversation, pool: Id) -> tuple[Contract | None, str]:
         """Why this conversation may not go to the pool now (``""``: it may), with the contract that governs it."""
@@ -99,8 +101,10 @@ class Floor:
 
     def somebody(self, c: Conversation) -> bool:
         """Whether anyone who could serve it is at work now, free or not."""
-        pools = self.terms.every_pool[c.shop] if c.pinned is None else (c.pinned,)
-        return any(not self.usable(c, pool)[1] and self.able(c, pool) for pool in pools)
+        for pool in self.terms.every_pool[c.shop] if c.pinned is None else (c.pinned,):
+            if not self.usable(c, pool)[1] and self.able(c, pool):
+                return True
+        return False
 
     def able(self, c: Conversation, pool: Id) -> int:
         """How many at work in the pool may serve it, free or not."""
@@ -123,14 +127,12 @@ class Floor:
 
     def predict(self, c: Conversation, ahead: int | None = None) -> tuple[int, int]:
         """(median, p90) of its further wait, with ``ahead`` before it (None: everybody now in its pools)."""
-        rate = 0
-        longest = 0
-        for pool in c.pools:
-            slots = self.slots.get(pool, 0)
-            if slots:
-                rate += slots * PER // self.rates.handle_ms(pool, self.terms.pools[pool].handle_ms)
-                longest = max(longest, self.lines.waiting(pool))
-        return wait_ms(longest if ahead is None else ahead, rate, self.rates.leave_rate(c.shop))
+        at_work = [pool for pool in c.pools if self.slots.get(pool)]
+        pools, handle_ms = self.terms.pools, self.rates.handle_ms
+        rate = sum([self.slots[pool] * PER // handle_ms(pool, pools[pool].handle_ms) for pool in at_work])
+        if ahead is None:
+            ahead = max(map(self.lines.waiting, at_work), default=0)
+        return wait_ms(ahead, rate, self.rates.leave_rate(c.shop))
 
     def in_order(self, shop: Id) -> list[Conversation]:
         """The shop's waiting conversations, next first."""
@@ -143,7 +145,7 @@ class Floor:
     def forget(self, c: Conversation) -> None:
         """It is over: nothing of it remains."""
         self.lines.remove(c)
-        for what in ("stage", "box", "nobody", "hold", "offer", "retry", "unpin", "wrap"):
-            self.timers.clear(what, c.id)
-        self.box.get(c.shop, {}).pop(c.id, None)
+        self.timers.drop(c.id)
+        if c.state == "message_box":
+            self.box[c.shop].pop(c.id, None)
         del self.conversations[c.id]

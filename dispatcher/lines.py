@@ -1,4 +1,8 @@
-"""Who waits: per pool one heap for each line of equals, so that one who cannot be served blocks nobody."""
+"""Who waits: per pool one heap for each line of equals, so that one who cannot be served blocks nobody.
+
+Lines that differ in shop, topic or skill alone are ranked by one heap of their heads, so that 200 lines cost little
+more than one.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from dispatcher.model import ConversationState, Id
 
 Equals = tuple[int, int, Id, str, str]
 """(priority, target_ms, shop, topic, skill): within it only the time of arrival counts."""
+Row = tuple[int, Id]
+"""(enqueued_ms, conversation)."""
 
 
 @dataclass(slots=True)
@@ -63,9 +69,28 @@ class Conversation:
         return self.state == "waiting" and self.offer_to is None
 
 
+class _Rank:
+    """The lines of a pool that share priority and target: there the longest wait is simply the earliest arrival.
+
+    ``heads`` has at least the first of each line; rows of who waits no longer are dropped on sight.
+    """
+
+    __slots__ = ("heads", "lines")
+
+    def __init__(self) -> None:
+        self.lines: dict[Equals, list[Row]] = {}
+        self.heads: list[tuple[int, Id, Equals]] = []
+
+    def add(self, equals: Equals, row: Row) -> None:
+        line = self.lines.setdefault(equals, [])
+        heappush(line, row)
+        if line[0] is row:
+            heappush(self.heads, (*row, equals))
+
+
 class Lines:
     def __init__(self) -> None:
-        self._heaps: dict[Id, dict[Equals, list[tuple[int, Id]]]] = {}
+        self._ranks: dict[Id, dict[tuple[int, int], _Rank]] = {}
         self._count: dict[Id, int] = {}
         self._shop: dict[Id, dict[int, int]] = {}
         self._in: dict[Id, tuple[Id, ...]] = {}
@@ -85,7 +110,11 @@ class Lines:
         for pool in c.pools:
             if pool not in before:
                 self._count[pool] = self._count.get(pool, 0) + 1
-                heappush(self._heaps.setdefault(pool, {}).setdefault(c.equals, []), (c.enqueued_ms, c.id))
+                ranks = self._ranks.setdefault(pool, {})
+                rank = ranks.get((c.priority, c.target_ms))
+                if rank is None:
+                    rank = ranks[c.priority, c.target_ms] = _Rank()
+                rank.add(c.equals, (c.enqueued_ms, c.id))
         self._in[c.id] = c.pools
 
     def remove(self, c: Conversation) -> None:
@@ -101,7 +130,7 @@ class Lines:
         self._count[pool] -= 1
         if not self._count[pool]:
             # What is left there is stale. A pool without a free agent is never looked at, so it would pile up.
-            self._heaps.pop(pool, None)
+            self._ranks.pop(pool, None)
 
     def __contains__(self, id_: Id) -> bool:
         return id_ in self._in
@@ -110,11 +139,12 @@ class Lines:
         return self._count.get(pool, 0)
 
     def of_shop(self, shop: Id) -> int:
-        return sum(self._shop.get(shop, {}).values())
+        per = self._shop.get(shop)
+        return sum(per.values()) if per else 0
 
     def ahead_or_equal(self, shop: Id, priority: int) -> int:
         """How many of the shop's waiting have this priority or a more urgent one."""
-        return sum(n for p, n in self._shop.get(shop, {}).items() if p <= priority)
+        return sum([n for p, n in self._shop.get(shop, {}).items() if p <= priority])
 
     def ids(self) -> list[Id]:
         return list(self._in)
@@ -132,35 +162,90 @@ class Lines:
         Lines that do not fit are skipped whole; a head that does not fit does not hide those behind it.
         """
         chosen: tuple[tuple[int, int, int, Id], Conversation] | None = None
-        heaps = self._heaps.get(pool)
-        if not heaps or not self._count.get(pool):
+        ranks = self._ranks.get(pool)
+        if not ranks or not self._count.get(pool):
             return None
-        empty: list[Equals] = []
-        for equals, heap in heaps.items():
-            if not heap:
-                empty.append(equals)
+        for (priority, target_ms), rank in ranks.items():
+            if chosen is not None and priority > chosen[0][0]:
                 continue
-            if chosen is not None and equals[0] > chosen[0][0]:
+            first = self._first(pool, rank, conversations, line_fits, fits)
+            if first is not None:
+                key = (priority, -((now_ms - first.enqueued_ms) * 1_000 // target_ms), first.enqueued_ms, first.id)
+                if chosen is None or key < chosen[0]:
+                    chosen = (key, first)
+        return chosen
+
+    def _first(
+        self,
+        pool: Id,
+        rank: _Rank,
+        conversations: dict[Id, Conversation],
+        line_fits: Callable[[Equals], bool],
+        fits: Callable[[Conversation], bool],
+    ) -> Conversation | None:
+        """The earliest of a rank that fits."""
+        found: tuple[Row, Conversation] | None = None
+        heads = rank.heads
+        looked: list[tuple[int, Id, Equals]] = []
+        while heads and (found is None or heads[0][:2] < found[0]):
+            enqueued, id_, equals = heads[0]
+            line = rank.lines[equals]
+            pools = self._in.get(id_)
+            if pools is None or pool not in pools or line[0][1] != id_:
+                self._replace_head(pool, rank)
                 continue
-            if not line_fits(equals):
-                continue
-            stash: list[tuple[int, Id]] = []
-            while heap:
-                enqueued, id_ = heap[0]
-                pools = self._in.get(id_)
-                if pools is None or pool not in pools or (stash and stash[-1] == heap[0]):
-                    heappop(heap)
-                    continue
+            fitting = None
+            if line_fits(equals):
                 c = conversations[id_]
                 if fits(c):
-                    ratio = -((now_ms - enqueued) * 1_000 // equals[1])
-                    key = (equals[0], ratio, enqueued, id_)
-                    if chosen is None or key < chosen[0]:
-                        chosen = (key, c)
-                    break
-                stash.append(heappop(heap))
-            for row in stash:
-                heappush(heap, row)
-        for equals in empty:
-            del heaps[equals]
-        return chosen
+                    if found is None:
+                        found = ((enqueued, id_), c)
+                        break  # nobody of this rank is before him
+                    fitting = c
+                else:
+                    fitting = self._first_of(pool, line, conversations, fits)
+            head = heappop(heads)
+            if not looked or looked[-1] != head:
+                looked.append(head)
+            if fitting is not None:
+                row = (fitting.enqueued_ms, fitting.id)
+                if found is None or row < found[0]:
+                    found = (row, fitting)
+        for head in looked:
+            heappush(heads, head)
+        return found[1] if found else None
+
+    def _replace_head(self, pool: Id, rank: _Rank) -> None:
+        """Who stands at the head of a line has gone: the next one of it stands for it."""
+        enqueued, id_, equals = heappop(rank.heads)
+        line = rank.lines[equals]
+        self._drop_gone(pool, line)
+        if line and line[0] > (enqueued, id_):
+            heappush(rank.heads, (*line[0], equals))
+
+    def _drop_gone(self, pool: Id, line: list[Row]) -> None:
+        while line:
+            pools = self._in.get(line[0][1])
+            if pools is not None and pool in pools:
+                return
+            heappop(line)
+
+    def _first_of(
+        self, pool: Id, line: list[Row], conversations: dict[Id, Conversation], fits: Callable[[Conversation], bool]
+    ) -> Conversation | None:
+        stash: list[Row] = []
+        found = None
+        while line:
+            self._drop_gone(pool, line)
+            if not line:
+                break
+            c = conversations[line[0][1]]
+            if fits(c):
+                found = c
+                break
+            row = heappop(line)
+            if not stash or stash[-1] != row:
+                stash.append(row)
+        for row in stash:
+            heappush(line, row)
+        return found

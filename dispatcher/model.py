@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar, dataclass_transform
 
 from dispatcher.hours import Hours
 from wangxin.model import limits
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(cls: type[T]) -> type[T]:
+    """For events and decisions: a frozen dataclass to the type checker, which refuses to change one.
+
+    At run time it is a plain one with slots: those of ``dataclass(frozen=True)`` take four times as long to make, which
+    was a seventh of the core's time.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(cls)
+
 
 Id = str
 PoolKind = Literal["in_house", "outsourced"]

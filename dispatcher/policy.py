@@ -11,6 +11,7 @@ from dispatcher.model import AgentRule, Contract, Id, Policy, Pool, Routing, Sho
 
 Verdict = PoolSeen.__annotations__["verdict"]
 _DEFAULT_TOPIC = TopicRule("")
+_AT_ONCE = ("no_free_slot", "outside_hours", "paused")
 
 
 @dataclass(slots=True)
@@ -79,6 +80,11 @@ class Terms:
         }
         self._certified = {(c.contract, c.version, c.agent): c.until_ms for c in routing.certificates}
         self._grouped = {(g.shop, g.provider, agent) for g in routing.groups for agent in g.agents}
+        self.measured: dict[Id, bool] = {
+            shop.id: any(t.kind not in _AT_ONCE for stage in shop.policy.stages for t in stage.enter_if)
+            for shop in routing.shops
+        }
+        """Shops with a trigger that looks at length, age or level, which must be asked again by the clock."""
         self._minute = -1
         self._usable: dict[tuple[Id, Id, str], tuple[Contract | None, str]] = {}
         self._days: dict[str, int] = {}
@@ -115,23 +121,25 @@ class Terms:
         return {pool: tuple(sorted(rules)) for pool, rules in found.items()}
 
     def _fresh(self, now_ms: int) -> None:
-        if now_ms // 60_000 != self._minute:
-            self._minute = now_ms // 60_000
-            self._usable.clear()
-            self._days.clear()
+        self._minute = now_ms // 60_000
+        self._usable.clear()
+        self._days.clear()
 
     def day(self, shop: Id, now_ms: int) -> int:
-        self._fresh(now_ms)
-        if shop not in self._days:
-            self._days[shop] = local_day(self.shops[shop].tz, now_ms)
-        return self._days[shop]
+        if now_ms // 60_000 != self._minute:
+            self._fresh(now_ms)
+        day = self._days.get(shop)
+        if day is None:
+            day = self._days[shop] = local_day(self.shops[shop].tz, now_ms)
+        return day
 
     def usable(self, shop: Id, pool: Id, topic: str, now_ms: int) -> tuple[Contract | None, str]:
         """(contract, "") when conversations of this shop may go to the pool now; else ("" is) why not.
 
         Daily limits are counted by the caller. An in-house pool needs no contract.
         """
-        self._fresh(now_ms)
+        if now_ms // 60_000 != self._minute:
+            self._fresh(now_ms)
         key = (shop, pool, topic)
         found = self._usable.get(key)
         if found is None:

@@ -35,8 +35,10 @@ def route(f: Floor, c: Conversation, *, told: bool = True) -> bool:
 
 def _try_sticky(f: Floor, c: Conversation) -> bool:
     """The agent who served this shopper last, if he is ready and has room, or will have within the hold time."""
+    if c.sticky is None:
+        return False
     policy = f.policy(c)
-    if c.sticky is None or f.now_ms - c.sticky_ms > policy.sticky_window_ms:
+    if f.now_ms - c.sticky_ms > policy.sticky_window_ms:
         return False
     seat = f.seats.get(c.sticky)
     if seat is None or seat.state != "ready" or not seat.connected or c.excluded.get(c.sticky, 0) > f.now_ms:
@@ -87,16 +89,16 @@ def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[Pool
     turned: dict[Id, Candidate] = {}
     for shown, ranked, contract in rank_pools(policy, usable) if len(usable) > 1 else [(0, *u[:2]) for u in usable]:
         barred = _door(f, policy.agent_rule, ranked.id, contract, turned)
-        seat, after = f.free.best(ranked.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, barred)
-        if seat is None:
+        rows = f.free.best(ranked.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, barred)
+        if not rows:
             out = next((one.barred for one in turned.values() if one.pool == ranked.id), "no_free_slot")
             seen.append(PoolSeen(ranked.id, c.stage, out, shown))  # type: ignore[arg-type]
             continue
         seen.append(PoolSeen(ranked.id, c.stage, "chosen", shown))
         c.seen = tuple(seen)
-        rows = [(score(policy.agent_rule, seat), seat), *after]
-        candidates = tuple(Candidate(s.terms.agent, ranked.id, s.load, s.terms.seats_max, key) for key, s in rows)
-        give(f, c, seat, ranked.id, c.stage_reason or "ring", candidates + tuple(turned.values())[:TURNED_MAX])
+        candidates = tuple([Candidate(s.terms.agent, ranked.id, s.load, s.terms.seats_max, key) for key, s in rows])
+        seat, more = rows[0][1], tuple(turned.values())[:TURNED_MAX]
+        give(f, c, seat, ranked.id, c.stage_reason or "ring", candidates + more)
         return True
     return False
 
@@ -191,8 +193,7 @@ def measures(f: Floor, c: Conversation) -> Measures:
 
 def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
     policy = f.policy(c)
-    every = f.terms.every_pool[c.shop]
-    if all(f.usable(c, pool)[1] in ("closed", "outside_hours", "no_contract") for pool in every):
+    if _nowhere(f, c):
         to_box(f, c, "hours")
         return
     if policy.message_box_ms is not None and f.now_ms >= c.waiting_ms + policy.message_box_ms:
@@ -207,7 +208,7 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
     if policy.nobody_ms is not None and ("nobody", c.id) not in f.timers and not f.somebody(c):
         f.timers.set("nobody", c.id, max(f.now_ms, c.waiting_ms) + policy.nobody_ms)
     f.timers.set("minute", "", (f.now_ms // 60_000 + 1) * 60_000)
-    if any(t.kind not in ("no_free_slot", "outside_hours", "paused") for s in policy.stages for t in s.enter_if):
+    if f.terms.measured[c.shop]:
         f.timers.set("second", "", f.now_ms + 1_000)
     if told:
         position = f.position(c)
@@ -215,8 +216,18 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
         f.decisions.append(Queued(c.id, c.shop, position, median, p90, c.stage, c.seen))
 
 
+def _nowhere(f: Floor, c: Conversation) -> bool:
+    """No pool of the shop may serve it now, and waiting would not change that soon."""
+    for pool in f.terms.every_pool[c.shop]:
+        if f.usable(c, pool)[1] not in ("closed", "outside_hours", "no_contract"):
+            return False
+    return True
+
+
 def _free_the_excluded(f: Floor, c: Conversation) -> None:
     """Who let it wait is not asked again, unless nobody else is there: then soon."""
+    if not c.excluded:
+        return
     barred = [agent for agent, until in sorted(c.excluded.items()) if until > f.now_ms]
     if not barred:
         c.excluded.clear()
@@ -236,8 +247,7 @@ def _free_the_excluded(f: Floor, c: Conversation) -> None:
 def to_box(f: Floor, c: Conversation, why: str) -> None:
     """Into the message box, the place in line kept."""
     f.lines.remove(c)
-    for what in ("stage", "box", "nobody", "hold", "offer", "retry", "unpin"):
-        f.timers.clear(what, c.id)
+    f.timers.drop(c.id)
     f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=False)
     c.state, c.since_ms, c.pinned, c.agent, c.pool = "message_box", f.now_ms, None, None, None
     f.box.setdefault(c.shop, {})[c.id] = c.enqueued_ms
@@ -274,9 +284,9 @@ def assign(
     before = c.agent
     was = c.state
     f.lines.remove(c)
-    f.box.get(c.shop, {}).pop(c.id, None)
-    for what in ("stage", "box", "nobody", "hold", "offer", "retry", "unpin", "wrap"):
-        f.timers.clear(what, c.id)
+    f.timers.drop(c.id)
+    if was == "message_box":
+        f.box[c.shop].pop(c.id, None)
     if was == "waiting":
         f.rates.waited(c.shop, waited, left=False)
         share = f.in_target.get(c.shop, 1_000)
@@ -327,6 +337,9 @@ def pull(f: Floor) -> None:
 
 
 def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation] | None:
+    pools = [pool for pool in seat.terms.pools if f.lines.waiting(pool)]
+    if not pools:
+        return None
     agent, now, skills = seat.terms.agent, f.now_ms, seat.terms.skills
     best: tuple[tuple[int, int, int, Id], Id, Conversation] | None = None
 
@@ -342,7 +355,7 @@ def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation] | None:
         contract, why = f.terms.usable(shop, pool, topic, now)
         return (not skill or skill in skills) and not why and not f.terms.bars(contract, agent, now)
 
-    for pool in seat.terms.pools:
+    for pool in pools:
         found = f.lines.best(pool, now, f.conversations, line_fits, fits)
         if found is not None and (best is None or found[0] < best[0]):
             best = (found[0], pool, found[1])
@@ -351,6 +364,8 @@ def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation] | None:
 
 def _from_box(f: Floor, seat: SeatNow) -> None:
     """One conversation from the message box, oldest first, not more often than the policy allows."""
+    if not any(f.box.values()):
+        return
     choice: tuple[int, Id, Id] | None = None
     for shop in sorted(f.box):
         box = f.box[shop]
