@@ -164,6 +164,7 @@ class _Policy(Agreed):
     pool_rule: Literal["rank", "value"] = "rank"
     margin_fen: _Fen = 0
     commit_bonus_fen: _Fen = 50
+    crowd_per_mille: Annotated[int, Field(ge=0, le=200)] = 38
     sticky_window_ms: _Ms = 86_400_000
     sticky_hold_ms: Annotated[int, Field(ge=0, le=60_000)] = 5_000
     answer: Literal["auto", "offer"] = "auto"

@@ -11,6 +11,9 @@ from math import isqrt
 PER = 1_000_000_000
 """Rates are counts in this many ms."""
 _EXACT_STEPS = 400
+_FADE = 16
+"""A handle time counts this part of the mean, so that a mean rests on about twice as many."""
+_LEARNT_FROM = 2 * _FADE
 
 
 def wait_ms(ahead: int, service_rate: int, leave_rate: int) -> tuple[int, int]:
@@ -26,7 +29,8 @@ def wait_ms(ahead: int, service_rate: int, leave_rate: int) -> tuple[int, int]:
         part = PER // max(1, service_rate + (_EXACT_STEPS + ahead) // 2 * leave_rate)
         mean += part * (ahead - _EXACT_STEPS)
         variance += part * part * (ahead - _EXACT_STEPS)
-    return _median_and_p90(mean, variance)
+    # The rates are themselves estimates, from about so many conversations: that error is the same for every step.
+    return _median_and_p90(mean, variance + mean * mean // _LEARNT_FROM)
 
 
 def _median_and_p90(mean: int, variance: int) -> tuple[int, int]:
@@ -47,15 +51,19 @@ class Rates:
 
     def __init__(self) -> None:
         self._handle_ms: dict[str, int] = {}
+        self._full_ms: dict[str, int] = {}
         self._waited_ms: dict[str, int] = {}
         self._left: dict[str, int] = {}
 
-    def handled(self, pool: str, taken_ms: int) -> None:
-        before = self._handle_ms.get(pool)
-        self._handle_ms[pool] = taken_ms if before is None else (before * 15 + taken_ms) // 16
+    def handled(self, pool: str, taken_ms: int, *, full: bool = True) -> None:
+        """``full``: every slot of the agent was taken at the end. His conversations slow each other down, and shoppers
+        wait while agents are full: that is the time which counts, once it was seen."""
+        for kept in (self._handle_ms, self._full_ms) if full else (self._handle_ms,):
+            before = kept.get(pool)
+            kept[pool] = taken_ms if before is None else (before * (_FADE - 1) + taken_ms) // _FADE
 
     def handle_ms(self, pool: str, prior_ms: int) -> int:
-        return self._handle_ms.get(pool, prior_ms) or 1
+        return self._full_ms.get(pool) or self._handle_ms.get(pool, prior_ms) or 1
 
     def waited(self, shop: str, waited_ms: int, *, left: bool) -> None:
         """One wait ended, with an assignment or (``left``) without. Old waits fade, so that a mood can change."""
@@ -70,9 +78,15 @@ class Rates:
         return self._left.get(shop, 10_000) * (PER // 1_000) // self._waited_ms.get(shop, 1_800_000)
 
     def snapshot(self) -> dict[str, dict[str, int]]:
-        return {"handle": dict(self._handle_ms), "waited": dict(self._waited_ms), "left": dict(self._left)}
+        return {
+            "handle": dict(self._handle_ms),
+            "full": dict(self._full_ms),
+            "waited": dict(self._waited_ms),
+            "left": dict(self._left),
+        }
 
     def restore(self, saved: dict[str, dict[str, int]]) -> None:
         self._handle_ms = dict(saved["handle"])
+        self._full_ms = dict(saved.get("full", {}))
         self._waited_ms = dict(saved["waited"])
         self._left = dict(saved["left"])

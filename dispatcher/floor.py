@@ -134,6 +134,12 @@ class Floor:
             ahead = max(map(self.lines.waiting, at_work), default=0)
         return wait_ms(ahead, rate, self.rates.leave_rate(c.shop))
 
+    def handled(self, c: Conversation, *, more_ms: int = 0) -> None:
+        """Its agent is done with it, or will be in ``more_ms``: so long a slot of its pool was taken."""
+        seat = self.seats.get(c.agent or "")
+        full = seat is not None and seat.load >= seat.terms.seats_max
+        self.rates.handled(c.pool or "", self.now_ms - c.since_ms + more_ms, full=full)
+
     def in_order(self, shop: Id) -> list[Conversation]:
         """The shop's waiting conversations, next first."""
         found = [c for c in map(self.conversations.__getitem__, self.lines.ids()) if c.shop == shop]

@@ -100,7 +100,7 @@ def transfer_answered(f: Floor, e: ev.TransferAnswered) -> None:
         offer_gone(f, c, "gone")
         return
     revoke(f, c, "taken", tell=False)
-    f.rates.handled(c.pool or "", f.now_ms - c.since_ms)
+    f.handled(c)
     let_go(f, c)
     assign(f, c, f.seats[e.agent], pool, "transfer")
     drained(f, giver)

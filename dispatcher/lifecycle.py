@@ -75,7 +75,7 @@ def close_requested(f: Floor, e: ev.CloseRequested) -> None:
     wrap_ms = f.policy(c).wrap_up_ms
     if wrap_ms and c.state == "assigned" and e.epoch is not None and c.agent is not None:
         revoke(f, c, "gone")
-        f.rates.handled(c.pool or "", f.now_ms - c.since_ms)
+        f.handled(c, more_ms=wrap_ms)
         c.state, c.since_ms = "wrap_up", f.now_ms
         f.timers.set("wrap", c.id, f.now_ms + wrap_ms)
         f.decisions.append(WrapUp(c.id, c.shop, c.agent))
@@ -88,7 +88,7 @@ def close(f: Floor, c: Conversation, reason: str) -> None:
     if c.state == "waiting":
         f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=True)
     if c.state == "assigned" and c.pool is not None:
-        f.rates.handled(c.pool, f.now_ms - c.since_ms)
+        f.handled(c)
     agent = c.agent
     let_go(f, c)
     f.decisions.append(Close(c.id, c.shop, agent, reason))
@@ -119,7 +119,7 @@ def requeue(f: Floor, c: Conversation, why: str, *, bar: Id | None = None, pinne
     agent = c.agent
     revoke(f, c, "gone")
     if c.state == "assigned" and c.pool is not None:
-        f.rates.handled(c.pool, f.now_ms - c.since_ms)
+        f.handled(c)
     let_go(f, c)
     f.timers.clear("wrap", c.id)
     _begin_waiting(c, f.now_ms)
@@ -292,7 +292,7 @@ def shopper_idle(f: Floor, e: ev.ShopperIdle) -> None:
     elif c.state == "assigned" and policy.park_ms is not None and e.idle_ms >= _patience_ms(policy.park_ms, e.away):
         revoke(f, c, "gone")
         agent = c.agent
-        f.rates.handled(c.pool or "", f.now_ms - c.since_ms)
+        f.handled(c)
         let_go(f, c)
         seat = f.seats.get(agent)
         if seat is not None:

@@ -166,6 +166,9 @@ class Policy:
     pool_rule: Literal["rank", "value"] = "rank"
     margin_fen: int = 0
     commit_bonus_fen: int = 50
+    crowd_per_mille: int = 38
+    """By ``value``: the share of a conversation's worth that each other one of the same agent costs, since he answers
+    later and knows less of it."""
     sticky_window_ms: int = 24 * 3_600_000
     sticky_hold_ms: int = 5_000
     answer: Literal["auto", "offer"] = "auto"

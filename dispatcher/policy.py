@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dispatcher.decisions import PoolSeen
@@ -203,12 +203,13 @@ class Terms:
 
 
 def rank_pools(
-    policy: Policy, pools: Sequence[tuple[Pool, Contract | None, int]]
+    policy: Policy, pools: Sequence[tuple[Pool, Contract | None, int]], levels: Mapping[Id, int] | None = None
 ) -> list[tuple[int, Pool, Contract | None]]:
     """Usable pools with what was used of each contract today, best first. The score that decided stands in front.
 
     By ``rank``: the shop's own, then contracts by rank; one that is owed volume goes before its equals, then price. By
-    ``value``: expected margin of a conversation there, less its price, plus a bonus while volume is owed.
+    ``value``: expected margin of a conversation there, less its price, plus a bonus while volume is owed. ``levels``:
+    how many others its agent would have there; each makes a conversation less likely to sell.
     """
     scored: list[tuple[tuple[int, ...], Id, int, Pool, Contract | None]] = []
     for pool, contract, used in pools:
@@ -216,7 +217,9 @@ def rank_pools(
         owed = contract is not None and used < contract.daily_min
         rank = contract.rank if contract else 0
         if policy.pool_rule == "value" and pool.convert_per_mille:
-            value = pool.convert_per_mille * policy.margin_fen // 1_000 - price + policy.commit_bonus_fen * owed
+            left = max(0, 1_000 - policy.crowd_per_mille * (levels or {}).get(pool.id, 0))
+            worth = pool.convert_per_mille * policy.margin_fen * left // 1_000_000
+            value = worth - price + policy.commit_bonus_fen * owed
             scored.append(((-value, rank), pool.id, value, pool, contract))
         else:
             scored.append(((rank, 0 if owed else 1, price), pool.id, rank, pool, contract))

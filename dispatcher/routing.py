@@ -87,7 +87,14 @@ def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[Pool
             usable.append((f.terms.pools[pool], contract, f.used_today(contract) if contract else 0))
     policy = f.policy(c)
     turned: dict[Id, Candidate] = {}
-    for shown, ranked, contract in rank_pools(policy, usable) if len(usable) > 1 else [(0, *u[:2]) for u in usable]:
+    levels: dict[Id, int] = {}
+    if policy.pool_rule == "value" and len(usable) > 1:
+        for one, terms, _ in usable:
+            shut = _door(f, policy.agent_rule, one.id, terms, {})
+            first = f.free.best(one.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, shut)
+            levels[one.id] = first[0][1].load if first else 0
+    order = rank_pools(policy, usable, levels) if len(usable) > 1 else [(0, *u[:2]) for u in usable]
+    for shown, ranked, contract in order:
         barred = _door(f, policy.agent_rule, ranked.id, contract, turned)
         rows = f.free.best(ranked.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, barred)
         if not rows:

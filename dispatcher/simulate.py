@@ -49,6 +49,8 @@ class Outcome:
     """How many others the agent had when he got it."""
     reply_ms: int = 0
     price_fen: int = 0
+    stated_ms: tuple[int, int] | None = None
+    """The median and the 90th percentile of his wait that he was told when he came; None: he did not have to wait."""
 
 
 def alone(seat: Seat, level: int) -> float:
@@ -162,6 +164,9 @@ class Simulation:
                 self._gone(decision.conversation, "left", now)
             elif isinstance(decision, de.ToMessageBox):
                 self._gone(decision.conversation, "boxed", now, decision.reason)
+            elif isinstance(decision, de.Queued):
+                told = self.outcomes[decision.conversation]
+                told.stated_ms = told.stated_ms or (decision.wait_ms, decision.wait_p90_ms)
             elif isinstance(decision, de.MakeOffer):
                 self._later(now + self._accept_ms, "accept", decision.conversation, decision.epoch - 1)
 
