@@ -7,8 +7,10 @@ import gzip
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import exp, log, sqrt
 from pathlib import Path
+from typing import TextIO, cast
 
 from dispatcher.simulate import FOR_EVER_MS, Visit
 
@@ -49,9 +51,12 @@ def poisson(rate_per_hour: float, hours: float, chance: random.Random) -> list[i
     return found
 
 
-def modelled_day(a_day: float, chance: random.Random, *, shape: Sequence[int] = USUAL_DAY) -> list[int]:
-    """One day of about ``a_day`` requests in the usual shape, as busy or quiet as days are."""
-    factor = chance.gammavariate(1 / DAY_CV**2, DAY_CV**2) * a_day / sum(shape)
+def modelled_day(
+    a_day: float, chance: random.Random, *, shape: Sequence[int] = USUAL_DAY, cv: float = DAY_CV
+) -> list[int]:
+    """One day of about ``a_day`` requests in the usual shape, as busy or quiet as days are. ``cv``: by how much they
+    differ; 0: not at all, but for the chance of a Poisson count."""
+    factor = (chance.gammavariate(1 / cv**2, cv**2) if cv > 0 else 1.0) * a_day / sum(shape)
     width = DAY_MS // len(shape)
     counts = [_count(expected * factor, chance) for expected in shape]
     return sorted(at * width + chance.randrange(width) for at, count in enumerate(counts) for _ in range(count))
@@ -81,9 +86,8 @@ def recorded_day(counts: Sequence[int], chance: random.Random, *, scale: float =
 def read_counts(path: Path) -> dict[str, list[int]]:
     """Counts by date from a CSV with columns ``date``, ``bin`` and ``calls`` (240 bins of 6 minutes a day), plain or
     gzip. Raises BadArrivals."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8")  # noqa: SIM115
     days: dict[str, list[int]] = {}
-    with opened as file:
+    with _opened(path) as file:
         rows = csv.DictReader(file)
         if not {"date", "bin", "calls"} <= set(rows.fieldnames or ()):
             raise BadArrivals("line 1: the columns date, bin and calls are needed")
@@ -97,6 +101,38 @@ def read_counts(path: Path) -> dict[str, list[int]]:
             except (ValueError, TypeError, IndexError):
                 raise BadArrivals(f"line {number}: bin is 0 to 239 and calls is a whole number") from None
     return days
+
+
+def read_times(path: Path) -> dict[str, list[int]]:
+    """Requests by date, in ms from its midnight, from a CSV with a column ``at`` of ISO times such as
+    ``2026-11-11T09:30:05``, plain or gzip. A zone is left aside: what the clock there showed counts.
+
+    Raises BadArrivals."""
+    days: dict[str, list[int]] = {}
+    with _opened(path) as file:
+        rows = csv.DictReader(file)
+        if "at" not in (rows.fieldnames or ()):
+            raise BadArrivals("line 1: the columns date, bin and calls are needed, or a column at")
+        for number, row in enumerate(rows, 2):
+            try:
+                at = datetime.fromisoformat(row["at"].strip())
+            except (ValueError, AttributeError):
+                raise BadArrivals(f"line {number}: at is a time such as 2026-11-11T09:30:05") from None
+            ms = ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000 + at.microsecond // 1_000
+            days.setdefault(at.date().isoformat(), []).append(ms)
+    return {date: sorted(times) for date, times in days.items()}
+
+
+def first_line(path: Path) -> list[str]:
+    """The columns of a CSV, plain or gzip."""
+    with _opened(path) as file:
+        return next(csv.reader(file), [])
+
+
+def _opened(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8"))
+    return open(path, encoding="utf-8")
 
 
 def visits(
@@ -119,5 +155,5 @@ def _log_normal(people: People, chance: random.Random) -> float:
 
 
 def busiest(days: Mapping[str, Sequence[int]], most: int) -> list[str]:
-    """The dates with the most requests, in order of date."""
+    """The dates with the most requests, in order of date. ``days``: counts by date."""
     return sorted(sorted(days, key=lambda date: (-sum(days[date]), date))[:most])

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -46,6 +47,7 @@ class LoadAsked(Asked):
 class SeatsFor(Asked):
     pool: Id
     share: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    within_s: int = Field(default=30, ge=1, le=3_600)
 
 
 class RecordedDay(Asked):
@@ -103,11 +105,17 @@ def study(asked: StudyAsked) -> dict[str, Any]:
         pool, policy = asked.seats_for.pool, list(asked.policies.values())[-1]
         others = [one for one in staff if one.pool != pool]
         mine = next((one.seats_max for one in staff if one.pool == pool), places)
+        within_ms, share = asked.seats_for.within_s * 1_000, asked.seats_for.share
         advice = whatif.agents_for(
-            pool, asked.seats_for.share,
-            lambda agents: floor(policy, [*others, whatif.Staff(pool, agents, mine)]), days[:5], midnights[:5],
+            pool, share, lambda agents: floor(policy, [*others, whatif.Staff(pool, agents, mine)]), days[:5],
+            midnights[:5], within_ms=within_ms,
         )  # fmt: skip
-        answer["advice"] = ADVICE.dump_python(advice, mode="json")
+        requests = whatif.hourly(days, midnights)
+        needed = [whatif.by_formula(pool, share, staff, load, an_hour, within_ms) for an_hour in requests]
+        answer["advice"] = ADVICE.dump_python(
+            replace(advice, formula=needed[requests.index(max(requests))]), mode="json"
+        )
+        answer["by_hour"] = {"requests": requests, "agents": needed}
     return answer
 
 

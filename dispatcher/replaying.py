@@ -74,7 +74,6 @@ class Otherwise:
 
 def otherwise(stretch: Stretch, shop: Id, policy: Policy, from_ms: int) -> Otherwise:
     """What another policy would have changed for requests that came at ``from_ms`` or later."""
-    outsourced = frozenset(pool.id for pool in stretch.start.routing.pools if pool.kind == "outsourced")
     now, then = (
         {id_: one for id_, one in under(stretch, shop, tried).items() if one.at_ms >= from_ms}
         for tried in (None, policy)
@@ -86,7 +85,7 @@ def otherwise(stretch: Stretch, shop: Id, policy: Policy, from_ms: int) -> Other
     )
     return Otherwise(
         len(now),
-        whatif.figures(list(now.values()), outsourced),
-        whatif.figures(list(then.values()), outsourced),
+        whatif.figures(list(now.values()), stretch.start.routing.pools, whatif.Economy()),
+        whatif.figures(list(then.values()), stretch.start.routing.pools, whatif.Economy()),
         changed,
     )

@@ -13,6 +13,8 @@ from math import exp, log
 SLOTS_MAX = 100_000
 """No advice goes beyond so many slots."""
 _STEPS = 20_000
+_STEPS_ROUGH = 4_000
+"""Enough for a whole number of slots."""
 
 
 def erlang_b(n: int, load: float) -> float:
@@ -95,9 +97,9 @@ def impatient(
     )
 
 
-def erlang_a(n: int, lam: float, mu: float, theta: float) -> Line:
+def erlang_a(n: int, lam: float, mu: float, theta: float, steps: int = _STEPS) -> Line:
     """M/M/n+M (Palm 1946): people leave the line at rate ``theta`` each."""
-    return impatient(n, lam, mu, lambda t: exp(-theta * t), _horizon(n, lam, mu, theta))
+    return impatient(n, lam, mu, lambda t: exp(-theta * t), _horizon(n, lam, mu, theta), steps)
 
 
 def _horizon(n: int, lam: float, mu: float, theta: float) -> float:
@@ -161,8 +163,20 @@ def slots_for(lam: float, mu: float, within: float, share: float, theta: float =
     earlier count as having waited so long only). Raises ValueError beyond SLOTS_MAX."""
     if not 0 < share < 1:
         raise ValueError("share lies between 0 and 1")
-    for n in range(1 if theta > 0 else int(lam / mu) + 1, SLOTS_MAX + 1):
-        late = erlang_a(n, lam, mu, theta).above(within) if theta > 0 else wait_above(n, lam, mu, within)
-        if 1 - late >= share:
-            return n
-    raise ValueError(f"more than {SLOTS_MAX} slots")
+
+    def enough(n: int) -> bool:
+        late = erlang_a(n, lam, mu, theta, _STEPS_ROUGH).above(within) if theta > 0 else wait_above(n, lam, mu, within)
+        return 1 - late >= share
+
+    low, high = 0 if theta > 0 else int(lam / mu), 1 if theta > 0 else int(lam / mu) + 1
+    while not enough(high):
+        low, high = high, high * 2
+        if low >= SLOTS_MAX:
+            raise ValueError(f"more than {SLOTS_MAX} slots")
+    while high - low > 1:
+        middle = (low + high) // 2
+        if enough(middle):
+            high = middle
+        else:
+            low = middle
+    return high

@@ -9,19 +9,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, sqrt
+from math import ceil, exp, sqrt
 from statistics import mean, stdev
 
-from dispatcher.arrivals import DAY_MS, HOUR_MS, People, modelled_day, visits
-from dispatcher.model import Id, Policy, Routing, Seat
+from dispatcher.arrivals import DAY_CV, DAY_MS, HOUR_MS, USUAL_DAY, People, modelled_day, visits
+from dispatcher.model import Id, Policy, Pool, Routing, Seat
 from dispatcher.simulate import Outcome, Pace, Simulation, Visit, by_curve
+from dispatcher.theory import slots_for
 from wangxin.model import limits
 
 CURVE: tuple[float, ...] = (1.0, 1.68, 2.16, 2.48, 2.64)
 """What an agent gets done with 1, 2, 3 … chats at once, against one: more chats slow each other down."""
 WITHIN_MS = 30_000
-FIGURES = ("lost", "boxed", "overflow", "within", "wait_ms", "first_p95_ms", "cost_fen")
-SHARES = frozenset({"lost", "boxed", "overflow", "within"})
+FIGURES = ("lost", "boxed", "overflow", "within", "wait_ms", "first_p95_ms", "cost_fen", "converted", "net_fen")
+SHARES = frozenset({"lost", "boxed", "overflow", "within", "converted"})
 _T_95 = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
     2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
@@ -49,6 +50,26 @@ class Load:
     patience_ms: int = 180_000
     reply_ms: int = 10_000
     seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Economy:
+    """What a served request is worth: it becomes a purchase with the pool's own conversion (``convert_per_mille`` where
+    that is not known), less ``delay_per_mille`` of it for each second until the first answer, less ``crowd_per_mille``
+    for each other conversation of its agent; a purchase brings ``margin_fen``."""
+
+    margin_fen: int = 800
+    convert_per_mille: int = 500
+    delay_per_mille: int = 4
+    crowd_per_mille: int = 20
+
+    def converts(self, one: Outcome, pool_per_mille: int) -> float:
+        """The chance that a request became a purchase."""
+        if one.ending != "served":
+            return 0.0
+        chance = (pool_per_mille or self.convert_per_mille) / 1_000
+        late = exp(-self.delay_per_mille * (one.wait_ms + one.reply_ms) / 1_000_000)
+        return chance * late * max(0.0, 1 - self.crowd_per_mille * one.level / 1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +101,15 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The fewest ``agents`` of the pool with which the share is reached on average; None: not with STUDY_AGENTS_MAX."""
+    """The fewest ``agents`` of the pool with which the share is reached on average; None: not with STUDY_AGENTS_MAX.
+    ``tried``: the share with so many agents, for all that were tried, the fewest first. ``formula``: how many Erlang A
+    says for the mean busiest hour, all pools taken as one; None where it was not asked."""
 
     pool: Id
     agents: int | None
     reached: Interval
+    tried: tuple[tuple[int, Interval], ...] = ()
+    formula: int | None = None
 
 
 def of_shop(routing: Routing, shop: Id) -> Routing:
@@ -119,11 +144,13 @@ def people(load: Load, seats_max: int) -> People:
     return People(load.handle_ms * each, patience_ms=load.patience_ms, reply_ms=load.reply_ms)
 
 
-def modelled_days(load: Load, midnight_ms: int, seats_max: int) -> list[list[Visit]]:
+def modelled_days(
+    load: Load, midnight_ms: int, seats_max: int, *, shape: Sequence[int] = USUAL_DAY, cv: float = DAY_CV
+) -> list[list[Visit]]:
     found = []
     for day in range(load.days):
         chance = random.Random(f"{load.seed}/{day}")
-        times = [midnight_ms + day * DAY_MS + at for at in modelled_day(load.a_day, chance)]
+        times = [midnight_ms + day * DAY_MS + at for at in modelled_day(load.a_day, chance, shape=shape, cv=cv)]
         found.append(visits(times, people(load, seats_max), chance))
     return found
 
@@ -141,9 +168,16 @@ def compare(
     days: Sequence[Sequence[Visit]],
     midnights_ms: Sequence[int],
     pace: Pace | None = None,
+    economy: Economy | None = None,
+    within_ms: int = WITHIN_MS,
 ) -> Study:
-    """Every floor meets every day. ``floors`` by name, the present one first."""
-    seen = {name: _over(floor, days, midnights_ms, pace or by_curve(CURVE)) for name, floor in floors.items()}
+    """Every floor meets every day. ``floors`` by name, the present one first. ``within``: the share of requests that
+    were answered in ``within_ms``."""
+    worth = economy or Economy()
+    seen = {
+        name: _over(floor, days, midnights_ms, pace or by_curve(CURVE), worth, within_ms)
+        for name, floor in floors.items()
+    }
     first, last = next(iter(seen.values())), next(reversed(seen.values()))
     difference = {
         name: interval([b - a for a, b in zip(first.by_day[name], last.by_day[name], strict=True)]) for name in FIGURES
@@ -153,61 +187,109 @@ def compare(
 
 def agents_for(
     pool: Id, share: float, with_agents: Callable[[int], Routing], days: Sequence[Sequence[Visit]],
-    midnights_ms: Sequence[int], pace: Pace | None = None,
+    midnights_ms: Sequence[int], pace: Pace | None = None, within_ms: int = WITHIN_MS,
 ) -> Advice:  # fmt: skip
-    """How many agents the pool needs for ``share`` of requests to be answered within WITHIN_MS, by halving."""
+    """How many agents the pool needs for ``share`` of requests to be answered in ``within_ms``: by halving, then the
+    neighbours of the answer, so that the curve around it can be drawn."""
+    tried: dict[int, Interval] = {}
 
     def reached(agents: int) -> Interval:
-        return _over(with_agents(agents), days, midnights_ms, pace or by_curve(CURVE)).figures["within"]
+        if agents not in tried:
+            floor, usual = with_agents(agents), pace or by_curve(CURVE)
+            tried[agents] = _over(floor, days, midnights_ms, usual, Economy(), within_ms).figures["within"]
+        return tried[agents]
 
     low, high = -1, 1
-    found = reached(high)
-    while found.mean < share:
+    while reached(high).mean < share:
         low, high = high, high * 2
         if high > limits.STUDY_AGENTS_MAX:
-            return Advice(pool, None, found)
-        found = reached(high)
+            return Advice(pool, None, reached(low), tuple(sorted(tried.items())))
     while high - low > 1:
         middle = (low + high) // 2
-        seen = reached(middle)
-        if seen.mean >= share:
-            high, found = middle, seen
+        if reached(middle).mean >= share:
+            high = middle
         else:
             low = middle
-    return Advice(pool, high, found)
+    for near in range(max(0, high - 2), min(limits.STUDY_AGENTS_MAX, high + 2) + 1):
+        reached(near)
+    return Advice(pool, high, reached(high), tuple(sorted(tried.items())))
 
 
-def _over(floor: Routing, days: Sequence[Sequence[Visit]], midnights_ms: Sequence[int], pace: Pace) -> Seen:
-    outsourced = frozenset(pool.id for pool in floor.pools if pool.kind == "outsourced")
+def hourly(days: Sequence[Sequence[Visit]], midnights_ms: Sequence[int]) -> list[float]:
+    """Mean requests in each hour of a day."""
+    hours = [0.0] * 24
+    for day, midnight_ms in zip(days, midnights_ms, strict=True):
+        for visit in day:
+            hours[(visit.at_ms - midnight_ms) // HOUR_MS % 24] += 1 / len(days)
+    return hours
+
+
+def by_formula(
+    pool: Id, share: float, staff: Sequence[Staff], load: Load, an_hour: float, within_ms: int = WITHIN_MS
+) -> int | None:
+    """How many agents of the pool it takes by Erlang A (theory.slots_for) where ``an_hour`` requests come, with all
+    pools taken as one and every place taken; None where no number does: the first answer alone takes longer."""
+    mine = next((one.seats_max for one in staff if one.pool == pool), 1)
+    places = max((one.seats_max for one in staff), default=1)
+    lam = an_hour / HOUR_MS
+    level = min(mine, len(CURVE))
+    slot_ms = people(load, places).work_ms * mine / CURVE[level - 1]
+    wait_ms = within_ms - load.reply_ms * level / CURVE[level - 1]
+    if lam == 0:
+        return 0
+    if wait_ms < 0:
+        return None
+    slots = slots_for(lam, 1 / slot_ms, wait_ms, share, 1 / load.patience_ms)
+    others = sum(one.agents * one.seats_max for one in staff if one.pool != pool)
+    return max(0, ceil((slots - others) / mine))
+
+
+def _over(
+    floor: Routing,
+    days: Sequence[Sequence[Visit]],
+    midnights_ms: Sequence[int],
+    pace: Pace,
+    economy: Economy,
+    within_ms: int,
+) -> Seen:
     by_day: dict[str, list[float]] = {name: [] for name in FIGURES}
     hours: list[list[int]] = [[] for _ in range(24)]
     for day, midnight_ms in zip(days, midnights_ms, strict=True):
         outcomes = Simulation(floor, pace).run(day, start_ms=midnight_ms)
-        for name, value in figures(outcomes, outsourced).items():
+        for name, value in figures(outcomes, floor.pools, economy, within_ms).items():
             by_day[name].append(value)
         for one in outcomes:
             if one.ending == "served":
                 hours[(one.at_ms - midnight_ms) // HOUR_MS % 24].append(one.wait_ms)
     return Seen(
-        {name: interval(values, figure=True, share=name in SHARES) for name, values in by_day.items()},
+        {name: interval(values, figure=name != "net_fen", share=name in SHARES) for name, values in by_day.items()},
         {name: tuple(values) for name, values in by_day.items()},
         tuple(mean(waits) if waits else None for waits in hours),
     )
 
 
-def figures(outcomes: Sequence[Outcome], outsourced: frozenset[Id]) -> dict[str, float]:
-    """One day. Shares are of all requests; waits of those answered by a person; cost is in fen for 100 requests."""
+def figures(
+    outcomes: Sequence[Outcome], pools: Sequence[Pool], economy: Economy, within_ms: int = WITHIN_MS
+) -> dict[str, float]:
+    """One day. Shares are of all requests; waits of those answered by a person; cost and net worth are in fen for 100
+    requests."""
     count = max(1, len(outcomes))
+    outsourced = {pool.id for pool in pools if pool.kind == "outsourced"}
+    per_mille = {pool.id: pool.convert_per_mille for pool in pools}
+    converted = sum(economy.converts(one, per_mille.get(one.pool, 0)) for one in outcomes)
+    cost_fen = sum(one.price_fen for one in outcomes)
     served = [one for one in outcomes if one.ending == "served"]
     first = sorted(one.wait_ms + one.reply_ms for one in served)
     return {
         "lost": sum(one.ending in ("left", "boxed", "open") for one in outcomes) / count,
         "boxed": sum(one.ending == "boxed" for one in outcomes) / count,
         "overflow": sum(one.pool in outsourced for one in served) / count,
-        "within": sum(ms <= WITHIN_MS for ms in first) / count,
+        "within": sum(ms <= within_ms for ms in first) / count,
         "wait_ms": mean(one.wait_ms for one in served) if served else 0.0,
         "first_p95_ms": float(first[max(0, ceil(0.95 * len(first)) - 1)]) if first else 0.0,
-        "cost_fen": sum(one.price_fen for one in outcomes) * 100 / count,
+        "cost_fen": cost_fen * 100 / count,
+        "converted": converted / count,
+        "net_fen": (converted * economy.margin_fen - cost_fen) * 100 / count,
     }
 
 

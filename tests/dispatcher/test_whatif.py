@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
 from typer.testing import CliRunner
 
 from dispatcher import studies, whatif
+from dispatcher.arrivals import USUAL_DAY, BadArrivals
 from wangxin.cli import app
 
 LOAD = whatif.Load(a_day=1_500, days=4, patience_ms=60_000)
@@ -22,30 +25,64 @@ def test_an_interval_is_students() -> None:
 
 
 def test_overflow_at_once_loses_fewest_and_both_policies_meet_the_same_shoppers() -> None:
-    days, midnights = studies.modelled(LOAD, 5)
-    study = studies.compare(studies.House(own=2), LOAD, days, midnights)
+    days = studies.modelled(LOAD, 5)
+    names = ("no overflow", "ring 20 s", "at once")
+    houses = {name: (studies.House(own=2), studies.POLICIES[name]) for name in names}
+    study = studies.compare(houses, LOAD, days, whatif.Economy(), 30_000)
     lost = {name: seen.by_day["lost"] for name, seen in study.policies.items()}
     for none, ring, at_once in zip(lost["no overflow"], lost["ring 20 s"], lost["at once"], strict=True):
         assert none >= ring >= at_once, "on every single day"
     assert study.difference["lost"].mean < -0.02
-    assert study.requests == sum(map(len, days))
-    again = studies.compare(studies.House(own=2), LOAD, *studies.modelled(LOAD, 5))
+    assert study.requests == sum(map(len, days[0]))
+    again = studies.compare(houses, LOAD, studies.modelled(LOAD, 5), whatif.Economy(), 30_000)
     assert again == study
 
 
 def test_the_advised_agents_reach_the_share_and_one_fewer_does_not() -> None:
-    days, midnights = studies.modelled(LOAD, 5)
+    days = studies.modelled(LOAD, 5)
     house = studies.House(own=1, silver=0)
-
-    def with_agents(gold: int) -> whatif.Routing:
-        staff = [one for one in house.staff() if one.pool != "gold"] + [whatif.Staff("gold", gold, 5)]
-        return whatif.floor_of(house.routing(), "shop", studies.AT_ONCE, staff, LOAD)
-
-    advice = whatif.agents_for("gold", 0.9, with_agents, days, midnights)
+    advice = studies.agents_for("gold", 0.9, 30_000, house, studies.AT_ONCE, LOAD, days)
     assert advice.agents is not None
     assert advice.reached.mean >= 0.9
-    fewer = whatif.compare({"one": with_agents(advice.agents - 1)}, days, midnights)
-    assert fewer.policies["one"].figures["within"].mean < 0.9
+    tried = dict(advice.tried)
+    assert tried[advice.agents] == advice.reached
+    assert tried[advice.agents - 1].mean < 0.9
+    # The formula looks at the busiest hour only, where a share of the whole day is easier.
+    assert advice.formula is not None
+    assert advice.formula >= advice.agents
+
+
+def test_contracts_stand_side_by_side_on_the_command_line_with_a_picture_and_an_answer(tmp_path: Path) -> None:
+    picture = tmp_path / "plot.svg"
+    words = ["simulate", "--days", "3", "--contract", "more gold: gold=4@0.90", "--contract", "alone: gold=0,silver=0"]
+    done = CliRunner().invoke(app, [*words, "--plot", str(picture), "--seats-for", "gold"])
+    assert done.exit_code == 0, done.output
+    for said in ("as it is", "more gold", "alone", "sold %", "90% answered within 30 s needs", "agents of gold"):
+        assert said in done.output
+    drawn = picture.read_text(encoding="utf-8")
+    assert drawn.count("<circle") == 3 * len(studies.TITLES)
+    assert "more gold" in drawn
+    for wrong, why in (("gold=4", "is not like"), ("x: gold=many", "is not like gold=8@0.90")):
+        done = CliRunner().invoke(app, ["simulate", "--contract", wrong])
+        assert (done.exit_code, why in done.output) == (1, True)
+
+
+def test_imported_times_are_days_and_poisson_days_are_alike(tmp_path: Path) -> None:
+    file = tmp_path / "asked.csv"
+    rows = [f"2026-11-{day:02}T{9 + n // 30:02}:{n % 30:02}:30+08:00" for day in (10, 11, 12) for n in range(60 + day)]
+    file.write_text("at\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    days, midnights = studies.from_file(file, replace(LOAD, days=2), 5, 1.0)
+    assert [len(day) for day in days] == [71, 72]
+    assert days[0][0].at_ms - midnights[0] == (9 * 3_600 + 30) * 1_000
+    file.write_text("at\nyesterday\n", encoding="utf-8")
+    with pytest.raises(BadArrivals, match="line 2"):
+        studies.from_file(file, LOAD, 5, 1.0)
+    many = replace(LOAD, a_day=2_000, days=20)
+    alike, differ = (
+        [len(day) for day in studies.modelled(many, 5, shape=shape, cv=cv)[0]]
+        for shape, cv in (((1,) * 24, 0), (USUAL_DAY, 0.24))
+    )
+    assert stdev(alike) / mean(alike) < 0.05 < 0.15 < stdev(differ) / mean(differ)
 
 
 def test_recorded_arrivals_reproduce_the_order_of_policies(shared_figures: Path) -> None:
