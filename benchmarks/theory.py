@@ -22,7 +22,7 @@ from dispatcher.model import Contract, Policy, Pool, Routing, Seat, Shop, Stage,
 from dispatcher.simulate import FOR_EVER_MS, Outcome, Pace, Simulation, Visit, alone, by_curve
 from dispatcher.whatif import interval
 
-RUNS, VISITS, WARM = 20, 2_500, 500
+RUNS, VISITS, WARM = 20, 4_000, 800
 Z_MAX = 3.5
 START = 1_764_000_000_000 // 60_000 * 60_000
 UNIT_MS = 100_000
@@ -160,7 +160,7 @@ def cases() -> list[Case]:
 
 def days(case: Case, runs: int, count: int, warm: int, seed: int) -> Iterator[list[Visit]]:
     for run in range(runs):
-        chance = random.Random(f"{seed}/{run}")
+        chance = random.Random(f"{seed}/{case.name}/{run}")
         people = People(UNIT_MS, patience_ms=UNIT_MS / case.theta if case.theta else FOR_EVER_MS, exponential=True)
         hours = (count + 1.5 * warm) / case.lam * UNIT_MS / 3_600_000
         times = [START + at for at in poisson(case.lam * 3_600_000 / UNIT_MS, hours, chance)]
