@@ -15,7 +15,7 @@ _USUAL = Policy()
 
 
 async def shop_of(conn: Connection, conversation: UUID) -> UUID | None:
-    """The shop of a conversation, for who sees all shops; None: there is no such conversation."""
+    """The shop of a conversation; None: there is no such conversation behind the asker's wall."""
     found: UUID | None = await conn.fetchval("select shop_id from conversation where id = $1", conversation)
     return found
 

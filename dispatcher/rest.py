@@ -17,6 +17,7 @@ from dispatcher.agents import NewAgent, SeatTerms
 from dispatcher.agents_record import Owner
 from dispatcher.contracts import POLICY, Terms
 from dispatcher.explain import explain as explained
+from dispatcher.explain import shop_of
 from dispatcher.hours import Hours
 from dispatcher.intake import NOBODY
 from dispatcher.preview import Asked
@@ -26,7 +27,7 @@ from wangxin import clock
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
 from wangxin.model.facts import SeatChanged
-from wangxin.model.refusals import Refusal, not_found
+from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.storage import outbox
 from wangxin.storage.postgres import Connection
 
@@ -131,12 +132,17 @@ def router(deps: Deps) -> APIRouter:
             return await read.recent(conn, shop, limit)
 
     @routes.get("/{shop}/conversations/{conversation}/explain")
-    async def explain(shop: UUID, conversation: UUID, actor: Actor = Depends(merchant)) -> list[dict[str, Any]]:
-        """Every assignment of a conversation: who was considered, the scores, the rule and contract version."""
+    async def explain(
+        shop: UUID, conversation: UUID, actor: Actor = Depends(deps.require(Role.MERCHANT, Role.AGENT))
+    ) -> list[dict[str, Any]]:
+        """Every assignment of a conversation: who was considered, the scores, the rule and contract version. For the
+        merchant, and for supervisors of the shop's own team. Raises ``role.wrong``, ``conversation.not_found``."""
+        if actor.role is Role.AGENT and (not actor.supervisor or actor.provider is not None):
+            raise forbidden("role.wrong", "this is for merchants and their supervisors")
         async with deps.scope(actor, shop) as conn:
+            if await shop_of(conn, conversation) != shop:
+                raise not_found("conversation")
             found = await explained(conn, shop, conversation)
-        if not found:
-            raise not_found("conversation")
         return found
 
     # --- own pools and seats -----------------------------------------------------------------------------------------

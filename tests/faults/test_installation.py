@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.replaying import replay
 from tests.faults.crowd import PATIENCE_S
 from wangxin.replay.drive import drive
 from wangxin.replay.recording import Recorded, Recording, Spoken
@@ -67,3 +68,6 @@ async def test_dispatcher_worker_and_hub_are_killed_while_people_talk_and_wait(t
             " order by j.epoch, j.seq, n"
         )
         assert [row["id"] for row in given][-len(line) :] == [row["id"] for row in line], "everybody kept his place"
+        async with place.pool.acquire() as conn:
+            again = await replay(conn, "main", 0, 2**53)
+        assert (again.different, again.lines > SHOPPERS) == (0, True), "the journal of both leaders decides the same"

@@ -83,7 +83,7 @@ def _one_assignment(row: dict[str, Any]) -> None:
     for candidate in row["explanation"]["candidates"]:
         out.print(
             f"   seat {candidate['name'] or candidate['agent']}: {candidate['load']} of {candidate['seats_max']} taken,"
-            f" score {', '.join(map(str, candidate['score']))}",
+            f" {candidate.get('barred', '').replace('_', ' ') or 'score ' + ', '.join(map(str, candidate['score']))}",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     if row["release_reason"]:

@@ -149,7 +149,7 @@ TABLE: dict[str, Row] = {
     f"GET {_DISPATCH}/floor": Row("merchant"),
     f"GET {_DISPATCH}/targets": Row(SEATED),
     f"GET {_DISPATCH}/assignments": Row("merchant"),
-    f"GET {_DISPATCH}/conversations/{{conversation}}/explain": Row("merchant"),
+    f"GET {_DISPATCH}/conversations/{{conversation}}/explain": Row(OVERSEES),
     f"POST {_DISPATCH}/pools": Row("merchant", {"name": "{mark}二组"}, inside="own"),
     f"PUT {_DISPATCH}/pools/{{pool}}": Row("merchant", {"name": "{mark}一组"}, inside="own"),
     f"PUT {_DISPATCH}/seats/{{agent}}": Row("merchant", {"name": "{mark}小禾", "pools": ["{pool}"]}),
