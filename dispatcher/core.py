@@ -16,6 +16,9 @@ from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
 from dispatcher.model import Id, Routing
 
+ANSWER_MS = 2_000
+"""An offer that ran out while nobody led stands so long: an answer that was given meanwhile still counts."""
+
 
 def _routing_changed(f: Floor, e: ev.RoutingChanged) -> None:
     """Terms changed: seats follow, and who waits is asked again under the new ones."""
@@ -176,6 +179,8 @@ class Core:
         for c in sorted(f.conversations.values(), key=lambda c: (c.priority, c.enqueued_ms, c.id)):
             if c.in_line:
                 routing.route(f, c)
+            elif c.offer_to is not None and not _still_offered(f, c):
+                lifecycle.offer_gone(f, c, "gone")
         for c in sorted(f.conversations.values(), key=lambda c: c.id):
             if c.agent is not None and c.agent not in f.seats:
                 lifecycle.requeue(f, c, "removed")
@@ -200,3 +205,22 @@ def _stand(f: Floor, row: ev.ConversationStanding) -> None:
         seat.parked.add(c.id)
     if c.state == "wrap_up":
         f.timers.set("wrap", c.id, c.since_ms + f.policy(c).wrap_up_ms)
+    if row.offer is not None and c.state in ("waiting", "assigned"):
+        _stand_offer(f, c, row.offer)
+
+
+def _stand_offer(f: Floor, c: Conversation, offer: ev.OfferStanding) -> None:
+    """It stays in the air, its slot held and its time running on; where it cannot, ``take_over`` takes it back."""
+    c.offer_to, c.offer_pool, c.offer_reason, c.offer_ms = offer.agent, offer.pool, offer.reason, offer.expires_ms
+    c.note, c.transfer_ref = offer.note, offer.ref
+    f.timers.set("offer", c.id, max(c.offer_ms, f.now_ms + ANSWER_MS))
+    seat = f.seats.get(offer.agent)
+    if seat is not None:
+        seat.held.add(c.id)
+
+
+def _still_offered(f: Floor, c: Conversation) -> bool:
+    seat = f.seats.get(c.offer_to or "")
+    if seat is None or seat.state != "ready" or c.offer_pool not in seat.terms.pools:
+        return False
+    return c.state == "waiting" or c.agent in f.seats

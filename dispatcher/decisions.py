@@ -129,7 +129,8 @@ class ToBot:
 
 @frozen
 class MakeOffer:
-    """``epoch`` is the number the assignment would get. A slot is held until ``expires_ms``."""
+    """``epoch`` is the number the assignment would get, ``reason`` and ``pool`` its own. A slot is held until
+    ``expires_ms``. ``ref``: the giver's mark of a transfer."""
 
     conversation: Id
     shop: Id
@@ -138,6 +139,9 @@ class MakeOffer:
     expires_ms: int
     from_agent: Id | None = None
     note: str = ""
+    pool: Id = ""
+    reason: str = "transfer"
+    ref: str = ""
 
 
 @frozen

@@ -169,6 +169,18 @@ class SeatStanding:
 
 
 @frozen
+class OfferStanding:
+    """An offer in the air: to whom, under which pool, until when."""
+
+    agent: Id
+    pool: Id
+    expires_ms: int
+    reason: str
+    note: str = ""
+    ref: str = ""
+
+
+@frozen
 class ConversationStanding:
     """An open conversation as the record knows it, for taking over. ``since_ms``: when this state began."""
 
@@ -184,3 +196,4 @@ class ConversationStanding:
     pool: Id | None = None
     excluded: tuple[tuple[Id, int], ...] = ()
     counted: Id | None = None
+    offer: OfferStanding | None = None

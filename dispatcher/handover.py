@@ -80,7 +80,7 @@ def _transfer_to_agent(f: Floor, c: Conversation, to: Id, e: ev.TransferRequeste
     seat.held.add(c.id)
     f.touch(seat)
     f.timers.set("offer", c.id, c.offer_ms)
-    f.decisions.append(MakeOffer(c.id, c.shop, to, c.epoch + 1, c.offer_ms, giver, e.note))
+    f.decisions.append(MakeOffer(c.id, c.shop, to, c.epoch + 1, c.offer_ms, giver, e.note, pool=pool, ref=e.ref))
 
 
 def transfer_answered(f: Floor, e: ev.TransferAnswered) -> None:

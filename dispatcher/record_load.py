@@ -114,9 +114,11 @@ async def load_standing(
         f"""select c.shop_id, c.id, c.shopper_id, c.state, c.epoch, c.topic, c.agent_id, c.pool_id,
                    {_MS.format("coalesce(c.handoff_at, c.opened_at)")} as enqueued_ms,
                    {_MS.format("l.assigned_at")} as assigned_ms, {_MS.format("l.released_at")} as released_ms,
-                   l.contract_id, x.excluded, t.epoch as thread_epoch
+                   l.contract_id, x.excluded, t.epoch as thread_epoch, o.agent_id as offer_agent,
+                   o.pool_id as offer_pool, o.reason as offer_reason, o.ref as offer_ref, o.frame as offer_frame
               from conversation c
               join thread t on t.shop_id = c.shop_id and t.id = c.thread_id and t.conversation_id = c.id
+              left join offer o on o.shop_id = c.shop_id and o.conversation_id = c.id
               left join lateral (select * from assignment a where a.shop_id = c.shop_id and a.conversation_id = c.id
                                  order by a.epoch desc limit 1) l on true
               left join lateral (
@@ -137,7 +139,7 @@ async def load_standing(
                 since if since is not None else r["enqueued_ms"], r["thread_epoch"], r["topic"],
                 str(r["agent_id"]) if r["agent_id"] else None, str(r["pool_id"]) if r["pool_id"] else None,
                 tuple((str(agent), ms + 600_000) for agent, ms in r["excluded"] or ()) if waiting else (),
-                str(r["contract_id"]) if r["contract_id"] else None,
+                str(r["contract_id"]) if r["contract_id"] else None, _offer(r),
             )
         )  # fmt: skip
     used_rows = await conn.fetch(
@@ -146,6 +148,17 @@ async def load_standing(
              group by contract_id"""
     )
     return seats, conversations, {(str(r["contract_id"]), today): r["n"] for r in used_rows}
+
+
+def _offer(row: Any) -> ev.OfferStanding | None:
+    """The offer in the air; None: there is none, or it is of a time that did not keep its pool."""
+    if row["offer_pool"] is None:
+        return None
+    frame = row["offer_frame"]
+    return ev.OfferStanding(
+        str(row["offer_agent"]), str(row["offer_pool"]), frame["expires_ms"], row["offer_reason"], frame["note"],
+        row["offer_ref"],
+    )  # fmt: skip
 
 
 async def asked_rows(conn: Connection, asked: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Any]:

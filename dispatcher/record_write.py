@@ -184,10 +184,19 @@ class Writer:
         )  # fmt: skip
         frames = {frame["conversation"]: frame for _, frame in told.to_people if frame["type"] == "offer"}
         await conn.executemany(
-            "insert into offer (shop_id, conversation_id, agent_id, frame, expires_at)"
-            " values ($1, $2, $3, $4, to_timestamp($5::float8 / 1000))",
+            "insert into offer (shop_id, conversation_id, agent_id, frame, expires_at, pool_id, reason, ref)"
+            " values ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6, $7, $8)",
             [
-                (UUID(d.shop), UUID(d.conversation), UUID(d.agent), frames[d.conversation], d.expires_ms)
+                (
+                    UUID(d.shop),
+                    UUID(d.conversation),
+                    UUID(d.agent),
+                    frames[d.conversation],
+                    d.expires_ms,
+                    UUID(d.pool),
+                    d.reason,
+                    d.ref,
+                )
                 for d in last.values()
                 if isinstance(d, de.MakeOffer)
             ],
@@ -268,9 +277,9 @@ class Superseded(Exception):
     """Another writer has taken the shard over: nothing of ours may be committed any more."""
 
 
-async def forget_offers(conn: Connection) -> None:
-    """A writer that begins has nothing on offer: what the one before offered is asked again."""
-    await conn.execute("delete from offer")
+async def forget_offers(conn: Connection, kept: Sequence[UUID]) -> None:
+    """A writer that begins goes on with the offers of these conversations; the others are asked again."""
+    await conn.execute("delete from offer where not conversation_id = any($1)", list(kept))
 
 
 async def hold_lease(conn: Connection, shard: str, epoch: int, lease_ms: int) -> None:

@@ -277,7 +277,7 @@ def give(
         seat.held.add(c.id)
         f.touch(seat)
         f.timers.set("offer", c.id, c.offer_ms)
-        f.decisions.append(MakeOffer(c.id, c.shop, seat.terms.agent, c.epoch + 1, c.offer_ms))
+        f.decisions.append(MakeOffer(c.id, c.shop, seat.terms.agent, c.epoch + 1, c.offer_ms, pool=pool, reason=reason))
         return
     assign(f, c, seat, pool, reason, candidates)
 

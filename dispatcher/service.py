@@ -187,7 +187,7 @@ class Dispatcher:
             learnt = None if before is None else before.floor.rates.snapshot()
             start = journal.TakenOver(routing, tuple(seats), tuple(conversations), counted, learnt)
             core, made = start.core(now)
-            await record_write.forget_offers(conn)
+            await record_write.forget_offers(conn, [UUID(c.conversation) for c in conversations if c.offer is not None])
             writer = Writer(routing)
             told = await writer.write(conn, made, now)
             self._seq += 1

@@ -1,7 +1,11 @@
-"""A book-keeper who knows only what was promised and checks every decision of the core against it."""
+"""A book-keeper who knows only what was promised and checks every decision of the core against it.
+
+It keeps its own books from events and decisions alone; it never looks into the core.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dispatcher import events as ev
@@ -10,7 +14,9 @@ from dispatcher.decisions import (
     Close,
     Decision,
     MakeOffer,
+    Overflowed,
     Park,
+    Queued,
     Requeue,
     RevokeOffer,
     SetSeatState,
@@ -18,129 +24,258 @@ from dispatcher.decisions import (
     ToMessageBox,
     WrapUp,
 )
-from dispatcher.model import Routing
+from dispatcher.model import Id, Routing
+
+DAY_MS = 86_400_000
+
+
+@dataclass
+class Case:
+    """What is promised to one conversation. ``excluded``: agents who need not be asked again."""
+
+    enqueued: int
+    topic: str
+    since: int
+    epoch: int = 0
+    state: str = "waiting"
+    agent: Id | None = None
+    stage: int = 0
+    stage_ms: int = 0
+    sticky: bool = False
+    pinned: bool = False
+    excluded: set[Id] = field(default_factory=set)
+    counted: set[Id] = field(default_factory=set)
 
 
 @dataclass
 class Auditor:
-    """Keeps its own books from events and decisions alone; it never looks into the core."""
+    """For one shop ``s`` with pools of its own and of contracts, whose stages only ever expand."""
 
     routing: Routing
-    state: dict[str, str] = field(default_factory=dict)
-    agent: dict[str, str | None] = field(default_factory=dict)
-    epoch: dict[str, int] = field(default_factory=dict)
-    enqueued: dict[str, int] = field(default_factory=dict)
-    topic: dict[str, str] = field(default_factory=dict)
-    offers: dict[str, str] = field(default_factory=dict)
-    seat: dict[str, str] = field(default_factory=dict)
-    connected: set[str] = field(default_factory=set)
-    waiting_since: dict[str, int] = field(default_factory=dict)
+    cases: dict[Id, Case] = field(default_factory=dict)
+    offers: dict[Id, Id] = field(default_factory=dict)
+    seat: dict[Id, str] = field(default_factory=dict)
+    connected: set[Id] = field(default_factory=set)
     finished: int = 0
     asked: int = 0
 
     def __post_init__(self) -> None:
         self.cap = {s.agent: s.seats_max for s in self.routing.seats}
         self.pools = {s.agent: set(s.pools) for s in self.routing.seats}
-        policy = self.routing.shops[0].policy
-        self.reserve, self.box_ms = policy.resume_reserve, policy.message_box_ms
-        self.reach = {p.id for p in self.routing.pools if p.shop == "s"} | {
-            pool for c in self.routing.contracts for pool in c.pools
-        }
+        self.policy = self.routing.shops[0].policy
+        self.contracts = {pool: c for c in self.routing.contracts for pool in c.pools}
+        own = [p.id for p in self.routing.pools if p.shop == "s"]
+        ranked = sorted(self.routing.contracts, key=lambda c: c.rank)
+        preferred = [pool for c in ranked if c.rank == ranked[0].rank for pool in c.pools]
+        self.stages = [
+            {"own": own, "preferred": preferred, "any": list(self.contracts)}[str(stage.pools)]
+            for stage in self.policy.stages
+        ]
+        self.used: dict[tuple[Id, int], int] = {}
+        self.held: dict[Id, set[Id]] = {agent: set() for agent in self.cap}
+        """Conversations that take a slot of his, offers included."""
 
-    def load(self, agent: str) -> int:
-        held = sum(1 for c, a in self.agent.items() if a == agent and self.state[c] in ("assigned", "wrap_up"))
-        return held + sum(1 for a in self.offers.values() if a == agent)
+    # --- what happened ------------------------------------------------------------------------------------------
 
     def saw(self, event: ev.Event, made: list[Decision], now_ms: int) -> None:
-        fresh: set[str] = set()
-        if isinstance(event, ev.HandoffRequested) and event.conversation not in self.state:
-            self.asked += 1
-            fresh.add(event.conversation)
-            self.state[event.conversation] = "waiting"
-            self.agent[event.conversation] = None
-            self.epoch[event.conversation] = event.epoch
-            self.enqueued[event.conversation] = event.enqueued_ms
-            self.topic[event.conversation] = event.topic
-            self.waiting_since[event.conversation] = now_ms
-        elif isinstance(event, ev.HandoffRequested) and self.state[event.conversation] == "message_box":
-            self.state[event.conversation] = "waiting"
-            self.waiting_since[event.conversation] = now_ms
-            fresh.add(event.conversation)
-        if isinstance(event, ev.SeatStateSet):
+        """One ``apply``. Timers that were due must have been told of before, with a Tick."""
+        self.now = now_ms
+        if isinstance(event, ev.HandoffRequested):
+            self._asked(event)
+        elif isinstance(event, ev.SeatStateSet):
             self.seat[event.agent] = event.state
-        if isinstance(event, ev.AgentConnected):
+        elif isinstance(event, ev.AgentConnected):
             self.connected.add(event.agent)
-        if isinstance(event, ev.AgentDisconnected):
+        elif isinstance(event, ev.AgentDisconnected):
             self.connected.discard(event.agent)
+        self._stale(event, made)
         for decision in made:
-            self._book(event, decision, now_ms)
-        self._check(now_ms)
+            self._book(event, decision)
+        self._check()
 
-    def _book(self, event: ev.Event, d: Decision, now_ms: int) -> None:
+    def took_over(self, made: list[Decision], now_ms: int) -> None:
+        """Another core began from the record: the search of everybody who waits begins anew, his place is kept."""
+        self.now = now_ms
+        for case in self.cases.values():
+            case.stage, case.stage_ms, case.sticky, case.pinned = 0, now_ms, False, False
+        for decision in made:
+            self._book(ev.Tick(), decision)
+        self._check()
+
+    def _asked(self, event: ev.HandoffRequested) -> None:
+        case = self.cases.get(event.conversation)
+        if case is None:
+            self.asked += 1
+            self.cases[event.conversation] = Case(
+                event.enqueued_ms, event.topic, self.now, event.epoch, stage_ms=self.now,
+                sticky=event.sticky is not None,
+            )  # fmt: skip
+        elif case.state == "message_box":
+            self._wait(case)
+
+    def _wait(self, case: Case) -> None:
+        case.state, case.agent, case.since, case.stage, case.stage_ms = "waiting", None, self.now, 0, self.now
+
+    def _stale(self, event: ev.Event, made: list[Decision]) -> None:
+        """What bears an old fencing number, or answers an offer that is not his, changes nothing."""
+        if isinstance(event, ev.CloseRequested):
+            case = self.cases.get(event.conversation)
+            old = case is not None and event.epoch is not None and event.epoch != case.epoch
+            kinds: tuple[type[Decision], ...] = (Close, WrapUp)
+        elif isinstance(event, ev.TransferRequested):
+            case = self.cases.get(event.conversation)
+            old = case is None or (case.agent, case.epoch) != (event.agent, event.epoch)
+            kinds = (Requeue, MakeOffer)
+        elif isinstance(event, ev.OfferAnswered):
+            case = self.cases.get(event.conversation)
+            old = (
+                case is None or self.offers.get(event.conversation) != event.agent or event.epoch != case.epoch + 1
+            )
+            kinds = (Assign, MakeOffer, RevokeOffer)
+        else:
+            return
+        done = [d for d in made if isinstance(d, kinds) and getattr(d, "conversation", None) == event.conversation]
+        assert not old or not done, f"a stale {type(event).__name__} was followed: {done}"
+
+    # --- what was decided ---------------------------------------------------------------------------------------
+
+    def _book(self, event: ev.Event, d: Decision) -> None:
         if isinstance(d, SetSeatState):
             self.seat[d.agent] = d.state
         elif isinstance(d, Assign):
-            c = d.conversation
-            assert self.state[c] in ("waiting", "message_box", "parked", "wrap_up", "assigned"), "assigned from nowhere"
-            assert d.epoch == self.epoch[c] + 1, "epochs grow by one"
-            assert d.pool in self.pools[d.agent] & self.reach, "only through a pool of his that the shop may use"
-            if d.reason == "resume":
-                assert self.agent[c] == d.agent
-                assert self.seat[d.agent] in ("ready", "busy", "draining")
-            elif d.reason == "claim":
-                assert self.seat[d.agent] in ("ready", "busy")
-            elif d.reason not in ("transfer",) and self.offers.get(c) != d.agent:
-                assert self.seat.get(d.agent) == "ready", "only who is ready gets a conversation"
-                assert d.agent in self.connected, "only who is there gets a conversation"
-            self._fifo(d)
-            self.offers.pop(c, None)
-            self.state[c], self.agent[c], self.epoch[c] = "assigned", d.agent, d.epoch
-            most = self.cap[d.agent] + (self.reserve if d.reason == "resume" else 0)
-            assert self.load(d.agent) <= max(most, self.cap[d.agent] + self.reserve * (d.reason == "resume")), (
-                f"{d.agent} holds {self.load(d.agent)} of {self.cap[d.agent]} after {d.reason}"
-            )
+            self._assigned(d)
+        elif isinstance(d, Overflowed):
+            self._overflowed(d)
         elif isinstance(d, MakeOffer):
             assert d.conversation not in self.offers, "one offer at a time"
+            if self.cases[d.conversation].state == "waiting":
+                self._fifo(d.conversation, d.agent, d.pool, d.reason)
             self.offers[d.conversation] = d.agent
-            assert self.load(d.agent) <= self.cap[d.agent]
+            self.held[d.agent].add(d.conversation)
+            assert len(self.held[d.agent]) <= self.cap[d.agent], "an offer holds a slot"
         elif isinstance(d, RevokeOffer):
-            assert self.offers.pop(d.conversation) == d.agent
+            assert self.offers.pop(d.conversation) == d.agent, "only an offer that was made is taken back"
+            self.held[d.agent].discard(d.conversation)
+            if self.cases[d.conversation].state == "waiting":
+                self.cases[d.conversation].excluded.add(d.agent)
         elif isinstance(d, Requeue):
-            c = d.conversation
-            assert self.state[c] in ("assigned", "parked", "wrap_up")
-            assert d.epoch == self.epoch[c] + 1
-            self.state[c], self.agent[c], self.epoch[c] = "waiting", None, d.epoch
-            self.waiting_since[c] = now_ms
-        elif isinstance(d, Park):
-            assert self.state[d.conversation] == "assigned"
-            self.state[d.conversation] = "parked"
-        elif isinstance(d, WrapUp):
-            assert self.state[d.conversation] == "assigned"
-            self.state[d.conversation] = "wrap_up"
+            case = self.cases[d.conversation]
+            assert case.state in ("assigned", "parked", "wrap_up")
+            assert d.epoch == case.epoch + 1, "taking it away has a number of its own"
+            case.epoch = d.epoch
+            self._free(d.conversation, case)
+            if d.agent is not None:
+                case.excluded.add(d.agent)
+            self._wait(case)
+            case.pinned = isinstance(event, ev.TransferRequested) and event.to_pool is not None
+        elif isinstance(d, (Park, WrapUp)):
+            case = self.cases[d.conversation]
+            assert case.state == "assigned"
+            case.state = "parked" if isinstance(d, Park) else "wrap_up"
+            if isinstance(d, Park):
+                self._free(d.conversation, case)
         elif isinstance(d, ToMessageBox):
-            assert self.state[d.conversation] == "waiting"
-            self.state[d.conversation] = "message_box"
+            assert self.cases[d.conversation].state == "waiting"
+            self.cases[d.conversation].state = "message_box"
+        elif isinstance(d, Queued):
+            most = sum(case.state == "waiting" for case in self.cases.values())
+            assert 1 <= d.position <= most, f"place {d.position} of {most}"
         elif isinstance(d, (Close, ToBot)):
             self.finished += 1
-            for book in (self.state, self.agent, self.epoch, self.enqueued, self.topic, self.waiting_since):
-                book.pop(d.conversation)
+            self._free(d.conversation, self.cases.pop(d.conversation))
 
-    def _fifo(self, d: Assign) -> None:
-        """Whoever a free seat takes from the line stands there before all its equals who may go to the same pool."""
-        if d.stage or d.reason not in ("ring",) or self.state[d.conversation] != "waiting":
+    def _free(self, conversation: Id, case: Case) -> None:
+        if case.agent is not None:
+            self.held[case.agent].discard(conversation)
+
+    def _assigned(self, d: Assign) -> None:
+        case = self.cases[d.conversation]
+        assert d.epoch == case.epoch + 1, "epochs grow by one"
+        assert d.pool in self.pools[d.agent] & {p for stage in self.stages for p in stage}, "a pool he may go to"
+        if case.state == "assigned":
+            assert d.reason in ("transfer", "takeover"), f"{d.conversation} has somebody already"
+        if d.reason == "resume":
+            assert case.agent == d.agent
+            assert self.seat[d.agent] in ("ready", "busy", "draining")
+        elif d.reason == "claim":
+            assert self.seat[d.agent] in ("ready", "busy")
+        elif d.reason != "transfer" and self.offers.get(d.conversation) != d.agent:
+            assert self.seat.get(d.agent) == "ready", "only who is ready gets a conversation"
+            assert d.agent in self.connected, "only who is there gets a conversation"
+        if case.state == "waiting" and self.offers.get(d.conversation) != d.agent:
+            self._fifo(d.conversation, d.agent, d.pool, d.reason)
+        self._free(d.conversation, case)
+        offered = self.offers.pop(d.conversation, None)
+        if offered is not None:
+            self.held[offered].discard(d.conversation)
+        self.held[d.agent].add(d.conversation)
+        case.state, case.agent, case.epoch, case.pinned = "assigned", d.agent, d.epoch, False
+        reserve = self.policy.resume_reserve if d.reason == "resume" else 0
+        load = len(self.held[d.agent])
+        assert load <= self.cap[d.agent] + reserve, f"{d.agent} holds {load} of {self.cap[d.agent]} after {d.reason}"
+        if d.contract is not None and d.contract not in case.counted:
+            case.counted.add(d.contract)
+            self.used[d.contract, self.now // DAY_MS] = self.used.get((d.contract, self.now // DAY_MS), 0) + 1
+
+    def _overflowed(self, d: Overflowed) -> None:
+        case = self.cases[d.conversation]
+        assert d.stage == case.stage + 1, "stages are entered in order"
+        rule = self.policy.stages[d.stage]
+        if d.reason == "time":
+            assert self.now - case.stage_ms >= rule.after_ms, "overflow before its time"
+        if d.reason == "no_free_slot":
+            free = [a for p in self._reached(case) for a in self._free_seats(p, d.conversation, case)]
+            assert not free, f"{d.conversation} overflows while {free[0]} is free"
+        case.stage, case.stage_ms = d.stage, self.now
+
+    def _fifo(self, conversation: Id, agent: Id, pool: Id, reason: str) -> None:
+        """Whoever a seat takes from the line stands there before all its equals who may go to the same pool."""
+        if reason != "ring" and not reason.startswith("overflow"):
             return
-        mine = (self.enqueued[d.conversation], d.conversation)
-        for c, state in self.state.items():
-            if state == "waiting" and c not in self.offers and self.topic[c] == self.topic[d.conversation]:
-                assert (self.enqueued[c], c) >= mine or c in self.barred, f"{c} was passed by {d.conversation}"
+        mine = self.cases[conversation]
+        for id_, case in self._in_line():
+            if id_ == conversation or case.topic != mine.topic or agent in case.excluded:
+                continue
+            ahead = (case.enqueued, id_) < (mine.enqueued, conversation)
+            assert not (ahead and pool in self._reached(case)), f"{id_} was passed by {conversation}"
 
-    barred: set[str] = field(default_factory=set)
-    """Conversations that may be passed by: one agent is not asked again for them."""
+    # --- what always holds --------------------------------------------------------------------------------------
 
-    def _check(self, now_ms: int) -> None:
+    def _in_line(self) -> Iterator[tuple[Id, Case]]:
+        """Who waits for anybody: not asked for by name, not on offer, not promised to one pool or agent."""
+        for id_, case in self.cases.items():
+            if case.state == "waiting" and id_ not in self.offers and not case.pinned:
+                if case.sticky and self.now - case.since <= self.policy.sticky_hold_ms and self.policy.wrap_up_ms:
+                    continue
+                yield id_, case
+
+    def _reached(self, case: Case) -> list[Id]:
+        return [pool for stage in self.stages[: case.stage + 1] for pool in stage]
+
+    def _free_seats(self, pool: Id, conversation: Id, case: Case) -> list[Id]:
+        """Who could take it now in this pool."""
+        contract = self.contracts.get(pool)
+        if contract is not None and contract.daily_max is not None and contract.id not in case.counted:
+            # Near midnight of whichever zone: both days must have room.
+            most = max(self.used.get((contract.id, self.now // DAY_MS - back), 0) for back in (0, 1))
+            if most >= contract.daily_max:
+                return []
+        return [
+            agent
+            for agent, most in self.cap.items()
+            if pool in self.pools[agent]
+            and self.seat.get(agent) == "ready"
+            and agent in self.connected
+            and len(self.held[agent]) < most
+            and agent not in case.excluded
+        ]
+
+    def _check(self) -> None:
         for agent, most in self.cap.items():
-            assert self.load(agent) <= most + self.reserve, "never above the limit and the reserve"
-        for c, state in self.state.items():
-            if state == "waiting" and self.box_ms is not None and c not in self.offers:
-                assert now_ms - self.waiting_since[c] <= self.box_ms, "nobody waits past the last stage"
-        assert self.asked == self.finished + len(self.state), "no conversation is lost"
+            assert len(self.held[agent]) <= most + self.policy.resume_reserve, "never above the limit and the reserve"
+        box_ms = self.policy.message_box_ms
+        for id_, case in self._in_line():
+            assert box_ms is None or self.now - case.since <= box_ms, "nobody waits past the last stage"
+            free = [a for pool in self._reached(case) for a in self._free_seats(pool, id_, case)]
+            assert not free, f"{id_} waits while {free[0]} is free"
+        assert self.asked == self.finished + len(self.cases), "no conversation is lost"

@@ -96,7 +96,7 @@ class House:
         answers, _ = await entries.append(self.pool, [line])
         return answers[0].status
 
-    async def policy(self, **changed: int) -> None:
+    async def policy(self, **changed: int | str) -> None:
         """Change the shop's policy before a dispatcher reads it."""
         await self.pool.execute(
             "update routing_policy set policy = policy || $2::jsonb where shop_id = $1", self.shop, changed

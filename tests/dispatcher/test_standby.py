@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import Chat
 from tests.dispatcher.conftest import House
+from wangxin.protocol import frames as fr
 
 
 class Pair:
@@ -89,6 +90,47 @@ async def test_a_killed_leaders_shoppers_are_assigned_once_by_the_standby(house:
     assert await pair.epoch() == before + 1
     await house.ready("yun1")
     await _each_once(house, chats)
+
+
+async def test_offers_outlive_the_leader_that_made_them(house: House, pair: Pair) -> None:
+    """Killed between offer and answer: what was answered meanwhile counts, and what nobody answers still runs out."""
+    await house.policy(answer="offer", offer_ms=60_000, transfer_offer_ms=6_000)
+    await pair.both()
+    await house.ready("own1")
+    given, kept, asked = [await house.chat(f"顾客{n}") for n in range(3)]
+    own, yun = await house.actor("own1"), await house.actor("yun1")
+    for chat in (given, kept):
+        await house.ask(chat)
+        await house.until(lambda: _offers(house), 1)
+        conversation = (await house.thread(chat))["conversation_id"]
+        await house.frame(own, fr.OfferAccept(conversation=conversation, epoch=1))
+        await house.until(lambda chat=chat: house.holder(chat), "own1")
+    await house.ready("yun1", "yun2")
+    for chat, taker in ((given, "yun1"), (kept, "yun2")):
+        await house.frame(
+            own, fr.TransferRequest(thread=chat.thread, epoch=1, to_agent=house.agents[taker], note="要退货")
+        )
+    await house.ask(asked)
+    await house.until(lambda: _offers(house), 3)
+    os.kill(pair.running["first"].pid, signal.SIGKILL)
+    offered = {row["conversation_id"]: row for row in await house.pool.fetch("select * from offer")}
+    answered = offered[(await house.thread(asked))["conversation_id"]]
+    taker = next(login for login, id_ in house.agents.items() if id_ == answered["agent_id"])
+    await house.frame(yun, fr.TransferAccept(conversation=(await house.thread(given))["conversation_id"]))
+    await house.frame(await house.actor(taker), fr.OfferAccept(conversation=answered["conversation_id"], epoch=1))
+    await house.until(pair.leads, "second", 60)
+    await house.until(lambda: house.holder(given), "yun1")
+    await house.until(lambda: house.holder(asked), taker)
+    await house.until(lambda: _offers(house), 0)  # the third ran out
+    assert await house.holder(kept) == "own1"
+    rows = await house.pool.fetch("select thread_id, array_agg(reason order by epoch) from assignment group by 1")
+    reasons = dict(rows)
+    assert reasons[given.thread][1:] == ["transfer"]
+    assert (len(reasons[kept.thread]), len(reasons[asked.thread])) == (1, 1)
+
+
+async def _offers(house: House) -> int:
+    return int(await house.pool.fetchval("select count(*) from offer"))
 
 
 async def test_a_frozen_leader_that_wakes_can_commit_nothing(house: House, pair: Pair) -> None:
