@@ -16,6 +16,8 @@ from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
 from dispatcher.model import Id, Routing
 
+FIRED_MAX = 100_000
+"""More timers are never due at once: one that sets itself again for now must end in an error, not in silence."""
 ANSWER_MS = 2_000
 """An offer that ran out while nobody led stands so long: an answer that was given meanwhile still counts."""
 
@@ -135,7 +137,10 @@ class Core:
         """
         f = self.floor
         f.now_ms = max(f.now_ms, now_ms)
+        fired = 0
         while (due := f.timers.pop(f.now_ms)) is not None:
+            fired += 1
+            assert fired <= FIRED_MAX, f"the timer {due} is set again for a time that is over"
             _fire(f, *due)
             if f.freed:
                 routing.pull(f)

@@ -208,7 +208,7 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
         return
     _free_the_excluded(f, c)
     f.lines.add(c)
-    if c.stage + 1 < len(policy.stages) and c.pinned is None and c.stage_ms >= 0:
+    if c.stage + 1 < len(policy.stages) and c.pinned is None and f.now_ms >= c.hold_ms:
         f.timers.set("stage", c.id, c.stage_ms + policy.stages[c.stage + 1].after_ms)
     if policy.message_box_ms is not None:
         f.timers.set("box", c.id, c.waiting_ms + policy.message_box_ms)

@@ -44,7 +44,7 @@ class Case:
     sticky: bool = False
     pinned: bool = False
     excluded: set[Id] = field(default_factory=set)
-    counted: set[Id] = field(default_factory=set)
+    counted: Id | None = None
 
 
 @dataclass
@@ -128,9 +128,7 @@ class Auditor:
             kinds = (Requeue, MakeOffer)
         elif isinstance(event, ev.OfferAnswered):
             case = self.cases.get(event.conversation)
-            old = (
-                case is None or self.offers.get(event.conversation) != event.agent or event.epoch != case.epoch + 1
-            )
+            old = case is None or self.offers.get(event.conversation) != event.agent or event.epoch != case.epoch + 1
             kinds = (Assign, MakeOffer, RevokeOffer)
         else:
             return
@@ -213,9 +211,9 @@ class Auditor:
         reserve = self.policy.resume_reserve if d.reason == "resume" else 0
         load = len(self.held[d.agent])
         assert load <= self.cap[d.agent] + reserve, f"{d.agent} holds {load} of {self.cap[d.agent]} after {d.reason}"
-        if d.contract is not None and d.contract not in case.counted:
-            case.counted.add(d.contract)
-            self.used[d.contract, self.now // DAY_MS] = self.used.get((d.contract, self.now // DAY_MS), 0) + 1
+        if d.contract is not None and d.contract != case.counted:
+            case.counted = d.contract
+            self.used[d.contract, self._day()] = self.used.get((d.contract, self._day()), 0) + 1
 
     def _overflowed(self, d: Overflowed) -> None:
         case = self.cases[d.conversation]
@@ -237,9 +235,14 @@ class Auditor:
             if id_ == conversation or case.topic != mine.topic or agent in case.excluded:
                 continue
             ahead = (case.enqueued, id_) < (mine.enqueued, conversation)
-            assert not (ahead and pool in self._reached(case)), f"{id_} was passed by {conversation}"
+            could = pool in self._reached(case) and self._volume_left(pool, case)
+            assert not (ahead and could), f"{id_} was passed by {conversation}"
 
     # --- what always holds --------------------------------------------------------------------------------------
+
+    def _day(self) -> int:
+        """The local day of a shop in Shanghai."""
+        return (self.now + 8 * 3_600_000) // DAY_MS
 
     def _in_line(self) -> Iterator[tuple[Id, Case]]:
         """Who waits for anybody: not asked for by name, not on offer, not promised to one pool or agent."""
@@ -252,14 +255,16 @@ class Auditor:
     def _reached(self, case: Case) -> list[Id]:
         return [pool for stage in self.stages[: case.stage + 1] for pool in stage]
 
+    def _volume_left(self, pool: Id, case: Case) -> bool:
+        contract = self.contracts.get(pool)
+        if contract is None or contract.daily_max is None or contract.id == case.counted:
+            return True
+        return self.used.get((contract.id, self._day()), 0) < contract.daily_max
+
     def _free_seats(self, pool: Id, conversation: Id, case: Case) -> list[Id]:
         """Who could take it now in this pool."""
-        contract = self.contracts.get(pool)
-        if contract is not None and contract.daily_max is not None and contract.id not in case.counted:
-            # Near midnight of whichever zone: both days must have room.
-            most = max(self.used.get((contract.id, self.now // DAY_MS - back), 0) for back in (0, 1))
-            if most >= contract.daily_max:
-                return []
+        if not self._volume_left(pool, case):
+            return []
         return [
             agent
             for agent, most in self.cap.items()

@@ -443,6 +443,16 @@ def test_when_that_moment_is_over_anybody_may_serve_him() -> None:
     assert assigned(d.wait(1)) == {"b": "own2"}
 
 
+def test_who_waits_already_may_still_be_promised_to_his_agent_who_begins_to_wrap_up() -> None:
+    d = Driver(world(own=2, policy=Policy(wrap_up_ms=4_000, sticky_hold_ms=60_000)))
+    d.ready("own1")
+    d.ask("a")
+    d.ask("b", sticky="own1", sticky_ms=START)  # own1 is busy: the search widens
+    d.wait(9_000)
+    d.close("a")
+    assert [(a.agent, a.reason) for a in of(d.wait(20_000), Assign)] == [("own1", "sticky")]
+
+
 def test_a_removed_seats_chats_go_to_others_and_never_back_to_it() -> None:
     d = Driver(world(own=2, seats_max=3))
     d.ready()

@@ -1,4 +1,5 @@
-"""Random days, seeded, watched by an auditor who does not know the core; and a state machine that shrinks failures."""
+"""Random days, seeded, watched by an auditor who does not know the core; a state machine that shrinks failures; and
+bugs planted on purpose, each of which must be found. The long run is ``python -m benchmarks.invariants``."""
 
 from __future__ import annotations
 
@@ -6,106 +7,66 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from dispatcher import events as ev
-from dispatcher.core import Core
-from dispatcher.model import Policy, TopicRule
-from tests.dispatcher.auditor import Auditor
-from tests.dispatcher.floor_plan import START, world
-
-POLICIES = {
-    "default": Policy(),
-    "offers": Policy(answer="offer", wrap_up_ms=8_000),
-    "round_robin": Policy(agent_rule="round_robin", waiting_max=5),
-    "topics": Policy(topics=(TopicRule("pre_sales", 3, 20_000), TopicRule("after_sales", 6, 60_000))),
-    "value": Policy(pool_rule="value", margin_fen=800, message_box_ms=60_000),
-}
-
-
-class Day:
-    """One random day: events that can happen, in any order, at any time, also those that no longer make sense."""
-
-    def __init__(self, policy: Policy, chance: Any, *, own: int = 2, gold: int = 2, silver: int = 1) -> None:
-        self.routing = world(own, gold, silver, seats_max=2, policy=policy, contracts=({"daily_max": 40}, {}))
-        self.core = Core(self.routing)
-        self.auditor = Auditor(self.routing)
-        self.now = START
-        self.agents = [seat.agent for seat in self.routing.seats]
-        self.count = 0
-        self.chance = chance
-        self.core.apply(ev.Tick(), START)
-
-    def step(self) -> None:
-        chance = self.chance
-        # Timers fire when they are due, as the shell lets them: it sleeps until the next one.
-        until = self.now + chance.choice((0, 0, 5, 300, 2_000, 15_000))
-        while (due := self.core.next_timer_ms()) is not None and due <= until:
-            self.now = max(self.now, due)
-            self.auditor.saw(ev.Tick(), self.core.apply(ev.Tick(), self.now), self.now)
-        self.now = until
-        event = self.event()
-        if isinstance(event, (ev.OfferAnswered, ev.TransferRequested, ev.ReplyAwaited, ev.AgentDisconnected)):
-            self.auditor.barred.update(self.auditor.state)  # exclusions may now let others go first
-        self.auditor.saw(event, self.core.apply(event, self.now), self.now)
-
-    def event(self) -> ev.Event:
-        chance, books = self.chance, self.auditor
-        known = sorted(books.state) or ["none"]
-        c = chance.choice(known)
-        agent = chance.choice(self.agents)
-        holder = books.agent.get(c) or agent
-        epoch = books.epoch.get(c, 0) - chance.choice((0, 0, 0, 1))
-        kind = chance.choice(KINDS)
-        if kind == "ask":
-            self.count += 1
-            return ev.HandoffRequested(
-                f"c{self.count:05}", "s", "x", self.now, chance.choice(("", "pre_sales", "after_sales")),
-                sticky=chance.choice((None, None, agent)), sticky_ms=self.now - 1_000,
-            )  # fmt: skip
-        if kind == "again":
-            return ev.HandoffRequested(c, "s", "x", books.enqueued.get(c, self.now)) if c != "none" else ev.Tick()
-        if kind == "state":
-            states = ("ready", "ready", "ready", "busy", "break", "hold", "draining", "offline")
-            return ev.SeatStateSet(agent, chance.choice(states))
-        if kind == "offer":
-            to = books.offers.get(c, agent)
-            accepted = chance.choice((True, True, False))
-            if books.state.get(c) == "assigned":
-                return ev.TransferAnswered(c, to, accepted)
-            return ev.OfferAnswered(c, to, epoch + 1, accepted)
-        if kind == "transfer":
-            target: dict[str, str] = chance.choice(({}, {"to_agent": agent}, {"to_pool": "gold"}))
-            return ev.TransferRequested(c, holder, epoch, **target)
-        return {
-            "connect": ev.AgentConnected(agent),
-            "disconnect": ev.AgentDisconnected(agent),
-            "return": ev.ShopperReturned(c),
-            "idle": ev.ShopperIdle(c, chance.choice((130_000, 130_000, 2_000_000))),
-            "leave": ev.QueueLeft(c, chance.choice((True, False))),
-            "close": ev.CloseRequested(c, epoch),
-            "closed": ev.CloseRequested(c, None, "shopper"),
-            "claim": ev.Claimed(c, agent),
-            "silent": ev.ReplyAwaited(
-                c, self.now - chance.choice((20_000, 70_000, 130_000)), chance.choice((True, False))
-            ),
-        }[kind]
-
-
-KINDS = (
-    *["ask"] * 10, *["state"] * 4, *["connect"] * 4, *["close"] * 7, *["offer"] * 4, "disconnect", "return", "return",
-    "idle", "leave", "closed", "claim", "silent", "silent", "transfer", "again",
-)  # fmt: skip
+from tests.dispatcher.planted import PLANTED
+from tests.dispatcher.random_day import KINDS, PAUSES, POLICIES, Day, decided_again
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_a_random_day_keeps_every_promise(name: str) -> None:
-    for seed in range(3):
-        day = Day(POLICIES[name], random.Random(f"{name}{seed}"))
-        for _ in range(3_000):
-            day.step()
+def test_a_random_day_keeps_every_promise_though_the_core_crashes(name: str) -> None:
+    for seed in range(2):
+        day = Day(POLICIES[name], random.Random(f"{name}{seed}"), crashes=bool(seed))
+        day.steps(2_000)
         assert day.auditor.finished > 100, "the day was busy"
+        assert bool(day.crashed) == bool(seed)
+
+
+@pytest.mark.parametrize("name", ["default", "offers", "measured"])
+def test_after_a_crash_between_any_two_steps_the_journal_gives_the_same_state_and_decisions(name: str) -> None:
+    day = Day(POLICIES[name], random.Random(name), crashes=True, journal=True)
+    day.steps(400)
+    assert decided_again(day.lines, day.marks) == 0
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bug = PLANTED[name]
+    bug.plant(monkeypatch.setattr)
+    day = Day(bug.policy, random.Random(name), own=3, gold=2)
+    with pytest.raises(AssertionError, match=bug.found):
+        day.steps(10_000)
+
+
+class Floor(RuleBasedStateMachine):
+    """Short stories of every kind of step; the auditor checks after each."""
+
+    @initialize(data=st.data(), name=st.sampled_from(sorted(POLICIES)))
+    def opens(self, data: st.DataObject, name: str) -> None:
+        self.day = Day(POLICIES[name], _Drawn(data.draw), own=1, gold=1, silver=0, journal=True)
+        for agent in self.day.agents:
+            self.day.tell(ev.AgentConnected(agent))
+            self.day.tell(ev.SeatStateSet(agent, "ready"))
+
+    @rule(data=st.data(), kind=st.sampled_from(sorted(set(KINDS))))
+    def happens(self, data: st.DataObject, kind: str) -> None:
+        self.day.chance = _Drawn(data.draw)
+        self.day.tell(self.day.event(kind))
+
+    @rule(ms=st.sampled_from(PAUSES))
+    def time_passes(self, ms: int) -> None:
+        self.day.pass_time(ms)
+
+    @rule()
+    def crashes(self) -> None:
+        self.day.crash()
+
+    def teardown(self) -> None:
+        if hasattr(self, "day"):
+            assert decided_again(self.day.lines, self.day.marks) == 0
 
 
 class _Drawn:
@@ -116,22 +77,5 @@ class _Drawn:
         return self._draw(st.sampled_from(list(options)))
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data(), st.sampled_from(sorted(POLICIES)))
-def test_no_short_story_breaks_a_promise(story: st.DataObject, name: str) -> None:
-    day = Day(POLICIES[name], _Drawn(story.draw), own=1, gold=1, silver=0)
-    for _ in range(story.draw(st.integers(1, 40))):
-        day.step()
-
-
-def test_the_same_events_give_the_same_decisions() -> None:
-    def told(seed: int) -> list[str]:
-        day = Day(POLICIES["offers"], random.Random(seed))
-        heard: list[str] = []
-        apply = day.core.apply
-        day.core.apply = lambda e, t: (made := apply(e, t), heard.append(repr(made)))[0]  # type: ignore[method-assign]
-        for _ in range(1_500):
-            day.step()
-        return heard
-
-    assert told(7) == told(7)
+TestNoShortStoryBreaksAPromise = Floor.TestCase
+TestNoShortStoryBreaksAPromise.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
