@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from menus import record_postgres as record
+from menus.conditions import variant_of
 from menus.dialogue import Understood
 from menus.model import Menu, walk
 from menus.record_postgres import Executor, FaqEntry
@@ -53,8 +54,19 @@ class Brain:
     menu: Menu | None
     entries: dict[str, FaqEntry]
     matcher: Matcher
-    item_of_topic: dict[str, str]
+    items_of_topics: dict[str, dict[str, str]]
+    """Item by topic, by variant; "" is the default menu."""
     entry_of_topic: dict[str, str]
+
+    def item_of_topic(self, variant: str) -> dict[str, str]:
+        """Where topics lead a shopper who sees this menu: its own items first, the default menu's for the rest."""
+        return {**self.items_of_topics[""], **self.items_of_topics.get(variant, {})}
+
+    def greeting(self, variant: str) -> str:
+        if self.menu is None:
+            return ""
+        shown = variant_of(self.menu, variant)
+        return (shown.greeting if shown else "") or self.menu.greeting
 
     def understand(self, text: str) -> Understood:
         return Understood(self.matcher.match(text), common_router().route(text))
@@ -65,9 +77,12 @@ class Brain:
         return [(self.entries[c.entry], c.score) for c in match.candidates[:most]]
 
 
-def topics_of(menu: Menu | None) -> dict[str, str]:
-    """Which item of the menu stands for a topic: the first one that names it."""
-    return {} if menu is None else {t: i.id for _, i in reversed(list(walk(menu.items))) for t in i.topics}
+def topics_of(menu: Menu | None) -> dict[str, dict[str, str]]:
+    """Which item of each variant stands for a topic: the first one that names it."""
+    if menu is None:
+        return {"": {}}
+    menus = {"": menu.items, **{variant.id: variant.items for variant in menu.variants}}
+    return {id_: {t: i.id for _, i in reversed(list(walk(items))) for t in i.topics} for id_, items in menus.items()}
 
 
 def build(revision: tuple[int, int], menu: Menu | None, faq: Sequence[FaqEntry], overlay: Sequence[str]) -> Brain:

@@ -23,6 +23,8 @@ from menus.model import (
     ProductList,
     ReturnExchange,
     Submenu,
+    Variant,
+    When,
     walk,
 )
 from wangxin.model import limits
@@ -50,22 +52,53 @@ class Known:
 
 def problems(draft: Draft, known: Known, depth_max: int = limits.MENU_DEPTH_MAX) -> list[Problem]:
     """Everything that is wrong, in the order of the items. Without errors the draft may be published."""
-    found: list[Problem] = []
-    if not draft.items:
-        found.append(Problem("", "menu.empty"))
-    if len(draft.items) > limits.MENU_TOP_ITEMS_MAX:
-        found.append(Problem("", "menu.too_many_items", detail=str(limits.MENU_TOP_ITEMS_MAX)))
     seen: set[str] = set()
-    for depth, item in walk(draft.items):
+    found = _of_menu("", draft.greeting, draft.items, seen, known, depth_max)
+    names = [variant.id for variant in draft.variants]
+    for variant in draft.variants:
+        found += _of_variant(variant, names.count(variant.id) > 1)
+        found += _of_menu(place_of(variant.id), variant.greeting, variant.items, seen, known, depth_max)
+    return found
+
+
+def place_of(variant: str) -> str:
+    """How problems name a variant: no item can be called so."""
+    return f"variant:{variant}"
+
+
+def _of_menu(
+    place: str, greeting: str, items: tuple[Item, ...], seen: set[str], known: Known, depth_max: int
+) -> list[Problem]:
+    """One tree of items; ``seen`` grows: an item's id is its name over all variants."""
+    found: list[Problem] = []
+    if not items:
+        found.append(Problem(place, "menu.empty"))
+    if len(items) > limits.MENU_TOP_ITEMS_MAX:
+        found.append(Problem(place, "menu.too_many_items", detail=str(limits.MENU_TOP_ITEMS_MAX)))
+    for depth, item in walk(items):
         if item.id in seen:
             found.append(Problem(item.id, "item.id_twice"))
         seen.add(item.id)
         found += _of_item(item, depth, depth_max, known)
-    if draft.items and not any(isinstance(item.action, Human) for _, item in walk(draft.items)):
-        found.append(Problem("", "menu.no_way_to_a_person"))
-    if draft.items and not any(isinstance(item.action, Human) for item in draft.items):
-        found.append(Problem("", "menu.person_not_on_top", "warning"))
-    found += _wording("", "menu", (draft.greeting,), known)
+    if items and not any(isinstance(item.action, Human) for _, item in walk(items)):
+        found.append(Problem(place, "menu.no_way_to_a_person"))
+    if items and not any(isinstance(item.action, Human) for item in items):
+        found.append(Problem(place, "menu.person_not_on_top", "warning"))
+    found += _wording(place, "menu", (greeting,), known)
+    return found
+
+
+def _of_variant(variant: Variant, twice: bool) -> list[Problem]:
+    place, when = place_of(variant.id), variant.when
+    found = [Problem(place, "variant.no_name")] * (not variant.name) + [Problem(place, "variant.id_twice")] * twice
+    if when == When() and variant.share == 100:
+        found.append(Problem(place, "variant.hides_the_rest"))
+    if when.level_from is not None and when.level_to is not None and when.level_from > when.level_to:
+        found.append(Problem(place, "variant.no_level"))
+    if when.who == "guests" and (when.tags or when.level_from is not None or when.level_to is not None or when.orders):
+        found.append(Problem(place, "variant.guests_have_none", "warning"))
+    if any(hours.begins == hours.ends for hours in when.hours):
+        found.append(Problem(place, "variant.no_hours"))
     return found
 
 

@@ -27,6 +27,7 @@ class Count:
 @dataclass(frozen=True, slots=True)
 class ItemFigures:
     """``level`` 1 is the top; 0 an item that the menu no longer has. A sub-menu's counts are those below it.
+    ``variant`` "": the default menu.
 
     ``never``: nobody tapped it in the time looked at, though somebody saw the menu.
     """
@@ -37,6 +38,7 @@ class ItemFigures:
     level: int
     count: Count
     never: bool
+    variant: str = ""
 
     @property
     def solved(self) -> int:
@@ -48,18 +50,21 @@ def report(menu: Menu | None, counts: Mapping[str, Count], shown: int) -> list[I
     rows but sub-menus add up to all taps."""
     rows: list[ItemFigures] = []
 
-    def add(item: Item, level: int) -> Count:
+    def add(item: Item, level: int, variant: str) -> Count:
         place = len(rows)
-        below = [add(child, level + 1) for child in item.items]
+        below = [add(child, level + 1, variant) for child in item.items]
         own = counts.get(item.id, Count())
         total = sum(below, Count()) if isinstance(item.action, Submenu) else own
-        figures = ItemFigures(item.id, item.label, item.action.kind, level, total, shown > 0 and total.taps == 0)
+        never = shown > 0 and total.taps == 0
+        figures = ItemFigures(item.id, item.label, item.action.kind, level, total, never, variant)
         rows.insert(place, figures)
         return total
 
-    items = () if menu is None else menu.items
-    for item in items:
-        add(item, 1)
+    for item in () if menu is None else menu.items:
+        add(item, 1, "")
+    for variant in () if menu is None else menu.variants:
+        for item in variant.items:
+            add(item, 1, variant.name)
     known = {row.id for row in rows if row.kind != "submenu"}
     gone = sorted((id_ for id_ in counts if id_ not in known), key=lambda id_: -counts[id_].taps)
     return rows + [ItemFigures(id_, id_, "", 0, counts[id_], False) for id_ in gone]

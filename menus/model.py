@@ -145,11 +145,61 @@ class Item(Closed):
     items: tuple[Item, ...] = Field(default=(), max_length=50)
 
 
+Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_no_nul)]
+
+
+class Hours(Closed):
+    """Hours of the shop's clock on some days of the week (1 = Monday). ``ends`` before ``begins``: past midnight."""
+
+    days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field(
+        default=(1, 2, 3, 4, 5, 6, 7), min_length=1, max_length=7
+    )
+    begins: Clock
+    ends: Clock
+
+
+class When(Closed):
+    """For whom and when a variant is shown: all conditions that are set must hold.
+
+    ``orders``: the state of the newest order; ``waiting_from``: so many wait for a person in the shop; ``channels``:
+    how the window was opened ("page", "embed", or a name its address gives).
+    """
+
+    who: Literal["everyone", "members", "guests"] = "everyone"
+    level_from: int | None = Field(default=None, ge=0, le=100)
+    level_to: int | None = Field(default=None, ge=0, le=100)
+    tags: tuple[Tag, ...] = Field(default=(), max_length=20)
+    orders: tuple[Literal["none", "unpaid", "paid", "shipped", "signed", "refunding", "refunded", "cancelled"], ...] = (
+        Field(default=(), max_length=8)
+    )
+    hours: tuple[Hours, ...] = Field(default=(), max_length=14)
+    waiting_from: int | None = Field(default=None, ge=1, le=limits.WAITING_PER_SHOP_MAX)
+    channels: tuple[Key, ...] = Field(default=(), max_length=10)
+    languages: tuple[Literal["zh-CN", "zh-TW", "en"], ...] = Field(default=(), max_length=3)
+
+
+class Variant(Closed):
+    """A menu for some shoppers. ``share`` below 100 makes it a trial: of those it is for, so many percent see it,
+    always the same ones, and the others are what it is compared with."""
+
+    id: Key
+    name: Line
+    when: When = When()
+    share: int = Field(default=100, ge=1, le=100)
+    greeting: Words = ""
+    items: tuple[Item, ...] = Field(default=(), max_length=50)
+
+
 class Draft(Closed):
-    """A menu that may still be wrong: what the editor keeps. :func:`menus.check.problems` says what is wrong."""
+    """A menu that may still be wrong: what the editor keeps. :func:`menus.check.problems` says what is wrong.
+
+    ``variants`` stand in their order: the first that fits a shopper is his menu, ``items`` where none fits.
+    """
 
     greeting: Words = ""
     items: tuple[Item, ...] = Field(default=(), max_length=50)
+    variants: tuple[Variant, ...] = Field(default=(), max_length=limits.MENU_VARIANTS_MAX)
 
 
 class Menu(Closed):
@@ -158,9 +208,27 @@ class Menu(Closed):
     version: int = Field(ge=1)
     greeting: Words = ""
     items: tuple[Item, ...]
+    variants: tuple[Variant, ...] = ()
+
+    @classmethod
+    def of(cls, version: int, draft: Draft) -> Menu:
+        return cls(version=version, greeting=draft.greeting, items=draft.items, variants=draft.variants)
+
+    @property
+    def draft(self) -> Draft:
+        """The same content, to be worked on."""
+        return Draft(greeting=self.greeting, items=self.items, variants=self.variants)
 
     def find(self, id_: str) -> Item | None:
-        return next((item for _, item in walk(self.items) if item.id == id_), None)
+        """The item of the default menu or of any variant."""
+        return next((item for _, item in everything(self) if item.id == id_), None)
+
+
+def everything(menu: Draft | Menu) -> Iterator[tuple[int, Item]]:
+    """Every item with its depth: the default menu's, then those of the variants in their order."""
+    yield from walk(menu.items)
+    for variant in menu.variants:
+        yield from walk(variant.items)
 
 
 def walk(items: tuple[Item, ...], depth: int = 1) -> Iterator[tuple[int, Item]]:

@@ -36,7 +36,7 @@ async def draft_of(conn: Connection, shop: UUID) -> tuple[Draft, int, int]:
     if desk.draft is not None:
         return desk.draft, desk.draft_revision, desk.published
     menu = await record.published(conn, shop)
-    draft = Draft() if menu is None else Draft(greeting=menu.greeting, items=menu.items)
+    draft = Draft() if menu is None else menu.draft
     return draft, desk.draft_revision, desk.published
 
 
@@ -139,9 +139,7 @@ async def carry_out_one(conn: Connection) -> Went | None:
             return Went(due.shop, None)
         old = await record.menu(conn, due.shop, due.before)
         assert old is not None, "versions are never deleted"
-        menu = await record.add_version(
-            conn, due.shop, Draft(greeting=old.greeting, items=old.items), note=f"= {due.before}", by=due.made_by
-        )
+        menu = await record.add_version(conn, due.shop, old.draft, note=f"= {due.before}", by=due.made_by)
         await record.set_published(conn, due.shop, menu.version)
         await record_plans.end_plan(conn, due.shop, due.id, "done")
         return Went(due.shop, menu.version)
@@ -171,8 +169,7 @@ async def go_back(conn: Connection, shop: UUID, actor: Actor, version: int) -> M
     old = await record.menu(conn, shop, version)
     if old is None:
         raise not_found("version")
-    draft = Draft(greeting=old.greeting, items=old.items)
-    menu = await record.add_version(conn, shop, draft, note=f"= {version}", by=actor.id)
+    menu = await record.add_version(conn, shop, old.draft, note=f"= {version}", by=actor.id)
     await record.set_published(conn, shop, menu.version)
-    await record.keep_draft(conn, shop, draft)
+    await record.keep_draft(conn, shop, old.draft)
     return menu

@@ -10,17 +10,6 @@ from wangxin.storage.postgres import Connection
 TAPS_READ = 50_000
 
 
-async def saw(conn: Connection, shop: UUID, shopper: UUID, version: int) -> None:
-    """A shopper's window has fetched this version today."""
-    await conn.execute(
-        "insert into menu_shown (shop_id, day, shopper_id, version)"
-        " values ($1, (clock_timestamp() at time zone 'UTC')::date, $2, $3) on conflict do nothing",
-        shop,
-        shopper,
-        version,
-    )
-
-
 async def shown(conn: Connection, shop: UUID, days: int) -> int:
     """How many shoppers saw the menu in the last ``days`` days."""
     people: int = await conn.fetchval(

@@ -91,7 +91,7 @@ async def add_version(conn: Connection, shop: UUID, draft: Draft, *, note: str, 
         note,
         by,
     )
-    return Menu(version=version, greeting=draft.greeting, items=draft.items)
+    return Menu.of(version, draft)
 
 
 async def set_published(conn: Connection, shop: UUID, version: int) -> None:

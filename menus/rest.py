@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, StringConstraints
 
-from menus import figures, navigate, publishing, record_figures, record_plans, rest_bot, rest_golden, service
+from menus import (
+    figures,
+    navigate,
+    publishing,
+    record_figures,
+    record_plans,
+    record_variants,
+    rest_bot,
+    rest_golden,
+    rest_variants,
+    service,
+)
 from menus import record_postgres as record
 from menus.brain import Brains
 from menus.check import Problem, problems
+from menus.conditions import Chosen, Facts, choose, look_again_ms
 from menus.model import Closed, Draft, Item, Menu
 from menus.record_postgres import FaqEntry
 from menus.shopdata import StoredShopData
@@ -74,6 +87,12 @@ def _shown(item: Item) -> dict[str, Any]:
     return {"id": item.id, "label": item.label, "hint": item.hint, "icon": item.icon or "", **children}
 
 
+def _window(menu: Menu, chosen: Chosen) -> dict[str, Any]:
+    # the window always shows a way to a person of its own; a second one beside it would only take room
+    shown = [_shown(item) for item in chosen.items if item.action.kind != "human"]
+    return {"version": menu.version, "greeting": chosen.greeting, "items": shown}
+
+
 def _problem(found: Problem) -> dict[str, str]:
     return {"item": found.item, "code": found.code, "level": found.level, "detail": found.detail}
 
@@ -127,17 +146,31 @@ def router(deps: Deps) -> APIRouter:
 
     @routes.get("/{shop}")
     @routes.get("/{shop}/published", include_in_schema=False)
-    async def published(shop: UUID, actor: Actor = Depends(deps.actor)) -> dict[str, Any]:
-        """The published menu as the window shows it; version 0 and no items where nothing is published yet."""
+    async def published(
+        shop: UUID,
+        channel: Annotated[str, Query(max_length=40)] = "page",
+        language: Annotated[str, Query(max_length=20)] = "",
+        actor: Actor = Depends(deps.actor),
+    ) -> dict[str, Any]:
+        """The menu that fits this shopper now; version 0 and no items where nothing is published yet.
+
+        ``look_again_ms``: after so long another menu may fit; absent where that cannot happen by itself.
+        """
         async with deps.scope(actor, shop) as conn:
             menu = await record.published(conn, shop)
-            if menu is not None and actor.role is Role.SHOPPER:
-                await record_figures.saw(conn, shop, actor.id, menu.version)
-        if menu is None:
-            return {"version": 0, "greeting": "", "items": []}
-        # the window always shows a way to a person of its own; a second one beside it would only take room
-        shown = [_shown(item) for item in menu.items if item.action.kind != "human"]
-        return {"version": menu.version, "greeting": menu.greeting, "items": shown}
+            if menu is None:
+                return {"version": 0, "greeting": "", "items": []}
+            if actor.role is not Role.SHOPPER:
+                return _window(menu, Chosen("", menu.greeting, menu.items))
+            facts = Facts(now=datetime.now(UTC), guest=actor.guest)
+            if menu.variants:
+                facts = await record_variants.facts_of(
+                    conn, shop, actor.id, guest=actor.guest, channel=channel, language=language, now_ms=now_ms()
+                )
+            chosen = choose(menu, facts, shop, actor.id)
+            await record_variants.saw(conn, shop, actor.id, menu.version, chosen)
+        again = look_again_ms(menu, facts.now)
+        return _window(menu, chosen) | ({} if again is None else {"look_again_ms": again})
 
     @routes.get("/{shop}/complete")
     async def complete(
@@ -229,6 +262,7 @@ def router(deps: Deps) -> APIRouter:
                     "label": row.label,
                     "kind": row.kind,
                     "level": row.level,
+                    "variant": row.variant,
                     "never": row.never,
                     "taps": row.count.taps,
                     "people": row.count.people,
@@ -295,7 +329,7 @@ def router(deps: Deps) -> APIRouter:
     @routes.post("/{shop}/preview")
     async def preview(shop: UUID, asked: Preview, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """What an item of a draft would answer to this shopper, or to a guest."""
-        menu = Menu(version=1, greeting=asked.draft.greeting, items=asked.draft.items)
+        menu = Menu.of(1, asked.draft)
         item = menu.find(asked.item)
         if item is None:
             raise not_found("item")
@@ -304,6 +338,7 @@ def router(deps: Deps) -> APIRouter:
         outcome = navigate.answer(menu, item, seen)
         return {"says": [body.model_dump(mode="json") for body in outcome.says], "human": outcome.human}
 
+    rest_variants.add(routes, deps)
     rest_bot.add(routes, deps, brains)
     rest_golden.add(routes, deps, brains)
     return routes

@@ -15,7 +15,7 @@ from menus.brain import Brain, Brains, topics_of
 from menus.dialogue import Decision, Thresholds
 from menus.faq_files import Phrasing
 from menus.golden import Expects, Judged
-from menus.model import Closed, Draft, Menu, walk
+from menus.model import Closed, Draft, Menu, everything
 from wangxin.clock import new_id
 from wangxin.edge import Deps
 from wangxin.model import limits
@@ -51,7 +51,7 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             found = await record_golden.all_golden(conn, shop)
             ids = await record.keys(conn, shop)
             menu = await record.published(conn, shop)
-        items = [] if menu is None else [item for _, item in walk(menu.items) if item.action.kind != "submenu"]
+        items = [] if menu is None else [item for _, item in everything(menu) if item.action.kind != "submenu"]
         return {
             "golden": [
                 {
@@ -99,8 +99,8 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             found = await record_golden.all_golden(conn, shop)
         brain = await brains.of(shop)
         if asked.draft is not None:
-            menu = Menu(version=1, greeting=asked.draft.greeting, items=asked.draft.items)
-            brain = dataclasses.replace(brain, menu=menu, item_of_topic=topics_of(menu))
+            menu = Menu.of(1, asked.draft)
+            brain = dataclasses.replace(brain, menu=menu, items_of_topics=topics_of(menu))
         ids = {entry.key: id for id, entry in brain.entries.items()}
         judged = [
             golden.judge(

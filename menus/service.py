@@ -7,7 +7,7 @@ import json
 import logging
 from uuid import UUID
 
-from menus import dialogue, navigate, publishing, say, voice
+from menus import dialogue, navigate, publishing, record_variants, say, voice
 from menus import record_postgres as record
 from menus.brain import Brain, Brains
 from menus.dialogue import Decision, Thresholds, Turn, Understood
@@ -128,7 +128,8 @@ class Bot:
             await record.log_turn(conn, turn)
             return True, await voice.carry_out(conn, fact.shop, fact.thread, outcome)
         text = str(json.loads(entry.body).get("text", ""))
-        decision = await self._decide(brain, text, earlier)
+        variant = await self._variant(conn, fact, standing.shopper, brain)
+        decision = await think(self.brains, brain, text, earlier, self._bounds, variant)
         await record.log_turn(
             conn,
             TurnRow(
@@ -138,13 +139,16 @@ class Bot:
                 shown=[f"{kind}:{id_}" for kind, id_ in decision.suggestions],
             ),
         )  # fmt: skip
-        return await self._carry_out(conn, fact, standing.shopper, brain, decision)
+        return await self._carry_out(conn, fact, standing.shopper, brain, decision, variant)
 
-    async def _decide(self, brain: Brain, text: str, earlier: list[Turn]) -> Decision:
-        return await think(self.brains, brain, text, earlier, self._bounds)
+    async def _variant(self, conn: Connection, fact: ShopperSpoke, shopper: UUID, brain: Brain) -> str:
+        """The menu his window shows, so that words and taps lead to the same place."""
+        if brain.menu is None or not brain.menu.variants:
+            return ""
+        return await record_variants.last_shown(conn, fact.shop, shopper, brain.menu.version)
 
     async def _carry_out(
-        self, conn: Connection, fact: ShopperSpoke, shopper: UUID, brain: Brain, decision: Decision
+        self, conn: Connection, fact: ShopperSpoke, shopper: UUID, brain: Brain, decision: Decision, variant: str
     ) -> tuple[bool, bool]:
         shop, thread = fact.shop, fact.thread
         if decision.how == "silent":
@@ -165,12 +169,14 @@ class Bot:
             seen = await voice.look(conn, self._data, shop, shopper, item)
             person = await voice.carry_out(conn, shop, thread, navigate.answer(brain.menu, item, seen))
             return True, person
-        await voice.speak(conn, shop, thread, spoken(brain, decision))
+        await voice.speak(conn, shop, thread, spoken(brain, decision, variant))
         return True, False
 
 
-async def think(brains: Brains, brain: Brain, text: str, earlier: list[Turn], bounds: Thresholds) -> Decision:
-    """What the bot would do with ``text``. Also what "try the bot" shows."""
+async def think(
+    brains: Brains, brain: Brain, text: str, earlier: list[Turn], bounds: Thresholds, variant: str = ""
+) -> Decision:
+    """What the bot would do with ``text`` of a shopper who sees this menu. Also what "try the bot" shows."""
     understood: Understood | None = None
     if dialogue.needs_understanding(normalise(text)):
         understood = await brains.understand(brain, text)
@@ -178,7 +184,7 @@ async def think(brains: Brains, brain: Brain, text: str, earlier: list[Turn], bo
         text,
         understood,
         earlier,
-        item_of_topic=brain.item_of_topic,
+        item_of_topic=brain.item_of_topic(variant),
         entry_of_topic=brain.entry_of_topic,
         bounds=bounds,
     )
@@ -192,7 +198,7 @@ HANDOFF_WORDS = {
 _TALK = {"hello": say.HELLO, "thanks": say.WELCOME_BACK, "okay": say.OKAY}
 
 
-def spoken(brain: Brain, decision: Decision) -> tuple[AnyBody, ...]:
+def spoken(brain: Brain, decision: Decision, variant: str = "") -> tuple[AnyBody, ...]:
     """The bot's lines for an answer, suggestions, small talk or a question back."""
     match decision.how:
         case "answer":
@@ -201,7 +207,7 @@ def spoken(brain: Brain, decision: Decision) -> tuple[AnyBody, ...]:
         case "suggest":
             return (bodies.Suggestions(text=say.DID_YOU_MEAN, choices=(*chips(brain, decision), _PERSON)),)
         case "smalltalk":
-            greeting = brain.menu.greeting if brain.menu and decision.words == "hello" else ""
+            greeting = brain.greeting(variant) if decision.words == "hello" else ""
             return (bodies.BotAnswer(text=greeting or _TALK[decision.words]),)
         case _:
             text = say.TELL_MORE if decision.words == "tell_more" else say.NOT_UNDERSTOOD

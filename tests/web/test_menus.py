@@ -190,6 +190,60 @@ def test_a_menu_goes_live_at_its_moment_and_back_at_its_end(chromium: Browser, h
         house.sql("update menu_desk set draft = null where shop_id = $1 returning 1", house.shop.id)
 
 
+def test_guests_see_a_menu_of_their_own_and_half_of_them_as_a_trial(chromium: Browser, house: House) -> None:
+    with (
+        house.shopper("何会员"), screen(chromium, width=390, height=844) as phone, screen(chromium) as desk,
+    ):  # fmt: skip
+        shopper = window(phone, house)
+        page = merchant(desk, house, "menus")
+        page.get_by_role("button", name="给一部分买家另一份菜单").click()
+        expect(page.get_by_label("菜单名称")).to_be_focused()
+        page.keyboard.type("访客菜单")
+        expect(page.get_by_role("list", name="这份菜单的问题")).to_contain_text("没有任何条件")
+        page.get_by_label("买家", exact=True).select_option("guests")
+        expect(page.get_by_role("list", name="这份菜单的问题")).to_have_count(0)
+        tree_item(page, "查订单物流").click()
+        page.get_by_label("名称", exact=True).fill("新人专享")
+        # As whom, and why: the guest sees it, the member lacks being one.
+        member = house.sql("select id from shopper where name = '何会员'")
+        reasons = page.get_by_role("region", name="为什么看到这份菜单").get_by_role("listitem")
+        expect(reasons.filter(has_text="访客菜单")).to_contain_text("看到这份")
+        page.get_by_label("以谁的身份预览").select_option(str(member))
+        expect(reasons.filter(has_text="访客菜单")).to_contain_text("不符合：会员或访客")
+        expect(reasons.filter(has_text="默认菜单")).to_contain_text("看到这份")
+        assert faults_of(page) == []
+        publish(page, "访客菜单")
+        expect(chip(shopper, "新人专享")).to_be_visible()
+        expect(chip(shopper, "查订单物流")).to_have_count(0)
+        chip(shopper, "新人专享").click()
+        shopper.get_by_role("dialog").get_by_role("button", name="查物流").click()
+        expect(shopper.get_by_role("log")).to_contain_text("查物流")
+        # Hours without a day are refused at their place.
+        page.get_by_role("button", name="添加时段").click()
+        for day in ("周一", "周二", "周三", "周四", "周五", "周六", "周日"):
+            page.get_by_label(day).uncheck()
+        expect(page.get_by_role("list", name="这份菜单的问题")).to_contain_text("「时段的日子」没有填对")
+        page.get_by_role("button", name="删除时段 1").click()
+        # A trial: half of the guests see it, the figures tell both sides and that nothing can be said yet.
+        page.get_by_label("给符合条件的百分之几").fill("50")
+        expect(page.get_by_role("button", name=re.compile("访客菜单")).first).to_contain_text("试验 50%")
+        publish(page, "试验")
+        live = page.get_by_role("listitem").filter(has_text="试验").filter(has_text="线上")
+        expect(live).to_be_visible()
+        expect(chip(shopper, "新人专享").or_(chip(shopper, "查订单物流"))).to_be_visible()
+        page.get_by_role("link", name="效果").click()
+        trial = page.get_by_role("region", name="试验：访客菜单")
+        expect(trial).to_contain_text("50%")
+        expect(trial.get_by_role("row").filter(has_text="转人工")).to_contain_text("还看不出")
+        assert faults_of(page) == []
+        page.get_by_role("link", name="编辑").click()
+        page.get_by_role("button", name=re.compile("访客菜单")).first.click()
+        page.get_by_role("button", name="删除 访客菜单").click()
+        publish(page)
+        expect(chip(shopper, "查订单物流")).to_be_visible()
+        assert desk.policy_breaches() + phone.policy_breaches() == []
+
+
 def test_two_merchants_do_not_overwrite_each_other_unasked(chromium: Browser, house: House) -> None:
     with screen(chromium) as one, screen(chromium, width=390, height=844, theme="dark") as two:
         first = merchant(one, house, "menus")

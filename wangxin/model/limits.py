@@ -59,6 +59,7 @@ MENU_DEPTH_MAX = 2
 MENU_TOP_ITEMS_MAX = 6
 MENU_CHILDREN_MAX = 10
 MENU_LABEL_CHARS_MAX = 16
+MENU_VARIANTS_MAX = 10  # menus for some shoppers beside the default one; above: error request.invalid
 FAQ_ENTRIES_MAX = 50_000
 GOLDEN_MAX = 500  # golden questions of a shop; above: error golden.full
 MENU_PLANS_MAX = 20  # menus of a shop that wait for their moment; above: error plan.too_many

@@ -1,5 +1,5 @@
 // The shopper's window: its line to the hub, what is shown of it, and which frame follows what the shopper does.
-import { computed, ref, shallowRef } from "vue";
+import { computed, ref, shallowRef, watch } from "vue";
 import type { ApiError } from "@/shared/api";
 import { locale, recall, remember } from "@/shared/i18n";
 import type { Act } from "@/shared/message/acts";
@@ -41,6 +41,8 @@ export class Chat {
   private line: Line | null = null;
   private saidTyping = 0;
   private typingTimer = 0;
+  private menuTimer = 0;
+  private menuStale = false;
   private files = new Map<string, File>();
   private early: (() => void)[] = [];
   private started = 0;
@@ -50,7 +52,11 @@ export class Chat {
     readonly identity: Identity,
   ) {
     this.refused.value = recall(this.refusedKey) === "1";
-    document.addEventListener("visibilitychange", () => this.seen());
+    document.addEventListener("visibilitychange", () => {
+      this.seen();
+      if (!document.hidden && this.menuStale) void this.refreshMenu();
+    });
+    watch(locale, () => void this.refreshMenu());
   }
 
   private get refusedKey(): string {
@@ -78,7 +84,7 @@ export class Chat {
       const token = await this.identity.token(false);
       if (run !== this.started) return;
       this.connect(run);
-      this.menu.value = await fetchMenu(shop, token);
+      this.show(await fetchMenu(shop, token));
     } catch (trouble) {
       if (run !== this.started) return;
       // Without a menu there is still a chat; without shop or token there is none.
@@ -165,9 +171,18 @@ export class Chat {
     line.on("menu.updated", () => void this.refreshMenu());
   }
 
-  private async refreshMenu(): Promise<void> {
+  private show(menu: Menu): void {
+    this.menu.value = menu;
+    clearTimeout(this.menuTimer);
+    // One that depends on the hour or the queue is asked for again; a window nobody looks at waits until somebody does.
+    if (menu.look_again_ms) this.menuTimer = window.setTimeout(() => (document.hidden ? (this.menuStale = true) : void this.refreshMenu()), menu.look_again_ms);
+  }
+  async refreshMenu(): Promise<void> {
     const shop = this.shop.value;
-    if (shop) this.menu.value = await fetchMenu(shop, this.identity.current ?? "").catch(() => this.menu.value);
+    this.menuStale = false;
+    if (!shop || !this.begun) return;
+    const menu = await fetchMenu(shop, this.identity.current ?? "").catch(() => this.menu.value);
+    if (menu) this.show(menu);
   }
 
   private hear(entry: EntryView): void {

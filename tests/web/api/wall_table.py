@@ -130,6 +130,8 @@ TABLE: dict[str, Row] = {
     f"GET {_SHOP_MENUS}/versions/{{version}}": Row("merchant", elsewhere="own"),
     f"POST {_SHOP_MENUS}/rollback": Row("merchant", {"version": "{version}"}, inside="own"),
     f"POST {_SHOP_MENUS}/preview": Row("merchant", {"draft": MENU, "item": "a1"}, inside="own"),
+    f"POST {_SHOP_MENUS}/why": Row("merchant", {"draft": MENU, "shopper": "{shopper}"}, inside="own"),
+    f"GET {_SHOP_MENUS}/trials": Row("merchant"),
     f"GET {_SHOP_MENUS}/faq": Row("merchant"),
     f"POST {_SHOP_MENUS}/faq": Row("merchant", QUESTION, inside="own"),
     f"PUT {_SHOP_MENUS}/faq/{{id}}": Row("merchant", QUESTION, inside="own"),

@@ -4,9 +4,9 @@ import { type ApiError, api, errorText } from "@/shared/api";
 import { formatMoment } from "@/shared/format";
 import { t } from "@/shared/i18n";
 import { account } from "@/shared/session";
-import { named, place } from "./tree";
+import { named, place, treeOf, variantOf } from "./tree";
 import type { Examined } from "../bot/types";
-import type { Desk, Draft, Member, Plan, Problem, Said, Version } from "./types";
+import type { Desk, Draft, Member, Plan, Problem, Said, Version, Why } from "./types";
 
 const ASK_MS = 400;
 
@@ -20,6 +20,13 @@ export function useStudio() {
   const members = ref<Member[]>([]);
   const problems = ref<Problem[]>([]);
   const selected = ref("");
+  /** the menu that is worked on; "": the default one */
+  const variant = ref("");
+  /** as when and how the preview's shopper comes: "" is now */
+  const moment = ref("");
+  const channel = ref("page");
+  const language = ref("zh-CN");
+  const why = ref<Why | null>(null);
   const shopper = ref("");
   const said = ref<Said | null>(null);
   const stale = ref(false);
@@ -33,14 +40,26 @@ export function useStudio() {
   const written = computed(() => (desk.value ? JSON.stringify(desk.value.draft) : ""));
   const dirty = computed(() => written.value !== kept.value);
   const errors = computed(() => problems.value.filter((one) => one.level === "error"));
-  const item = computed(() => (desk.value ? place(desk.value.draft.items, selected.value) : null));
+  const tree = computed(() => (desk.value ? treeOf(desk.value.draft, variant.value) : null));
+  const item = computed(() => (tree.value ? place(tree.value.items, selected.value) : null));
+  /** Shows another menu of the draft, or the one an item stands in. */
+  function open(id: string): void {
+    variant.value = id;
+    if (!item.value) selected.value = tree.value?.items[0]?.id ?? "";
+  }
+  function goTo(id: string): void {
+    if (!desk.value) return;
+    variant.value = variantOf(desk.value.draft, id);
+    if (!id.startsWith("variant:")) selected.value = id;
+    else if (!item.value) selected.value = tree.value?.items[0]?.id ?? "";
+  }
 
   function show(now: Desk): void {
     desk.value = now;
     kept.value = JSON.stringify(now.draft);
     problems.value = now.problems;
     conflict.value = false;
-    if (!place(now.draft.items, selected.value)) selected.value = now.draft.items[0]?.id ?? "";
+    open(now.draft.variants.some((one) => one.id === variant.value) ? variant.value : "");
   }
   async function load(): Promise<void> {
     trouble.value = null;
@@ -64,10 +83,10 @@ export function useStudio() {
   function blame(why: ApiError): boolean {
     if (!["request.invalid", "menu.has_errors"].includes(why.code) || !desk.value) return false;
     if (why.code === "menu.has_errors") {
-      selected.value = why.field || selected.value;
+      if (why.field) goTo(why.field);
       return false;
     }
-    const { item: id, field } = named(desk.value.draft.items, why.field);
+    const { item: id, field } = named(desk.value.draft, why.field);
     problems.value = [{ item: id, code: "request.invalid", level: "error", detail: field }];
     return true;
   }
@@ -144,8 +163,8 @@ export function useStudio() {
   const take = (version: number) =>
     attempt(async () => {
       const old = await api.get<Draft>(at(`versions/${version}`));
-      desk.value!.draft = { greeting: old.greeting, items: old.items };
-      selected.value = old.items[0]?.id ?? "";
+      desk.value!.draft = { greeting: old.greeting, items: old.items, variants: old.variants };
+      open("");
       done.value = t("menu.taken", { version });
     });
   /** After a conflict: what stands here wins over what the colleague kept. */
@@ -172,14 +191,17 @@ export function useStudio() {
         one && one.action.kind !== "submenu"
           ? await api.post<Said>(at("preview"), { draft, item: one.id, shopper: shopper.value || null }, { signal })
           : null;
+      const at_ms = moment.value ? new Date(moment.value).getTime() : null;
+      const as = { draft, shopper: shopper.value || null, at_ms, channel: channel.value || "page", language: language.value };
+      why.value = draft.variants.length ? await api.post<Why>(at("why"), as, { signal }) : null;
       stale.value = false;
-    } catch (why) {
-      if ((why as Error).name === "AbortError" || asking !== mine) return;
-      said.value = null;
-      if (!blame(why as ApiError)) bad.value = errorText(why);
+    } catch (refused) {
+      if ((refused as Error).name === "AbortError" || asking !== mine) return;
+      said.value = why.value = null;
+      if (!blame(refused as ApiError)) bad.value = errorText(refused);
     }
   }
-  watch([written, selected, shopper], () => {
+  watch([written, selected, shopper, moment, channel, language], () => {
     stale.value = true;
     clearTimeout(timer);
     timer = setTimeout(ask, ASK_MS);
@@ -207,6 +229,6 @@ export function useStudio() {
   });
   return {
     shop, desk, versions, members, problems, errors, selected, shopper, said, stale, trouble, bad, done, conflict, busy, dirty, item,
-    plans, examine, load, save, publish, plan, cancelPlan, ban, goBack, take, overwrite,
+    variant, tree, open, goTo, moment, channel, language, why, plans, examine, load, save, publish, plan, cancelPlan, ban, goBack, take, overwrite,
   };
 }

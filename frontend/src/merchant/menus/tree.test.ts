@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { blank, drop, move, named, newId, place, remove, rows } from "./tree";
-import type { Item } from "./types";
+import { allItems, blank, drop, move, named, newId, place, remove, rows, treeOf, variantLike, variantOf } from "./tree";
+import type { Draft, Item } from "./types";
 
 const leaf = (id: string): Item => blank(id, id);
 const sub = (id: string, ...items: Item[]): Item => ({ ...blank(id, id), action: { kind: "submenu", text: "" }, items });
@@ -48,10 +48,29 @@ describe("a menu's tree", () => {
   });
   it("finds the item that a refusal's path names", () => {
     const items = [leaf("a"), sub("b", leaf("c"))];
-    expect(named(items, "draft.items.1.items.0.action.link.title")).toEqual({ item: "c", field: "title" });
-    expect(named(items, "items.1.label")).toEqual({ item: "b", field: "label" });
-    expect(named(items, "greeting")).toEqual({ item: "", field: "greeting" });
+    expect(named({ items, variants: [] }, "draft.items.1.items.0.action.link.title")).toEqual({ item: "c", field: "title" });
+    expect(named({ items, variants: [] }, "items.1.label")).toEqual({ item: "b", field: "label" });
+    expect(named({ items, variants: [] }, "greeting")).toEqual({ item: "", field: "greeting" });
     expect(newId([leaf("item-1")])).toBe("item-2");
     expect(place(items, "c")?.parents.map((one) => one.id)).toEqual(["b"]);
+  });
+});
+
+describe("menus for some shoppers", () => {
+  const draft: Draft = { greeting: "", items: [sub("a", leaf("b")), leaf("c")], variants: [] };
+  it("begin as a copy under ids of their own", () => {
+    draft.variants.push(variantLike(draft, draft, "VIP"));
+    draft.variants.push(variantLike(draft, draft, "Night"));
+    expect(draft.variants.map((one) => one.id)).toEqual(["menu-1", "menu-2"]);
+    const ids = rows(allItems(draft)).map((row) => row.item.id);
+    expect(new Set(ids).size).toBe(9);
+    expect(shape(treeOf(draft, "menu-2").items)).toEqual([["a-2", ["b-2"]], "c-2"]);
+  });
+  it("are found by their items and by the problems that name them", () => {
+    expect(variantOf(draft, "b-1")).toBe("menu-1");
+    expect(variantOf(draft, "variant:menu-2")).toBe("menu-2");
+    expect(variantOf(draft, "b")).toBe("");
+    expect(named(draft, "draft.variants.1.items.0.items.0.label")).toEqual({ item: "b-2", field: "label" });
+    expect(named(draft, "draft.variants.0.when.level_from")).toEqual({ item: "variant:menu-1", field: "level_from" });
   });
 });

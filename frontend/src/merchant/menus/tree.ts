@@ -1,5 +1,5 @@
 // A menu as a tree: where an item is, and how it moves. The lists are changed in place.
-import type { Action, Item, Kind } from "./types";
+import type { Action, Draft, Item, Kind, Variant } from "./types";
 
 export interface Place {
   item: Item;
@@ -16,6 +16,38 @@ export function place(items: Item[], id: string, parents: Item[] = []): Place | 
     if (below) return below;
   }
   return null;
+}
+
+/** The default menu or a variant: each has a greeting and items of its own. */
+export type Tree = Pick<Draft, "greeting" | "items">;
+
+/** The variant of this id; the default menu where there is none. */
+export const treeOf = (draft: Draft, id: string): Tree => draft.variants.find((one) => one.id === id) ?? draft;
+
+/** Every item of the default menu and of the variants on top: an id is one item over all of them. */
+export const allItems = (draft: Draft): Item[] => [...draft.items, ...draft.variants.flatMap((one) => one.items)];
+
+/** The menu that an item, or a problem of a whole menu, belongs to. */
+export function variantOf(draft: Draft, id: string): string {
+  if (id.startsWith("variant:")) return id.slice("variant:".length);
+  return draft.variants.find((one) => place(one.items, id))?.id ?? "";
+}
+
+/** A new menu for some shoppers that begins as a copy of another one, under new ids. */
+export function variantLike(draft: Draft, like: Tree, name: string): Variant {
+  let n = 1;
+  while (draft.variants.some((one) => one.id === `menu-${n}`)) n += 1;
+  const taken = new Set<string>();
+  const renamed = (item: Item): Item => {
+    let id = `${item.id}-${n}`.slice(-40);
+    while (taken.has(id) || place(allItems(draft), id)) id = `${id.slice(-38)}x`;
+    taken.add(id);
+    return { ...(JSON.parse(JSON.stringify(item)) as Item), id, items: item.items.map(renamed) };
+  };
+  return {
+    id: `menu-${n}`, name, share: 100, greeting: "", items: like.items.map(renamed),
+    when: { who: "everyone", level_from: null, level_to: null, tags: [], orders: [], hours: [], waiting_from: null, channels: [], languages: [] },
+  };
 }
 
 /** Every item with its level (1: top), parents first; those under a folded one are left out. */
@@ -127,9 +159,10 @@ export function actionOf(kind: Kind, item: Item, words: { field: string; coupon:
 }
 
 /** The id of the item that a dotted path of a refusal names (`draft.items.0.items.2.action.title`), and the field. */
-export function named(items: Item[], path: string): { item: string; field: string } {
+export function named(draft: Pick<Draft, "items" | "variants">, path: string): { item: string; field: string } {
   const parts = path.split(".");
-  let list = items;
+  const variant = draft.variants[Number(parts[parts.indexOf("variants") + 1])];
+  let list = parts.includes("variants") && variant ? variant.items : draft.items;
   let item: Item | undefined;
   let at = parts.indexOf("items");
   while (at >= 0 && parts[at] === "items" && list[Number(parts[at + 1])]) {
@@ -139,5 +172,5 @@ export function named(items: Item[], path: string): { item: string; field: strin
   }
   const rest = item ? parts.slice(at) : parts;
   const field = rest.filter((part) => !/^\d+$/.test(part) && part !== "action" && part !== item?.action.kind).at(-1) ?? "";
-  return { item: item?.id ?? "", field };
+  return { item: item?.id ?? (parts.includes("variants") && variant ? `variant:${variant.id}` : ""), field };
 }

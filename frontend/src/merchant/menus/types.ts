@@ -31,9 +31,57 @@ export interface Item {
   action: Action;
   items: Item[];
 }
+export interface Hours {
+  /** 1: Monday */
+  days: number[];
+  begins: string;
+  ends: string;
+}
+export interface When {
+  who: "everyone" | "members" | "guests";
+  level_from: number | null;
+  level_to: number | null;
+  tags: string[];
+  orders: string[];
+  hours: Hours[];
+  waiting_from: number | null;
+  channels: string[];
+  languages: string[];
+}
+/** A menu for some shoppers; the default one has no id and no conditions. */
+export interface Variant {
+  id: string;
+  name: string;
+  when: When;
+  share: number;
+  greeting: string;
+  items: Item[];
+}
 export interface Draft {
   greeting: string;
   items: Item[];
+  variants: Variant[];
+}
+export type Condition = "who" | "level" | "tags" | "orders" | "hours" | "waiting" | "channels" | "languages";
+export interface Why {
+  variant: string;
+  considered: { variant: string; unmet: Condition[]; held: boolean }[];
+  facts: { guest: boolean; level: number | null; tags: string[]; order: "none" | (typeof ORDER_STATES)[number]; waiting: number };
+}
+export interface Trial {
+  variant: string;
+  name: string;
+  share: number;
+  unequal: boolean;
+  shown: Arm;
+  held: Arm;
+  measures: { name: "tapped" | "handed_over" | "ordered"; difference: number; low: number; high: number; smallest: number; verdict: "better" | "worse" | "cannot_tell" }[];
+}
+export interface Arm {
+  people: number;
+  tapped: number;
+  handed_over: number;
+  ordered: number;
 }
 export interface Problem {
   item: string;
@@ -67,6 +115,7 @@ export interface ItemFigures {
   label: string;
   kind: Kind | "";
   level: number;
+  variant: string;
   never: boolean;
   taps: number;
   people: number;
