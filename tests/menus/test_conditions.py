@@ -205,4 +205,3 @@ async def test_a_trial_counts_by_side_what_followed_within_a_day(window: Window)
         sides = await record_variants.arms(conn, shop, "t", 7)
         assert sides == {"shown": Arm(1, 0, 0, 1), "held": Arm(1, 1, 0, 0)}
         assert await record_variants.arms(conn, shop, "other", 7) == {"shown": Arm(), "held": Arm()}
-
