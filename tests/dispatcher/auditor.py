@@ -158,7 +158,7 @@ class Auditor:
                 self.cases[d.conversation].excluded.add(d.agent)
         elif isinstance(d, Requeue):
             case = self.cases[d.conversation]
-            assert case.state in ("assigned", "parked", "wrap_up")
+            assert case.state in ("assigned", "parked", "wrap_up"), "only what somebody has is taken away"
             assert d.epoch == case.epoch + 1, "taking it away has a number of its own"
             case.epoch = d.epoch
             self._free(d.conversation, case)
@@ -168,12 +168,12 @@ class Auditor:
             case.pinned = isinstance(event, ev.TransferRequested) and event.to_pool is not None
         elif isinstance(d, (Park, WrapUp)):
             case = self.cases[d.conversation]
-            assert case.state == "assigned"
+            assert case.state == "assigned", "only what is at hand is laid aside"
             case.state = "parked" if isinstance(d, Park) else "wrap_up"
             if isinstance(d, Park):
                 self._free(d.conversation, case)
         elif isinstance(d, ToMessageBox):
-            assert self.cases[d.conversation].state == "waiting"
+            assert self.cases[d.conversation].state == "waiting", "who is served is not put into the message box"
             self.cases[d.conversation].state = "message_box"
         elif isinstance(d, Queued):
             most = sum(case.state == "waiting" for case in self.cases.values())
@@ -193,7 +193,7 @@ class Auditor:
         if case.state == "assigned":
             assert d.reason in ("transfer", "takeover"), f"{d.conversation} has somebody already"
         if d.reason == "resume":
-            assert case.agent == d.agent
+            assert case.agent == d.agent, "it is resumed by who had it"
             assert self.seat[d.agent] in ("ready", "busy", "draining")
         elif d.reason == "claim":
             assert self.seat[d.agent] in ("ready", "busy")
