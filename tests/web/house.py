@@ -82,6 +82,14 @@ class House:
 
         return self.run(asked())
 
+    def comes_due(self, occurrence: str) -> None:
+        """The moment of a push that is planned for ``occurrence`` (local time as text) is now. Raises AssertionError."""
+        due = "update push_due set due_at = clock_timestamp() where occurrence like $1 and state = 'open' returning 1"
+        deadline = time.monotonic() + PATIENCE_S
+        while self.sql(due, f"{occurrence}%") is None:
+            assert time.monotonic() < deadline, f"nothing is planned for {occurrence}"
+            time.sleep(0.2)
+
     # --- processes ---------------------------------------------------------------------------------------------------
 
     def start(self, name: str, *words: str) -> None:
