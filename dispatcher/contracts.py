@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from dispatcher.hours import Hours
 from dispatcher.model import AgentRule, Contract, Id, Policy, TriggerKind
 from wangxin.model import limits
+from wangxin.model.refusals import Refusal
 
 _Topic = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 _Fen = Annotated[int, Field(ge=0, le=10**12)]
@@ -82,6 +83,18 @@ class Training(Agreed):
     practice: bool = False
 
 
+class QualityFloor(Agreed):
+    """Below it the contract is paused by itself: ``metric`` over the last ``days``, once ``sample_min`` cases are
+    there."""
+
+    metric: Literal["within_30s", "reply_rate_3min", "csat"]
+    value: int = Field(ge=0, le=1_000, description="per mille, or hundredths of a star")
+    days: int = Field(default=7, ge=1, le=31)
+    sample_min: int = Field(default=30, ge=1, le=100_000)
+
+
+Standing = Literal["active", "probation", "suspended"]
+"""What a shop thinks of a provider."""
 VISIBLE = ("level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel", "forms")
 
 
@@ -90,11 +103,15 @@ class Terms(Agreed):
 
     name: Annotated[str, StringConstraints(max_length=60)] = ""
     topics: tuple[_Topic, ...] = Field(default=(), max_length=30, description="empty: all topics")
+    skills: tuple[_Topic, ...] = Field(default=(), max_length=30, description="empty: whatever skill it needs")
     hours: Hours | None = None
     rank: int = Field(default=1, ge=1, le=9, description="1: the shop's preferred provider")
     seats_committed: int = Field(default=0, ge=0, le=10_000)
     daily_max: int | None = Field(default=None, ge=0, le=1_000_000)
     daily_min: int = Field(default=0, ge=0, le=1_000_000)
+    share_weight: int | None = Field(default=None, ge=0, le=1_000, description="in place of the pools' own")
+    share_max_per_mille: int | None = Field(default=None, ge=0, le=1_000, description="of a day's conversations")
+    quality_floor: QualityFloor | None = None
     price: Price = Price()
     commission: Commission = Commission()
     targets: tuple[Target, ...] = Field(default=(), max_length=10)
@@ -118,11 +135,30 @@ def to_contract(
     ends_ms: int | None,
     terms: Terms,
     paused: bool,
+    standing: Standing = "active",
 ) -> Contract:
     return Contract(
         id_, version, shop, provider, pools, terms.topics, terms.hours, starts_ms, ends_ms, terms.rank, terms.daily_max,
         terms.daily_min, terms.price.marginal_fen(), paused, terms.training != Training(), terms.dedicated,
+        skills=terms.skills, share_weight=terms.share_weight, share_max_per_mille=terms.share_max_per_mille,
+        standing=standing,
     )  # fmt: skip
+
+
+def check_terms(terms: Terms) -> None:
+    """What no single field can see. Raises ``contract.volume``, ``contract.tiers``, ``contract.targets``,
+    ``contract.penalties`` with the field."""
+    if terms.daily_max is not None and terms.daily_min > terms.daily_max:
+        raise Refusal("contract.volume", "the least volume is above the most", field="terms.daily_min")
+    above = [tier.above for tier in terms.price.tiers]
+    if above != sorted(set(above)):
+        raise Refusal("contract.tiers", "each tier begins above the one before it", field="terms.price.tiers")
+    metrics = [target.metric for target in terms.targets]
+    if len(set(metrics)) != len(metrics):
+        raise Refusal("contract.targets", "a figure has one target", field="terms.targets")
+    for n, penalty in enumerate(terms.penalties):
+        if penalty.metric not in metrics:
+            raise Refusal("contract.penalties", "a penalty belongs to a target", field=f"terms.penalties.{n}")
 
 
 POLICY: TypeAdapter[Policy] = TypeAdapter(Policy)
@@ -152,6 +188,7 @@ class _TopicRule(Agreed):
     priority: int = Field(default=5, ge=0, le=9)
     target_ms: int = Field(default=30_000, ge=1_000, le=_WEEK_MS)
     skill: Annotated[str, StringConstraints(max_length=40)] = ""
+    skill_level: int = Field(default=1, ge=1, le=5)
 
 
 class _Policy(Agreed):
@@ -185,6 +222,7 @@ class _Policy(Agreed):
     wrap_up_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
     nobody_ms: _MaybeMs = 20_000
     message_box_ms: _MaybeMs = 120_000
+    fallback: Literal["message_box", "bot"] = "message_box"
     backlog_every_ms: _Ms = 30_000
     waiting_max: Annotated[int, Field(ge=0, le=limits.WAITING_PER_SHOP_MAX)] = limits.WAITING_PER_SHOP_MAX
 

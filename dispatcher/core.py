@@ -43,7 +43,7 @@ def _routing_changed(f: Floor, e: ev.RoutingChanged) -> None:
         rule = f.terms.topic(c.shop, c.topic)
         if c.in_line:
             f.lines.remove(c)
-        c.priority, c.target_ms, c.skill = rule.priority, rule.target_ms, rule.skill
+        c.priority, c.target_ms, c.skill = rule.priority, rule.target_ms, rule.needs
         if c.in_line:
             stages = len(f.policy(c).stages)
             if c.pinned is None and c.stage_ms >= 0:
@@ -94,7 +94,7 @@ def _fire_for(f: Floor, what: str, c: Conversation) -> None:
     elif what == "offer" and c.offer_to is not None:
         handover.offer_over(f, c)
     elif what == "box" and c.in_line:
-        routing.to_box(f, c, "waited")
+        routing.fall_back(f, c)
     elif what == "unpin" and c.state == "waiting":
         c.pinned = None
         c.stage, c.stage_ms = 0, -1
@@ -196,9 +196,9 @@ class Core:
 def _stand(f: Floor, row: ev.ConversationStanding) -> None:
     rule = f.terms.topic(row.shop, row.topic)
     c = Conversation(
-        row.conversation, row.shop, row.shopper, row.topic, rule.priority, rule.target_ms, rule.skill, row.enqueued_ms,
+        row.conversation, row.shop, row.shopper, row.topic, rule.priority, rule.target_ms, rule.needs, row.enqueued_ms,
         state=row.state, epoch=row.epoch, waiting_ms=row.since_ms, since_ms=row.since_ms, agent=row.agent,
-        pool=row.pool, excluded=dict(row.excluded), counted=row.counted,
+        pool=row.pool, excluded=dict(row.excluded), counted=row.counted, tallied=row.agent is not None,
     )  # fmt: skip
     f.conversations[c.id] = c
     seat = f.seats.get(c.agent or "")

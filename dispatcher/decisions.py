@@ -27,7 +27,7 @@ class PoolSeen:
     pool: Id
     stage: int
     verdict: Literal[
-        "chosen", "no_free_slot", "closed", "outside_hours", "no_contract", "paused", "limit", "skill",
+        "chosen", "no_free_slot", "closed", "outside_hours", "no_contract", "paused", "suspended", "limit", "skill",
         "not_certified", "not_in_group",
     ]  # fmt: skip
     score: int = 0

@@ -13,6 +13,9 @@ from dispatcher.model import Contract, Id, Policy, Routing, Seat
 from dispatcher.policy import Terms
 from dispatcher.timers import Timers
 
+SHARE_FROM = 20
+"""A greatest share of a day is reckoned as if at least so many conversations had come: the first ones prove nothing."""
+
 
 class Floor:
     def __init__(self, routing: Routing) -> None:
@@ -25,7 +28,9 @@ class Floor:
         self.timers = Timers()
         self.rates = Rates()
         self.used: dict[tuple[Id, int], int] = {}
-        """Conversations counted against a contract on a local day."""
+        """Conversations counted against a contract on a local day; and, under a shop's id, all of the shop's."""
+        self.deficits: dict[tuple[Id, Id], int] = {}
+        """How far each pool is behind its share of a shop's conversations, in thousandths of one."""
         self.opened: dict[tuple[Id, int, int], int] = {}
         """When a trigger (shop, stage, index) opened; absent: it is shut."""
         self.in_target: dict[Id, int] = {}
@@ -92,9 +97,15 @@ class Floor:
     def usable(self, c: Conversation, pool: Id) -> tuple[Contract | None, str]:
         """Why this conversation may not go to the pool now (``""``: it may), with the contract that governs it."""
         contract, why = self.terms.usable(c.shop, pool, c.topic, self.now_ms)
-        if why or contract is None or contract.daily_max is None or c.counted == contract.id:
+        if why or contract is None or c.counted == contract.id:
             return contract, why  # a conversation counts once however often it is handed over
-        return contract, "limit" if self.used_today(contract) >= contract.daily_max else ""
+        if contract.daily_max is not None and self.used_today(contract) >= contract.daily_max:
+            return contract, "limit"
+        if contract.share_max_per_mille is not None:
+            taken = max(SHARE_FROM, self.used.get((c.shop, self.terms.day(c.shop, self.now_ms)), 0) + 1)
+            if (self.used_today(contract) + 1) * 1_000 > contract.share_max_per_mille * taken:
+                return contract, "limit"
+        return contract, ""
 
     def used_today(self, contract: Contract) -> int:
         return self.used.get((contract.id, self.terms.day(contract.shop, self.now_ms)), 0)

@@ -33,7 +33,7 @@ def handoff_requested(f: Floor, e: ev.HandoffRequested) -> None:
     else:
         rule = f.terms.topic(e.shop, e.topic)
         c = f.conversations[e.conversation] = Conversation(
-            e.conversation, e.shop, e.shopper, e.topic, rule.priority, rule.target_ms, rule.skill,
+            e.conversation, e.shop, e.shopper, e.topic, rule.priority, rule.target_ms, rule.needs,
             min(e.enqueued_ms, f.now_ms), epoch=e.epoch, sticky=e.sticky, sticky_ms=e.sticky_ms,
         )  # fmt: skip
     _begin_waiting(c, f.now_ms)

@@ -56,6 +56,8 @@ class Conversation:
     """The giver's mark of the transfer in the air."""
     counted: Id | None = None
     """The contract whose daily volume this conversation counts in."""
+    tallied: bool = False
+    """Whether it counts in its shop's day already."""
     warned: int = 0
     warned_since_ms: int = 0
     seen: tuple[PoolSeen, ...] = ()

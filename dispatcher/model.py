@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, dataclass_transform
 
@@ -42,6 +43,11 @@ class Pool:
     state: PoolState = "open"
     hours: Hours | None = None
     waiting_max: int | None = None
+    """How many may wait for it: when all reached pools are full, the search goes on, at last to a message."""
+    skills: tuple[str, ...] = ()
+    """Of conversations that need a skill it takes only those that need one of these; empty: all."""
+    share_weight: int = 0
+    """Its share among equals, in proportion to the others' weights; 0: none is kept."""
     convert_per_mille: int = 0
     """Learnt conversion of enquiries this pool answers; 0: not known, strict rank decides."""
     handle_ms: int = 300_000
@@ -74,6 +80,14 @@ class Contract:
     """Only agents with a certificate of this shop get its conversations."""
     dedicated: bool = False
     """Only the provider's project group of this shop gets its conversations."""
+    skills: tuple[str, ...] = ()
+    """Skills in scope; empty: all, and conversations that need none."""
+    share_weight: int | None = None
+    """Takes the place of the pools' own weights."""
+    share_max_per_mille: int | None = None
+    """At most so much of a shop's conversations of a day."""
+    standing: Literal["active", "probation", "suspended"] = "active"
+    """What the shop thinks of the provider: on probation it comes after all others, suspended it gets nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +124,15 @@ class Seat:
     daily_max: int | None = None
     curve_per_hour: tuple[int, ...] = ()
     """Conversations finished in 1,000 hours with 1, 2, 3 … at a time, where learnt."""
+
+
+def at_level(skill: str, level: int) -> str:
+    return skill if level <= 1 or not skill else f"{skill}@{level}"
+
+
+def leveled(levels: Mapping[str, int]) -> tuple[str, ...]:
+    """Each skill (level 1 to 5) under its name, and under ``name@2`` … for each higher level reached."""
+    return tuple(at_level(skill, level) for skill in sorted(levels) for level in range(1, levels[skill] + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +176,12 @@ class TopicRule:
     priority: int = 5
     target_ms: int = 30_000
     skill: str = ""
+    skill_level: int = 1
+
+    @property
+    def needs(self) -> str:
+        """What an agent's skills must hold: see :func:`leveled`."""
+        return at_level(self.skill, self.skill_level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +218,8 @@ class Policy:
     wrap_up_ms: int = 0
     nobody_ms: int | None = 20_000
     message_box_ms: int | None = 120_000
+    fallback: Literal["message_box", "bot"] = "message_box"
+    """Where a conversation goes after ``message_box_ms``."""
     backlog_every_ms: int = 30_000
     """One agent gets at most one conversation from the message box in this time."""
     waiting_max: int = limits.WAITING_PER_SHOP_MAX

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dispatcher.decisions import PoolSeen
 from dispatcher.hours import local_day, open_at
@@ -64,6 +65,7 @@ class Terms:
         self.routing = routing
         self.shops: dict[Id, Shop] = {shop.id: shop for shop in routing.shops}
         self.pools: dict[Id, Pool] = {pool.id: pool for pool in routing.pools}
+        self.bounded = any(pool.waiting_max is not None for pool in routing.pools)
         self._topics = {shop.id: {rule.topic: rule for rule in shop.policy.topics} for shop in routing.shops}
         self._contracts: dict[tuple[Id, Id], list[Contract]] = {}
         self._versions: dict[Id, list[Contract]] = {}
@@ -179,6 +181,9 @@ class Terms:
             return None, "closed"
         if not open_at(pool.hours, now_ms) or not open_at(self.shops[shop].hours, now_ms):
             return None, "outside_hours"
+        skill = self.topic(shop, topic).skill
+        if skill and pool.skills and skill not in pool.skills:
+            return None, "skill"
         if pool.kind == "in_house":
             return (None, "") if pool.shop == shop else (None, "no_contract")
         why = "no_contract"
@@ -187,7 +192,11 @@ class Terms:
                 continue
             if contract.topics and topic not in contract.topics:
                 continue
-            if contract.paused:
+            if contract.skills and skill not in contract.skills:
+                why = "skill"
+            elif contract.standing == "suspended":
+                why = "suspended"
+            elif contract.paused:
                 why = "paused"
             elif not open_at(contract.hours, now_ms):
                 why = "outside_hours"
@@ -202,26 +211,57 @@ class Terms:
         return not any(v.version > contract.version and v.starts_ms <= now_ms for v in self._versions[contract.id])
 
 
+DEFICIT_MAX = 20_000
+"""Thousandths of a conversation that a pool may be behind or ahead of its share, so that nobody is flooded."""
+
+
+def weight(pool: Pool, contract: Contract | None) -> int:
+    """Its part of what it shares with its equals; 0: it keeps no share."""
+    return pool.share_weight if contract is None or contract.share_weight is None else contract.share_weight
+
+
+def deal(
+    deficits: dict[tuple[Id, Id], int], shop: Id, chosen: Id, pools: Sequence[tuple[Pool, Contract | None, int]]
+) -> None:
+    """Deficit round robin: each of the pools is due its part of the conversation that ``chosen`` got."""
+    weights = {pool.id: weight(pool, contract) for pool, contract, _ in pools}
+    total = sum(weights.values())
+    if not weights.get(chosen):
+        return  # it went outside of the shares
+    for id_, part in weights.items():
+        if part:
+            due = deficits.get((shop, id_), 0) + 1_000 * part // total - (1_000 if id_ == chosen else 0)
+            deficits[shop, id_] = max(-DEFICIT_MAX, min(DEFICIT_MAX, due))
+
+
 def rank_pools(
-    policy: Policy, pools: Sequence[tuple[Pool, Contract | None, int]], levels: Mapping[Id, int] | None = None
+    policy: Policy,
+    pools: Sequence[tuple[Pool, Contract | None, int]],
+    levels: Mapping[Id, int] | None = None,
+    deficits: Mapping[tuple[Id, Id], int] = MappingProxyType({}),
+    shop: Id = "",
 ) -> list[tuple[int, Pool, Contract | None]]:
     """Usable pools with what was used of each contract today, best first. The score that decided stands in front.
 
-    By ``rank``: the shop's own, then contracts by rank; one that is owed volume goes before its equals, then price. By
-    ``value``: expected margin of a conversation there, less its price, plus a bonus while volume is owed. ``levels``:
-    how many others its agent would have there; each makes a conversation less likely to sell.
+    By ``rank``: the shop's own, then contracts by rank; one that is owed volume goes before its equals, then who is
+    furthest behind its share, then price. By ``value``: expected margin of a conversation there, less its price, plus a
+    bonus while volume is owed and for each conversation that it is behind its share. ``levels``: how many others its
+    agent would have there; each makes a conversation less likely to sell. Who is on probation comes last.
     """
     scored: list[tuple[tuple[int, ...], Id, int, Pool, Contract | None]] = []
     for pool, contract, used in pools:
         price = contract.price_fen if contract else 0
         owed = contract is not None and used < contract.daily_min
         rank = contract.rank if contract else 0
+        probation = contract is not None and contract.standing == "probation"
+        behind = deficits.get((shop, pool.id), 0)
         if policy.pool_rule == "value" and pool.convert_per_mille:
             left = max(0, 1_000 - policy.crowd_per_mille * (levels or {}).get(pool.id, 0))
             worth = pool.convert_per_mille * policy.margin_fen * left // 1_000_000
-            value = worth - price + policy.commit_bonus_fen * owed
-            scored.append(((-value, rank), pool.id, value, pool, contract))
+            value = worth - price + policy.commit_bonus_fen * owed + policy.commit_bonus_fen * behind // 1_000
+            scored.append(((probation, -value, rank), pool.id, value, pool, contract))
         else:
-            scored.append(((rank, 0 if owed else 1, price), pool.id, rank, pool, contract))
+            key = (probation, rank, 0 if owed else 1, -behind, price)
+            scored.append((key, pool.id, rank, pool, contract))
     scored.sort(key=lambda row: (row[0], row[1]))
     return [(shown, pool, contract) for _, _, shown, pool, contract in scored]

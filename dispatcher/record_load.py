@@ -9,7 +9,7 @@ from uuid import UUID
 from dispatcher import events as ev
 from dispatcher.contracts import HOURS, POLICY, Terms, to_contract
 from dispatcher.hours import local_day
-from dispatcher.model import Contract, Id, Policy, Pool, Routing, Seat, Shop
+from dispatcher.model import Contract, Id, Policy, Pool, Routing, Seat, Shop, leveled
 from dispatcher.training.record import certificates
 from wangxin.model.conversation import State
 from wangxin.storage.postgres import Connection
@@ -31,15 +31,17 @@ async def load_routing(conn: Connection) -> Routing:
     )
     contracts = await conn.fetch(
         f"""select c.shop_id, c.id, c.version, c.provider_id, c.pool_ids, {_MS.format("c.starts_at")} as starts_ms,
-                   {_MS.format("c.ends_at")} as ends_ms, c.terms, coalesce(w.paused, false) as paused
+                   {_MS.format("c.ends_at")} as ends_ms, c.terms, coalesce(w.paused, false) as paused,
+                   coalesce(s.state, 'active') as standing
               from agreed_contract c left join contract_switch w on w.shop_id = c.shop_id and w.contract_id = c.id
+              left join provider_standing s on s.shop_id = c.shop_id and s.provider_id = c.provider_id
              where (c.ends_at is null or c.ends_at > clock_timestamp())
                and not exists (select 1 from agreed_contract n where n.shop_id = c.shop_id and n.id = c.id
                                 and n.version > c.version and n.starts_at <= clock_timestamp())
              order by c.shop_id, c.id, c.version"""
     )
     seats = await conn.fetch(
-        """select s.agent_id, s.name, s.seats_max, s.ability_per_mille, s.skills, s.daily_max, s.curve_per_hour,
+        """select s.agent_id, s.name, s.seats_max, s.ability_per_mille, s.skill_levels, s.daily_max, s.curve_per_hour,
                   array_agg(a.pool_id order by a.rank, a.pool_id) filter (where a.pool_id is not null) as pools
              from seat s left join pool_agent a on a.owner_id = s.owner_id and a.agent_id = s.agent_id
             where s.retired_at is null group by s.owner_id, s.agent_id order by s.agent_id"""
@@ -51,7 +53,7 @@ async def load_routing(conn: Connection) -> Routing:
         seats=tuple(
             Seat(
                 str(r["agent_id"]), r["name"], tuple(map(str, r["pools"] or ())), r["seats_max"],
-                r["ability_per_mille"], tuple(r["skills"]), r["daily_max"], tuple(r["curve_per_hour"]),
+                r["ability_per_mille"], leveled(r["skill_levels"]), r["daily_max"], tuple(r["curve_per_hour"]),
             )
             for r in seats
         ),
@@ -72,7 +74,7 @@ def _pool(row: Any) -> Pool:
         str(row["id"]), row["kind"], row["name"], None if outsourced else owner, owner if outsourced else None,
         row["state"] if row["provider_state"] != "suspended" else "closed",
         HOURS.validate_python(row["hours"]) if row["hours"] is not None else None,
-        row["waiting_max"], row["convert_per_mille"], row["handle_ms"],
+        row["waiting_max"], tuple(row["skills"]), row["share_weight"], row["convert_per_mille"], row["handle_ms"],
     )  # fmt: skip
 
 
@@ -80,7 +82,7 @@ def _contract(row: Any) -> Contract:
     return to_contract(
         id_=str(row["id"]), version=row["version"], shop=str(row["shop_id"]), provider=str(row["provider_id"]),
         pools=tuple(map(str, row["pool_ids"])), starts_ms=row["starts_ms"], ends_ms=row["ends_ms"],
-        terms=Terms.model_validate(row["terms"]), paused=row["paused"],
+        terms=Terms.model_validate(row["terms"]), paused=row["paused"], standing=row["standing"],
     )  # fmt: skip
 
 
@@ -143,11 +145,11 @@ async def load_standing(
             )
         )  # fmt: skip
     used_rows = await conn.fetch(
-        f"""select contract_id, count(distinct conversation_id) as n from assignment
-             where contract_id is not null and assigned_at >= date_trunc('day', clock_timestamp(), '{DAY_TZ}')
-             group by contract_id"""
+        f"""select coalesce(shop_id, contract_id) as id, count(distinct conversation_id) as n from assignment
+             where assigned_at >= date_trunc('day', clock_timestamp(), '{DAY_TZ}')
+             group by grouping sets ((contract_id), (shop_id))"""
     )
-    return seats, conversations, {(str(r["contract_id"]), today): r["n"] for r in used_rows}
+    return seats, conversations, {(str(r["id"]), today): r["n"] for r in used_rows if r["id"] is not None}
 
 
 def _offer(row: Any) -> ev.OfferStanding | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatcher.capacity import KEEPS, SeatNow, score
-from dispatcher.decisions import Assign, Candidate, MakeOffer, Overflowed, PoolSeen, Queued, ToMessageBox
+from dispatcher.decisions import Assign, Candidate, MakeOffer, Overflowed, PoolSeen, Queued, ToBot, ToMessageBox
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation, Equals
 from dispatcher.model import AgentRule, Contract, Id, Pool
-from dispatcher.policy import Measures, holds, rank_pools
+from dispatcher.policy import deal, rank_pools
+from dispatcher.stages import full, opens
 
 _AT_ONCE = ("claim", "transfer", "resume", "takeover", "message_box")
 """Reasons that need no offer: somebody has agreed already, or nobody is watching the clock."""
+_SHUT = ("closed", "outside_hours", "no_contract", "suspended", "skill")
+"""Why a pool takes nobody, now or soon: where all say so, a message is left at once."""
 TURNED_MAX = 3
 """How many whom the contract kept out an explanation names."""
 
@@ -93,7 +96,9 @@ def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[Pool
             shut = _door(f, policy.agent_rule, one.id, terms, {})
             first = f.free.best(one.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, shut)
             levels[one.id] = first[0][1].load if first else 0
-    order = rank_pools(policy, usable, levels) if len(usable) > 1 else [(0, *u[:2]) for u in usable]
+    order = [(0, *u[:2]) for u in usable]
+    if len(usable) > 1:
+        order = rank_pools(policy, usable, levels, f.deficits, c.shop)
     for shown, ranked, contract in order:
         barred = _door(f, policy.agent_rule, ranked.id, contract, turned)
         rows = f.free.best(ranked.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, barred)
@@ -105,6 +110,8 @@ def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[Pool
         c.seen = tuple(seen)
         candidates = tuple([Candidate(s.terms.agent, ranked.id, s.load, s.terms.seats_max, key) for key, s in rows])
         seat, more = rows[0][1], tuple(turned.values())[:TURNED_MAX]
+        if len(usable) > 1:
+            deal(f.deficits, c.shop, ranked.id, usable)
         give(f, c, seat, ranked.id, c.stage_reason or "ring", candidates + more)
         return True
     return False
@@ -142,7 +149,7 @@ def _widen(f: Floor, c: Conversation) -> bool:
     if _try_pools(f, c, c.pools, seen):
         return True
     while c.stage + 1 < len(stages):
-        why = _opens(f, c, c.stage + 1)
+        why = opens(f, c, c.stage + 1)
         if why is None:
             break
         enter(f, c, why)
@@ -165,46 +172,16 @@ def enter(f: Floor, c: Conversation, why: str) -> None:
     f.decisions.append(Overflowed(c.id, c.shop, c.stage, why))
 
 
-def _opens(f: Floor, c: Conversation, stage: int) -> str | None:
-    """Why the stage is open for this conversation now; None: it is not yet."""
-    rule = f.policy(c).stages[stage]
-    if f.now_ms - c.stage_ms >= rule.after_ms:
-        return "time"
-    if not rule.enter_if:
-        return None
-    if rule.enter_if[0].kind == "no_free_slot":
-        return "no_free_slot"
-    seen = measures(f, c)
-    for index, trigger in enumerate(rule.enter_if):
-        key = (c.shop, stage, index)
-        if holds(trigger, seen, f.opened.get(key), f.now_ms):
-            f.opened.setdefault(key, f.now_ms)
-            return trigger.kind
-        f.opened.pop(key, None)
-    return None
-
-
-def measures(f: Floor, c: Conversation) -> Measures:
-    ids = f.lines.ids()
-    oldest = min((f.conversations[id_].enqueued_ms for id_ in ids if f.conversations[id_].shop == c.shop), default=None)
-    reached = [f.usable(c, pool)[1] for pool in c.pools]
-    return Measures(
-        any_usable=any(why in ("", "limit") for why in reached),
-        predicted_ms=f.predict(c)[0],
-        waiting=f.lines.of_shop(c.shop) + (0 if c.id in f.lines else 1),
-        oldest_ms=f.now_ms - min(c.enqueued_ms, oldest if oldest is not None else c.enqueued_ms),
-        in_target_per_mille=f.in_target.get(c.shop, 1_000),
-        paused=bool(reached) and all(why in ("closed", "paused") for why in reached),
-    )
-
-
 def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
     policy = f.policy(c)
     if _nowhere(f, c):
         to_box(f, c, "hours")
         return
     if policy.message_box_ms is not None and f.now_ms >= c.waiting_ms + policy.message_box_ms:
-        to_box(f, c, "waited")  # an offer was in the air when the time came
+        fall_back(f, c)  # an offer was in the air when the time came
+        return
+    if c.id not in f.lines and c.pinned is None and full(f, c):
+        to_box(f, c, "full")
         return
     _free_the_excluded(f, c)
     f.lines.add(c)
@@ -226,9 +203,11 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
 def _nowhere(f: Floor, c: Conversation) -> bool:
     """No pool of the shop may serve it now, and waiting would not change that soon."""
     for pool in f.terms.every_pool[c.shop]:
-        if f.usable(c, pool)[1] not in ("closed", "outside_hours", "no_contract"):
-            return False
-    return True
+        if f.usable(c, pool)[1] not in _SHUT:
+            break
+    else:
+        return True
+    return False
 
 
 def _free_the_excluded(f: Floor, c: Conversation) -> None:
@@ -249,6 +228,16 @@ def _free_the_excluded(f: Floor, c: Conversation) -> None:
         soon = f.now_ms + f.policy(c).retry_ms
         c.excluded = {agent: min(c.excluded[agent], soon) for agent in barred}
     f.timers.set("retry", c.id, min(c.excluded[agent] for agent in barred))
+
+
+def fall_back(f: Floor, c: Conversation) -> None:
+    """It has waited as long as the policy lets it: to the message box, or back to the bot."""
+    if f.policy(c).fallback == "message_box":
+        to_box(f, c, "waited")
+        return
+    f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=False)
+    f.decisions.append(ToBot(c.id, c.shop))
+    f.forget(c)
 
 
 def to_box(f: Floor, c: Conversation, why: str) -> None:
@@ -303,6 +292,10 @@ def assign(
         key = (contract.id, f.terms.day(c.shop, f.now_ms))
         f.used[key] = f.used.get(key, 0) + 1
         c.counted = contract.id
+    if not c.tallied:
+        c.tallied = True
+        key = (c.shop, f.terms.day(c.shop, f.now_ms))
+        f.used[key] = f.used.get(key, 0) + 1
     level = seat.load
     seat.held.discard(c.id)
     seat.parked.discard(c.id)

@@ -44,7 +44,7 @@ def _overflow_though_free(put: Set) -> None:
 
 
 def _overflow_before_its_time(put: Set) -> None:
-    put(routing, "_opens", lambda f, c, stage: "time")
+    put(routing, "opens", lambda f, c, stage: "time")
 
 
 def _place_lost(put: Set) -> None:
