@@ -31,10 +31,15 @@ async def pools(conn: Connection, shop: UUID) -> list[Row]:
     """Pools the shop owns or has a contract for, its own first."""
     rows = await conn.fetch(
         """select p.id, p.owner_id, p.name, p.kind, p.state, p.hours, p.handle_ms, p.provider_id,
+                  p.skills, p.languages, p.waiting_max, p.share_weight, p.seats_default,
+                  v.shop_id is not null as written,
+                  coalesce(s.state, 'active') as standing,
                   coalesce(v.name, '') as provider_name, coalesce(v.stars_tenths, 0) as stars_tenths,
                   coalesce(v.state, 'active') as provider_state
              from pool p left join provider v on v.provider_id = p.provider_id
-            where p.owner_id = $1 or exists (select 1 from contract c where c.shop_id = $1 and p.id = any(c.pool_ids))
+             left join provider_standing s on s.shop_id = $1 and s.provider_id = p.provider_id
+            where p.owner_id = $1 or v.shop_id = $1
+               or exists (select 1 from contract c where c.shop_id = $1 and p.id = any(c.pool_ids))
             order by p.provider_id is not null, p.name, p.id""",
         shop,
     )
@@ -45,7 +50,8 @@ async def seats(conn: Connection, shop: UUID) -> list[Row]:
     """Seats in those pools, each with the pools of this shop it works in."""
     rows = await conn.fetch(
         f"""select s.agent_id, s.owner_id, s.provider_id, s.name, s.seats_max, s.ability_per_mille, s.skills,
-                   s.daily_max, s.state, s.state_reason, s.connected, {_MS.format("s.state_since")} as since_ms,
+                   s.skill_levels, s.languages, s.protected, s.daily_max, s.state, s.state_reason,
+                   s.connected, {_MS.format("s.state_since")} as since_ms,
                    array_agg(a.pool_id order by a.rank, a.pool_id) as pools
               from seat s join pool_agent a on a.owner_id = s.owner_id and a.agent_id = s.agent_id
               join pool p on p.owner_id = a.owner_id and p.id = a.pool_id
@@ -57,17 +63,24 @@ async def seats(conn: Connection, shop: UUID) -> list[Row]:
     return [dict(row) for row in rows]
 
 
+async def names_of(conn: Connection, accounts: Sequence[UUID | None]) -> dict[UUID, str]:
+    """Whose names stand beside what they did. Accounts lie outside of the shops' wall: not in a shop's scope."""
+    rows = await conn.fetch("select id, name from account where id = any($1)", [one for one in accounts if one])
+    return {row["id"]: row["name"] for row in rows}
+
+
 async def contracts(conn: Connection, shop: UUID) -> list[Row]:
     """Every contract with all its versions, the newest first, what the provider said to each, and its switch."""
     rows = await conn.fetch(
         f"""select c.id, c.version, c.provider_id, v.name as provider_name, c.pool_ids,
                    {_MS.format("c.starts_at")} as starts_ms, {_MS.format("c.ends_at")} as ends_ms, c.terms,
-                   {_MS.format("c.created_at")} as created_ms, coalesce(w.paused, false) as paused,
+                   {_MS.format("c.created_at")} as created_ms, c.created_by, coalesce(w.paused, false) as paused,
+                   coalesce(w.reason, '') as paused_why, {_MS.format("a.answered_at")} as answered_ms, a.answered_by,
                    coalesce(a.state, 'accepted') as state, coalesce(a.note, '') as note
               from contract c join provider v on v.provider_id = c.provider_id
               left join contract_switch w on w.shop_id = c.shop_id and w.contract_id = c.id
               left join contract_answer a on a.shop_id = c.shop_id and a.contract_id = c.id and a.version = c.version
-             where c.shop_id = $1 order by (c.terms->>'rank')::int, c.id, c.version desc""",
+             where c.shop_id = $1 order by c.id, c.version desc""",
         shop,
     )
     grouped: dict[UUID, list[Row]] = defaultdict(list)
@@ -83,12 +96,14 @@ async def contracts(conn: Connection, shop: UUID) -> list[Row]:
                 "provider_name": newest["provider_name"],
                 "pools": newest["pool_ids"],
                 "paused": newest["paused"],
+                "paused_why": newest["paused_why"],
                 "versions": [
                     {
                         "version": v["version"],
+                        "pools": v["pool_ids"],
                         "starts_ms": v["starts_ms"],
                         "ends_ms": v["ends_ms"],
-                        "created_ms": v["created_ms"],
+                        **{k: v[k] for k in ("created_ms", "created_by", "answered_ms", "answered_by")},
                         "state": v["state"],
                         "note": v["note"],
                         "terms": Terms.model_validate(v["terms"]).model_dump(mode="json"),
@@ -97,6 +112,7 @@ async def contracts(conn: Connection, shop: UUID) -> list[Row]:
                 ],
             }
         )
+    found.sort(key=lambda contract: contract["versions"][0]["terms"]["rank"])
     return found
 
 
@@ -137,6 +153,9 @@ async def standing(conn: Connection, shop: UUID) -> Row:
     }
 
 
+_WRITTEN = ("hours", "skills", "languages", "waiting_max", "share_weight", "seats_default", "standing")
+
+
 def floor(
     pool_rows: Sequence[Row], seat_rows: Sequence[Row], load: dict[UUID, int], today: dict[UUID, Row], now_ms: int
 ) -> list[Row]:
@@ -148,12 +167,14 @@ def floor(
         slots = sum(s["seats_max"] for s in ready)
         taken = sum(min(load.get(s["agent_id"], 0), s["seats_max"]) for s in ready)
         hours = None if pool["hours"] is None else HOURS.validate_python(pool["hours"])
-        is_open = pool["state"] == "open" and pool["provider_state"] != "suspended" and open_at(hours, now_ms)
+        suspended = "suspended" in (pool["provider_state"], pool["standing"])
+        is_open = pool["state"] == "open" and not suspended and open_at(hours, now_ms)
         rate = slots * PER // max(1, pool["handle_ms"])
         found.append(
             {
                 **{k: pool[k] for k in ("id", "name", "kind", "state", "provider_id", "provider_name", "stars_tenths")},
-                "hours": pool["hours"],
+                **{k: pool[k] for k in _WRITTEN},
+                "mine": pool["provider_id"] is None or bool(pool["written"]),
                 "open": is_open,
                 "seats": len(mine),
                 "ready": len(ready),
@@ -204,20 +225,3 @@ async def recent(conn: Connection, shop: UUID, limit: int) -> list[Row]:
         limit,
     )
     return [dict(row) for row in rows]
-
-
-async def market(conn: Connection) -> list[Row]:
-    """Active providers and their open pools: whom a merchant can make a contract with."""
-    rows = await conn.fetch(
-        """select v.provider_id, v.name, v.stars_tenths, p.id as pool_id, p.name as pool_name
-             from provider v join pool p on p.owner_id = v.provider_id
-            where v.state <> 'suspended' and p.state = 'open' order by v.stars_tenths desc, v.name, p.name"""
-    )
-    found: dict[UUID, Row] = {}
-    for row in rows:
-        one = found.setdefault(
-            row["provider_id"],
-            {"id": row["provider_id"], "name": row["name"], "stars_tenths": row["stars_tenths"], "pools": []},
-        )
-        one["pools"].append({"id": row["pool_id"], "name": row["pool_name"]})
-    return list(found.values())

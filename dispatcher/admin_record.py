@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from dispatcher.administration import NewPool, ProviderView
 from dispatcher.contracts import HOURS, POLICY, Terms
-from dispatcher.hours import Hours
 from dispatcher.model import Policy
 from wangxin.model.facts import RoutingChanged
 from wangxin.storage import outbox
@@ -21,30 +21,60 @@ async def routing_changed(conn: Connection, shop: UUID = NOBODY) -> None:
     await outbox.write(conn, [RoutingChanged(shop=shop)])
 
 
-async def add_provider(conn: Connection, id_: UUID, name: str, *, stars_tenths: int = 40) -> None:
-    await conn.execute(
-        "insert into provider (provider_id, name, stars_tenths) values ($1, $2, $3)", id_, name, stars_tenths
-    )
-
-
-async def add_pool(
-    conn: Connection, owner: UUID, id_: UUID, name: str, *, outsourced: bool, hours: Hours | None = None
+async def add_provider(
+    conn: Connection, id_: UUID, name: str, *, stars_tenths: int = 40, shop: UUID | None = None
 ) -> None:
+    """``shop``: the only one that knows it; None: it offers itself to all."""
     await conn.execute(
-        "insert into pool (owner_id, id, kind, provider_id, name, hours) values ($1, $2, $3, $4, $5, $6)",
+        "insert into provider (provider_id, name, stars_tenths, shop_id) values ($1, $2, $3, $4)",
+        id_, name, stars_tenths, shop,
+    )  # fmt: skip
+
+
+async def add_pool(conn: Connection, owner: UUID, id_: UUID, name: str, *, outsourced: bool) -> None:
+    await conn.execute(
+        "insert into pool (owner_id, id, kind, provider_id, name) values ($1, $2, $3, $4, $5)",
         owner, id_, "outsourced" if outsourced else "in_house", owner if outsourced else None, name,
-        None if hours is None else HOURS.dump_python(hours, mode="json"),
     )  # fmt: skip
 
 
-async def change_pool(conn: Connection, shop: UUID, pool: UUID, name: str, state: str, hours: Hours | None) -> bool:
-    """Change a pool of the shop's own; False: there is none."""
-    done = await conn.fetchval(
-        "update pool set name = $3, state = $4, hours = $5 where owner_id = $1 and id = $2 and kind = 'in_house'"
-        " returning true",
-        shop, pool, name, state, None if hours is None else HOURS.dump_python(hours, mode="json"),
+async def put_pool(conn: Connection, owner: UUID, pool: UUID, asked: NewPool) -> None:
+    """Everything of the owner's pool ``pool`` as it is asked."""
+    await conn.execute(
+        """update pool set name = $3, state = $4, hours = $5, skills = $6, languages = $7, waiting_max = $8,
+                           share_weight = $9, seats_default = $10 where owner_id = $1 and id = $2""",
+        owner, pool, asked.name, asked.state,
+        None if asked.hours is None else HOURS.dump_python(asked.hours, mode="json"),
+        list(asked.skills), list(asked.languages), asked.waiting_max, asked.share_weight, asked.seats_default,
     )  # fmt: skip
-    return bool(done)
+
+
+async def owner_of_pool(conn: Connection, shop: UUID, pool: UUID) -> UUID | None:
+    """The owner of a pool that the shop may change: itself, or a provider that it wrote down. None: there is none."""
+    found: UUID | None = await conn.fetchval(
+        """select p.owner_id from pool p left join provider v on v.provider_id = p.provider_id
+            where p.id = $2 and (p.owner_id = $1 or v.shop_id = $1)""",
+        shop, pool,
+    )  # fmt: skip
+    return found
+
+
+async def put_standing(conn: Connection, shop: UUID, provider: UUID, asked: ProviderView, by: UUID) -> None:
+    await conn.execute(
+        """insert into provider_standing (shop_id, provider_id, state, contacts, note, changed_by)
+           values ($1, $2, $3, $4, $5, $6)
+           on conflict (shop_id, provider_id) do update set state = excluded.state, contacts = excluded.contacts,
+             note = excluded.note, changed_by = excluded.changed_by, changed_at = clock_timestamp()""",
+        shop, provider, asked.state, [contact.model_dump() for contact in asked.contacts], asked.note, by,
+    )  # fmt: skip
+
+
+async def knows_provider(conn: Connection, shop: UUID, provider: UUID) -> bool:
+    """Whether the shop may deal with the provider: one that offers itself to all, or that it wrote down itself."""
+    found = await conn.fetchval(
+        "select true from provider where provider_id = $2 and (shop_id is null or shop_id = $1)", shop, provider
+    )
+    return bool(found)
 
 
 async def own_agent(conn: Connection, shop: UUID, agent: UUID) -> bool:
@@ -78,17 +108,22 @@ async def put_seat(
     outsourced: bool,
     seats_max: int = 5,
     ability_per_mille: int = 1_000,
-    skills: Sequence[str] = (),
+    skills: Mapping[str, int] | None = None,
     daily_max: int | None = None,
+    languages: Sequence[str] = (),
+    protected: bool = False,
 ) -> None:
     """Make or change an agent's seat and the pools he works in, favourite first. State and lines are left alone."""
     await conn.execute(
-        """insert into seat (owner_id, agent_id, provider_id, name, seats_max, ability_per_mille, skills, daily_max)
-           values ($1, $2, $3, $4, $5, $6, $7, $8)
+        """insert into seat (owner_id, agent_id, provider_id, name, seats_max, ability_per_mille, skills, skill_levels,
+                             daily_max, languages, protected)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
            on conflict (owner_id, agent_id) do update set name = excluded.name, seats_max = excluded.seats_max,
-             ability_per_mille = excluded.ability_per_mille, skills = excluded.skills, daily_max = excluded.daily_max,
-             retired_at = null""",
-        owner, agent, owner if outsourced else None, name, seats_max, ability_per_mille, list(skills), daily_max,
+             ability_per_mille = excluded.ability_per_mille, skills = excluded.skills,
+             skill_levels = excluded.skill_levels, daily_max = excluded.daily_max, languages = excluded.languages,
+             protected = excluded.protected, retired_at = null""",
+        owner, agent, owner if outsourced else None, name, seats_max, ability_per_mille, list(skills or ()),
+        dict(skills or {}), daily_max, list(languages), protected,
     )  # fmt: skip
     await conn.execute(
         "delete from pool_agent where owner_id = $1 and agent_id = $2 and not pool_id = any($3)",
@@ -129,7 +164,7 @@ async def switch_contract(conn: Connection, shop: UUID, id_: UUID, *, paused: bo
     await conn.execute(
         """insert into contract_switch (shop_id, contract_id, paused, by) values ($1, $2, $3, $4)
            on conflict (shop_id, contract_id) do update set paused = excluded.paused, by = excluded.by,
-             at = clock_timestamp()""",
+             reason = '', at = clock_timestamp()""",
         shop, id_, paused, by,
     )  # fmt: skip
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,16 +9,16 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from dispatcher.sheets import YES, BadCell, Fault, listed, read_sheet
+from dispatcher.sheets import number as sheet_number
 from wangxin.model import limits
-from wangxin.model.refusals import Refusal
 
-COLUMNS = ("login", "name", "pools", "seats_max", "ability", "skills", "daily_max")
+COLUMNS = ("login", "name", "pools", "seats_max", "ability", "skills", "languages", "daily_max", "protected")
 HEADINGS = {
     "账号": "login", "昵称": "name", "客服池": "pools", "接待上限": "seats_max", "能力": "ability", "技能": "skills",
-    "每日上限": "daily_max",
+    "语言": "languages", "每日上限": "daily_max", "受保护": "protected",
 }  # fmt: skip
 """What a heading row may say instead of :data:`COLUMNS`."""
-_APART = str.maketrans({"；": ";", "、": ";", "|": ";"})
 
 
 def _no_nul(value: str) -> str:
@@ -33,12 +31,22 @@ Login = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{1,59}$")
 ]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_no_nul)]
-Skill = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_no_nul)]
+
+
+def _plain(value: str) -> str:
+    if any(sign in value for sign in "@:：;；"):
+        raise ValueError("a skill's name holds none of @ : ;")
+    return _no_nul(value)
+
+
+Skill = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_plain)]
+Level = Annotated[int, Field(ge=1, le=5)]
+Language = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
 class SeatTerms(BaseModel):
     """An agent's seat: ``name`` is what shoppers see, ``pools`` his favourite first, ``ability_per_mille`` 1,000 is
-    usual."""
+    usual. ``skills`` have level 1 unless ``skill_levels`` names another. ``protected``: never ranked by speed alone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +55,13 @@ class SeatTerms(BaseModel):
     seats_max: int = Field(default=5, ge=1, le=50)
     ability_per_mille: int = Field(default=1_000, ge=100, le=3_000)
     skills: tuple[Skill, ...] = Field(default=(), max_length=30)
+    skill_levels: dict[Skill, Level] = Field(default_factory=dict, max_length=30)
+    languages: tuple[Language, ...] = Field(default=(), max_length=20)
     daily_max: int | None = Field(default=None, ge=0, le=100_000)
+    protected: bool = False
+
+    def levels(self) -> dict[str, int]:
+        return {**dict.fromkeys(self.skills, 1), **self.skill_levels}
 
 
 class NewAgent(SeatTerms):
@@ -55,38 +69,26 @@ class NewAgent(SeatTerms):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with one row; ``row`` counts as the file's reader does, the heading row is 1. ``code`` never
-    changes."""
+class NamedPool:
+    """A pool of the file's owner, and how many conversations at once a new agent starts with there."""
 
-    row: int
-    field: str
-    code: str
-    words: str = ""
+    id: UUID
+    seats_default: int = 5
 
 
-def read_agents(text: str, pools: Mapping[str, UUID]) -> tuple[list[tuple[int, NewAgent]], list[Fault]]:
+def read_agents(text: str, pools: Mapping[str, NamedPool]) -> tuple[list[tuple[int, NewAgent]], list[Fault]]:
     """The agents of a CSV with their rows, and what is wrong with the others. ``pools`` are the owner's, by name;
-    several stand in one cell with ; between them. ``ability`` is in percent. Raises ``agents.no_columns``,
+    several stand in one cell with ; between them, and so do skills, each with its level behind a colon. ``ability`` is
+    in percent. Raises ``agents.no_columns``,
     ``agents.broken``, ``agents.too_many``."""
-    first = text.removeprefix("\ufeff").splitlines()[:1]
-    cut = max(",;\t", key=first[0].count) if first else ","
-    try:
-        rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=cut, strict=True))
-    except csv.Error as why:
-        raise Refusal("agents.broken", str(why), field="csv") from None
-    heads = [HEADINGS.get(cell.strip(), cell.strip().lower()) for cell in rows[0]] if rows else []
-    if not {"login", "name", "pools"} <= set(heads):
-        raise Refusal("agents.no_columns", "the heading row needs login, name and pools", field="csv")
-    if len(rows) - 1 > limits.AGENTS_PER_FILE_MAX:
-        raise Refusal("agents.too_many", f"at most {limits.AGENTS_PER_FILE_MAX} agents at once", field="csv")
+    rows = read_sheet(
+        text, "agents", headings=HEADINGS, needed=("login", "name", "pools"), rows_max=limits.AGENTS_PER_FILE_MAX
+    )
     found: list[tuple[int, NewAgent]] = []
     faults: list[Fault] = []
     logins: set[str] = set()
-    for number, cells in enumerate(rows[1:], 2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        one = _agent(number, dict(zip(heads, (cell.strip() for cell in cells), strict=False)), pools)
+    for number, cells in rows:
+        one = _agent(number, cells, pools)
         if isinstance(one, Fault):
             faults.append(one)
         elif one.login in logins:
@@ -97,25 +99,37 @@ def read_agents(text: str, pools: Mapping[str, UUID]) -> tuple[list[tuple[int, N
     return found, faults
 
 
-def _agent(number: int, cells: Mapping[str, str], pools: Mapping[str, UUID]) -> NewAgent | Fault:
-    names = _listed(cells.get("pools", ""))
+def _leveled(cell: str) -> tuple[str, int]:
+    """``name`` or ``name:level``."""
+    name, _, level = cell.replace("：", ":").partition(":")
+    return name.strip(), int(level) if level else 1
+
+
+_NUMBERS = {"seats_max": ("seats_max", 1), "ability": ("ability_per_mille", 10), "daily_max": ("daily_max", 1)}
+
+
+def _agent(number: int, cells: Mapping[str, str], pools: Mapping[str, NamedPool]) -> NewAgent | Fault:
+    names = listed(cells.get("pools", ""))
     if not names:
         return Fault(number, "pools", "row.missing")
     for name in names:
         if name not in pools:
             return Fault(number, "pools", "row.no_pool", name)
     value: dict[str, Any] = {"login": cells.get("login", ""), "name": cells.get("name", "")}
-    value["pools"] = [pools[name] for name in names]
-    value["skills"] = _listed(cells.get("skills", ""))
+    value["pools"] = [pools[name].id for name in names]
+    value["seats_max"] = pools[names[0]].seats_default
+    value["languages"] = listed(cells.get("languages", ""))
+    value["protected"] = cells.get("protected", "").lower() in YES
     try:
-        if cells.get("seats_max"):
-            value["seats_max"] = int(cells["seats_max"])
-        if cells.get("ability"):
-            value["ability_per_mille"] = int(cells["ability"].removesuffix("%")) * 10
-        if cells.get("daily_max"):
-            value["daily_max"] = int(cells["daily_max"])
-    except ValueError as why:
-        return Fault(number, "seats_max, ability, daily_max", "row.no_number", str(why).rpartition(": ")[2][:60])
+        for column, (field, per) in _NUMBERS.items():
+            if (given := sheet_number(cells, column, per)) is not None:
+                value[field] = given
+    except BadCell as why:
+        return why.at(number)
+    try:
+        value["skill_levels"] = dict(_leveled(skill) for skill in listed(cells.get("skills", "")))
+    except ValueError:
+        return Fault(number, "skills", "row.no_number", cells["skills"][:60])
     try:
         return NewAgent.model_validate(value)
     except ValidationError as why:
@@ -123,10 +137,6 @@ def _agent(number: int, cells: Mapping[str, str], pools: Mapping[str, UUID]) -> 
         field = str(problem["loc"][0])
         missing = value.get(field) == ""
         return Fault(number, field, "row.missing" if missing else "row.wrong", str(problem["input"])[:60])
-
-
-def _listed(cell: str) -> list[str]:
-    return [part.strip() for part in cell.translate(_APART).split(";") if part.strip()]
 
 
 def faults_of(taken: Iterable[tuple[int, str]]) -> list[Fault]:

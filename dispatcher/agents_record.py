@@ -8,7 +8,7 @@ from uuid import UUID
 
 from dispatcher.admin_read import Row
 from dispatcher.admin_record import NOBODY, put_seat
-from dispatcher.agents import NewAgent
+from dispatcher.agents import NewAgent, SeatTerms
 from wangxin.clock import new_id, now_ms
 from wangxin.model.facts import SeatChanged
 from wangxin.storage import accounts, outbox
@@ -24,7 +24,11 @@ class Owner:
 
 
 async def pools(conn: Connection, owner: Owner) -> list[Row]:
-    rows = await conn.fetch("select id, name, state, hours from pool where owner_id = $1 order by name, id", owner.id)
+    rows = await conn.fetch(
+        """select id, name, state, hours, skills, languages, waiting_max, share_weight, seats_default from pool
+            where owner_id = $1 order by name, id""",
+        owner.id,
+    )
     return [dict(row) for row in rows]
 
 
@@ -32,7 +36,7 @@ async def agents(conn: Connection, owner: Owner) -> list[Row]:
     """Seats with their logins, those at work first."""
     rows = await conn.fetch(
         """select s.agent_id as agent, coalesce(c.login, '') as login, s.name, s.seats_max,
-                  s.ability_per_mille, s.skills, s.daily_max,
+                  s.ability_per_mille, s.skills, s.skill_levels, s.languages, s.protected, s.daily_max,
                   s.state, s.connected, (extract(epoch from s.state_since) * 1000)::bigint as since_ms,
                   (select count(*) from thread t where t.agent_id = s.agent_id and t.state in ('assigned', 'wrap_up'))
                     as load,
@@ -68,10 +72,12 @@ async def enrol(conn: Connection, owner: Owner, agent: NewAgent, password_hash: 
     return account
 
 
-async def place(conn: Connection, owner: Owner, agent: UUID, terms: NewAgent) -> None:
+async def place(conn: Connection, owner: Owner, agent: UUID, terms: SeatTerms) -> None:
+    """Make or change his seat."""
     await put_seat(
         conn, owner.id, agent, terms.name, terms.pools, outsourced=owner.outsourced, seats_max=terms.seats_max,
-        ability_per_mille=terms.ability_per_mille, skills=terms.skills, daily_max=terms.daily_max,
+        ability_per_mille=terms.ability_per_mille, skills=terms.levels(), daily_max=terms.daily_max,
+        languages=terms.languages, protected=terms.protected,
     )  # fmt: skip
 
 

@@ -1,27 +1,24 @@
-"""REST of pools, seats, contracts and routing policy; the live floor; and why each assignment was made."""
+"""REST of seats and the routing policy; the live floor; and why each assignment was made."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AfterValidator, Field, StringConstraints
 
 from dispatcher import admin_read as read
 from dispatcher import admin_record as write
 from dispatcher import rest_agents
 from dispatcher.agents import NewAgent, SeatTerms
-from dispatcher.agents_record import Owner
-from dispatcher.contracts import POLICY, Terms
+from dispatcher.agents_record import Owner, place
+from dispatcher.contracts import POLICY
 from dispatcher.explain import explain as explained
 from dispatcher.explain import shop_of
-from dispatcher.hours import Hours
 from dispatcher.intake import NOBODY
 from dispatcher.preview import Asked
-from dispatcher.provider_record import ask
+from dispatcher.rest_contracts import add_contract_routes
+from dispatcher.rest_pools import add_pool_routes, writing_of
 from dispatcher.rest_preview import add_routes, policy_of
 from wangxin import clock
 from wangxin.edge import Deps
@@ -29,48 +26,10 @@ from wangxin.model.actor import Actor, Role
 from wangxin.model.facts import SeatChanged
 from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.storage import outbox
-from wangxin.storage.postgres import Connection
-
-
-def _no_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("U+0000 is not text")
-    return value
-
-
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(_no_nul)]
-
-
-class NewPool(Asked):
-    name: _Name
-    hours: Hours | None = None
-
-
-class PoolChange(Asked):
-    name: _Name
-    hours: Hours | None = None
-    state: Literal["open", "draining", "closed"] = "open"
 
 
 class SeatOrder(Asked):
     state: Literal["hold", "ready", "offline"]
-
-
-class Version(Asked):
-    """Terms that hold from ``starts_ms`` on; they never change afterwards."""
-
-    pools: tuple[UUID, ...] = Field(min_length=1, max_length=20)
-    starts_ms: int = Field(ge=0, le=2**53)
-    ends_ms: int | None = Field(default=None, ge=0, le=2**53)
-    terms: Terms
-
-
-class NewContract(Version):
-    provider: UUID
-
-
-class Switch(Asked):
-    paused: bool
 
 
 def router(deps: Deps) -> APIRouter:
@@ -79,13 +38,7 @@ def router(deps: Deps) -> APIRouter:
     merchant = deps.require(Role.MERCHANT)
     anyone = deps.require(Role.MERCHANT, Role.AGENT)
 
-    @asynccontextmanager
-    async def writing(actor: Actor, shop: UUID) -> AsyncIterator[Connection]:
-        """A transaction that may also tell the dispatcher (the outbox lies outside the shops' wall)."""
-        deps.belongs(actor, shop)
-        async with deps.pool.acquire() as conn, conn.transaction():
-            yield conn
-        await deps.hints.wake("dispatcher")
+    writing = writing_of(deps)
 
     async def _floor(actor: Actor, shop: UUID) -> tuple[list[read.Row], list[read.Row], read.Row]:
         async with deps.scope(actor, shop) as conn:
@@ -147,24 +100,6 @@ def router(deps: Deps) -> APIRouter:
 
     # --- own pools and seats -----------------------------------------------------------------------------------------
 
-    @routes.post("/{shop}/pools", status_code=201)
-    async def new_pool(shop: UUID, asked: NewPool, actor: Actor = Depends(merchant)) -> dict[str, UUID]:
-        id_ = clock.new_id()
-        async with writing(actor, shop) as conn:
-            await write.add_pool(conn, shop, id_, asked.name, outsourced=False, hours=asked.hours)
-            await deps.audit(conn, actor, shop, "pool.created", str(id_), asked.model_dump(mode="json"))
-            await write.routing_changed(conn, shop)
-        return {"id": id_}
-
-    @routes.put("/{shop}/pools/{pool}", status_code=204)
-    async def change_pool(shop: UUID, pool: UUID, asked: PoolChange, actor: Actor = Depends(merchant)) -> None:
-        """Only a pool of the shop's own; a provider's belongs to the provider."""
-        async with writing(actor, shop) as conn:
-            if not await write.change_pool(conn, shop, pool, asked.name, asked.state, asked.hours):
-                raise not_found("pool")
-            await deps.audit(conn, actor, shop, "pool.changed", str(pool), asked.model_dump(mode="json"))
-            await write.routing_changed(conn, shop)
-
     @routes.put("/{shop}/seats/{agent}", status_code=204)
     async def put_seat(shop: UUID, agent: UUID, asked: SeatTerms, actor: Actor = Depends(merchant)) -> None:
         """An own agent's seat (made if new). Raises ``seat.not_found`` for somebody who is not of this shop."""
@@ -174,10 +109,7 @@ def router(deps: Deps) -> APIRouter:
             own = {row["id"] for row in await read.pools(conn, shop) if row["owner_id"] == shop}
             if not set(asked.pools) <= own:
                 raise Refusal("pool.not_found", "one of the pools is not the shop's own", field="pools", status=404)
-            await write.put_seat(
-                conn, shop, agent, asked.name, asked.pools, outsourced=False, seats_max=asked.seats_max,
-                ability_per_mille=asked.ability_per_mille, skills=asked.skills, daily_max=asked.daily_max,
-            )  # fmt: skip
+            await place(conn, Owner(shop, outsourced=False), agent, asked)
             await deps.audit(conn, actor, shop, "seat.changed", str(agent), asked.model_dump(mode="json"))
             await write.routing_changed(conn, shop)
 
@@ -202,7 +134,7 @@ def router(deps: Deps) -> APIRouter:
 
     @routes.post("/{shop}/agents/import")
     async def import_agents(
-        shop: UUID, asked: rest_agents.AgentsFile, actor: Actor = Depends(merchant)
+        shop: UUID, asked: rest_agents.SheetFile, actor: Actor = Depends(merchant)
     ) -> dict[str, Any]:
         """Agents from a CSV: every wrong row is named, and nothing is taken unless all are right."""
         return await rest_agents.import_file(deps, actor, Owner(deps.belongs(actor, shop), outsourced=False), asked)
@@ -212,85 +144,18 @@ def router(deps: Deps) -> APIRouter:
         """His seat and login end; what he had goes back to the line. Raises ``seat.not_found``."""
         await rest_agents.retire(deps, actor, Owner(deps.belongs(actor, shop), outsourced=False), leaver)
 
-    # --- contracts ---------------------------------------------------------------------------------------------------
-
-    @routes.get("/{shop}/providers")
-    async def providers(shop: UUID, actor: Actor = Depends(merchant)) -> list[dict[str, Any]]:
-        """Providers and pools that a contract can be made with."""
-        deps.belongs(actor, shop)
-        async with deps.pool.acquire() as conn:
-            return await read.market(conn)
-
-    @routes.get("/{shop}/contracts")
-    async def contracts(shop: UUID, actor: Actor = Depends(merchant)) -> list[dict[str, Any]]:
-        async with deps.scope(actor, shop) as conn:
-            return await read.contracts(conn, shop)
-
-    async def _check(conn: Connection, provider: UUID, asked: Version) -> None:
-        if asked.ends_ms is not None and asked.ends_ms <= asked.starts_ms:
-            raise Refusal("contract.dates", "it must end after it starts", field="ends_ms")
-        found = await conn.fetchval(
-            "select count(*) from pool where provider_id = $1 and id = any($2)", provider, list(set(asked.pools))
-        )
-        if found != len(set(asked.pools)):
-            raise Refusal("pool.not_found", "one of the pools is not this provider's", field="pools", status=404)
-        if asked.terms.daily_max is not None and asked.terms.daily_min > asked.terms.daily_max:
-            raise Refusal("contract.volume", "the least volume is above the most", field="terms.daily_min")
-
-    @routes.post("/{shop}/contracts", status_code=201)
-    async def new_contract(shop: UUID, asked: NewContract, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        id_ = clock.new_id()
-        async with writing(actor, shop) as conn:
-            await _check(conn, asked.provider, asked)
-            version = await write.add_contract_version(
-                conn, shop=shop, id_=id_, provider=asked.provider, pools=asked.pools, starts_ms=asked.starts_ms,
-                ends_ms=asked.ends_ms, terms=asked.terms, by=actor.id,
-            )  # fmt: skip
-            await ask(conn, shop, id_, version, asked.provider)
-            await deps.audit(conn, actor, shop, "contract.made", str(id_), asked.model_dump(mode="json"))
-            await write.routing_changed(conn, shop)
-        return {"id": id_, "version": version}
-
-    @routes.post("/{shop}/contracts/{contract}/versions", status_code=201)
-    async def new_version(
-        shop: UUID, contract: UUID, asked: Version, actor: Actor = Depends(merchant)
-    ) -> dict[str, Any]:
-        """New terms of a contract, which hold once the provider accepts them. Earlier versions stay, and past
-        assignments keep theirs."""
-        async with writing(actor, shop) as conn:
-            provider = await write.provider_of(conn, shop, contract)
-            if provider is None:
-                raise not_found("contract")
-            await _check(conn, provider, asked)
-            version = await write.add_contract_version(
-                conn, shop=shop, id_=contract, provider=provider, pools=asked.pools, starts_ms=asked.starts_ms,
-                ends_ms=asked.ends_ms, terms=asked.terms, by=actor.id,
-            )  # fmt: skip
-            await ask(conn, shop, contract, version, provider)
-            await deps.audit(conn, actor, shop, "contract.changed", str(contract), asked.model_dump(mode="json"))
-            await write.routing_changed(conn, shop)
-        return {"id": contract, "version": version}
-
-    @routes.put("/{shop}/contracts/{contract}/switch", status_code=204)
-    async def switch(shop: UUID, contract: UUID, asked: Switch, actor: Actor = Depends(merchant)) -> None:
-        """Pause a contract, or take it up again: no new conversations go there meanwhile."""
-        async with writing(actor, shop) as conn:
-            if await write.provider_of(conn, shop, contract) is None:
-                raise not_found("contract")
-            await write.switch_contract(conn, shop, contract, paused=asked.paused, by=actor.id)
-            await deps.audit(conn, actor, shop, "contract.switched", str(contract), {"paused": asked.paused})
-            await write.routing_changed(conn, shop)
-
     # --- policy ------------------------------------------------------------------------------------------------------
 
     @routes.get("/{shop}/policy")
     async def get_policy(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         async with deps.scope(actor, shop) as conn:
-            policy = await read.policy(conn, shop)
-            return {
-                "policy": POLICY.dump_python(policy, mode="json"),
-                "versions": await read.policy_versions(conn, shop),
-            }
+            policy, versions = await read.policy(conn, shop), await read.policy_versions(conn, shop)
+        async with deps.pool.acquire() as conn:
+            names = await read.names_of(conn, [one["created_by"] for one in versions])
+        return {
+            "policy": POLICY.dump_python(policy, mode="json"),
+            "versions": [{**one, "created_by": names.get(one["created_by"], "")} for one in versions],
+        }
 
     @routes.get("/{shop}/policy/versions/{version}")
     async def policy_version(
@@ -313,8 +178,15 @@ def router(deps: Deps) -> APIRouter:
             await write.routing_changed(conn, shop)
         return {"version": version}
 
+    add_pool_routes(routes, deps)
+    add_contract_routes(routes, deps)
     add_routes(routes, deps)
     return routes
+
+
+_OWN = (
+    "ability_per_mille", "skills", "skill_levels", "languages", "protected", "daily_max", "state_reason",
+)  # fmt: skip
 
 
 def _seat(seat: read.Row) -> dict[str, Any]:
@@ -325,5 +197,5 @@ def _seat(seat: read.Row) -> dict[str, Any]:
         "seats_max": seat["seats_max"],
     }  # fmt: skip
     if seat["provider_id"] is None:
-        shown.update({k: seat[k] for k in ("ability_per_mille", "skills", "daily_max", "state_reason")})
+        shown.update({k: seat[k] for k in _OWN})
     return shown

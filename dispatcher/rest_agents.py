@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dispatcher import agents_record as record
 from dispatcher.admin_record import routing_changed
-from dispatcher.agents import NewAgent, faults_of, read_agents
+from dispatcher.agents import NamedPool, NewAgent, faults_of, read_agents
 from dispatcher.agents_record import Owner
 from dispatcher.preview import Asked
 from wangxin.clock import new_secret
@@ -27,14 +27,14 @@ PASSWORD_CHARS = 14
 _hashing = asyncio.Semaphore(1)
 
 
-class AgentsFile(Asked):
+class SheetFile(Asked):
     """Without ``apply`` the rows are only judged."""
 
     csv: str = Field(max_length=limits.AGENTS_CSV_CHARS_MAX)
     apply: bool = False
 
 
-async def _passwords(count: int) -> list[tuple[str, str]]:
+async def first_passwords(count: int) -> list[tuple[str, str]]:
     """(password, hash) each, one after the other and off the loop."""
     found = []
     async with _hashing:
@@ -51,7 +51,7 @@ async def listed(deps: Deps, owner: Owner) -> dict[str, Any]:
 
 async def enrol(deps: Deps, actor: Actor, owner: Owner, asked: NewAgent) -> dict[str, Any]:
     """A new agent: account and seat. Raises ``login.taken``, ``pool.not_found``."""
-    ((password, hashed),) = await _passwords(1)
+    ((password, hashed),) = await first_passwords(1)
     async with deps.pool.acquire() as conn, conn.transaction():
         await _own_pools(conn, owner, asked.pools)
         if await record.known(conn, owner, [asked.login]):
@@ -69,14 +69,16 @@ async def _own_pools(conn: Any, owner: Owner, pools: Sequence[UUID]) -> None:
         raise Refusal("pool.not_found", "one of the pools is not yours", field="pools", status=404)
 
 
-async def import_file(deps: Deps, actor: Actor, owner: Owner, asked: AgentsFile) -> dict[str, Any]:
+async def import_file(deps: Deps, actor: Actor, owner: Owner, asked: SheetFile) -> dict[str, Any]:
     """Judge a file and, with ``apply``, take all its rows or none: known logins get the new terms, others are enrolled.
 
     Raises ``agents.no_columns``, ``agents.broken``, ``agents.too_many``.
     """
     async with deps.pool.acquire() as conn:
         named = await record.pools(conn, owner)
-    rows, faults = read_agents(asked.csv, {pool["name"]: pool["id"] for pool in named})
+    rows, faults = read_agents(
+        asked.csv, {pool["name"]: NamedPool(pool["id"], pool["seats_default"]) for pool in named}
+    )
     async with deps.pool.acquire() as conn:
         known = await record.known(conn, owner, [agent.login for _, agent in rows])
     faults += _taken(rows, known)
@@ -86,7 +88,7 @@ async def import_file(deps: Deps, actor: Actor, owner: Owner, asked: AgentsFile)
     }  # fmt: skip
     if faults or not asked.apply:
         return answer
-    passwords = await _passwords(answer["new"])
+    passwords = await first_passwords(answer["new"])
     async with deps.pool.acquire() as conn, conn.transaction():
         known = await record.known(conn, owner, [agent.login for _, agent in rows])
         if _taken(rows, known) or sum(agent.login not in known for _, agent in rows) != len(passwords):

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from dispatcher import provider_record as record
-from dispatcher import rest_agents
-from dispatcher.admin_record import put_seat, routing_changed
+from dispatcher import rest_agents, rest_pools
+from dispatcher.admin_record import routing_changed
+from dispatcher.administration import NewPool, PoolChange
 from dispatcher.agents import NewAgent, SeatTerms
-from dispatcher.agents_record import Owner, agents, pools
+from dispatcher.agents_record import Owner, agents, place, pools
+from dispatcher.importing import Desk, import_pools
 from dispatcher.preview import Asked
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
@@ -50,6 +52,40 @@ def router(deps: Deps) -> APIRouter:
                 "shops": await record.lines(conn, owner.id),
             }
 
+    @routes.get("/pools")
+    async def list_pools(actor: Actor = Depends(chief)) -> list[dict[str, Any]]:
+        async with deps.pool.acquire() as conn:
+            return await pools(conn, _owner(actor))
+
+    @routes.post("/pools", status_code=201)
+    async def new_pool(asked: NewPool, actor: Actor = Depends(chief)) -> dict[str, UUID]:
+        """Raises ``pool.taken``."""
+        owner = _owner(actor)
+        async with deps.pool.acquire() as conn, conn.transaction():
+            id_ = await rest_pools.add_pool(conn, deps, actor, owner.id, owner, asked)
+            await routing_changed(conn)
+        await deps.hints.wake("dispatcher")
+        return {"id": id_}
+
+    @routes.post("/pools/import")
+    async def import_pools_file(asked: rest_agents.SheetFile, actor: Actor = Depends(chief)) -> dict[str, Any]:
+        """Pools from a CSV: every wrong row is named, and nothing is taken unless all are right."""
+        async with deps.pool.acquire() as conn, conn.transaction():
+            answer = await import_pools(conn, Desk(actor, _owner(actor)), asked.csv, apply=asked.apply)
+        await deps.hints.wake("dispatcher")
+        return answer
+
+    @routes.put("/pools/{outsourced_pool}", status_code=204)
+    async def change_pool(outsourced_pool: UUID, asked: PoolChange, actor: Actor = Depends(chief)) -> None:
+        """Raises ``pool.not_found``, ``pool.taken``."""
+        owner = _owner(actor)
+        async with deps.pool.acquire() as conn, conn.transaction():
+            if outsourced_pool not in {row["id"] for row in await pools(conn, owner)}:
+                raise not_found("pool")
+            await rest_pools.put_pool(conn, deps, actor, owner.id, owner, outsourced_pool, asked)
+            await routing_changed(conn)
+        await deps.hints.wake("dispatcher")
+
     @routes.get("/agents")
     async def listed(actor: Actor = Depends(chief)) -> dict[str, Any]:
         return await rest_agents.listed(deps, _owner(actor))
@@ -60,7 +96,7 @@ def router(deps: Deps) -> APIRouter:
         return await rest_agents.enrol(deps, actor, _owner(actor), asked)
 
     @routes.post("/agents/import")
-    async def import_agents(asked: rest_agents.AgentsFile, actor: Actor = Depends(chief)) -> dict[str, Any]:
+    async def import_agents(asked: rest_agents.SheetFile, actor: Actor = Depends(chief)) -> dict[str, Any]:
         """Agents from a CSV: every wrong row is named, and nothing is taken unless all are right."""
         return await rest_agents.import_file(deps, actor, _owner(actor), asked)
 
@@ -78,11 +114,7 @@ def router(deps: Deps) -> APIRouter:
                 raise not_found("seat")
             if not set(asked.pools) <= {row["id"] for row in await pools(conn, owner)}:
                 raise Refusal("pool.not_found", "one of the pools is not yours", field="pools", status=404)
-            await put_seat(
-                conn, owner.id, outsourced_agent, asked.name, asked.pools, outsourced=True,
-                seats_max=asked.seats_max, ability_per_mille=asked.ability_per_mille, skills=asked.skills,
-                daily_max=asked.daily_max,
-            )  # fmt: skip
+            await place(conn, owner, outsourced_agent, asked)
             await deps.audit(
                 conn, actor, owner.id, "seat.changed", str(outsourced_agent), asked.model_dump(mode="json")
             )

@@ -15,6 +15,7 @@ from dispatcher.admin_record import add_pool, add_provider, routing_changed
 from dispatcher.agents import NewAgent
 from dispatcher.agents_record import Owner
 from wangxin.clock import new_id, new_secret
+from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal
 from wangxin.passwords import hash_password
 from wangxin.storage import accounts
@@ -114,6 +115,20 @@ async def _owner(conn: Connection, shop: str, provider: str) -> Owner:
     if found is None:
         raise Refusal("provider.not_found", f"there is no provider {provider}", status=404)
     return Owner(found, outsourced=True)
+
+
+async def merchant_of(conn: Connection, slug: str) -> tuple[Actor, UUID]:
+    """The shop's first merchant, in whose name a command acts, and the shop. Raises ``shop.not_found``."""
+    owner = await _owner(conn, slug, "")
+    row = await conn.fetchrow(
+        """select a.id, a.name from account a join account_shop s on s.account_id = a.id
+            where s.shop_id = $1 and a.role = 'merchant' and a.disabled_at is null
+            order by a.created_at, a.id limit 1""",
+        owner.id,
+    )
+    if row is None:
+        raise Refusal("shop.not_found", f"the shop {slug} has no merchant", status=404)
+    return Actor(Role.MERCHANT, row["id"], frozenset({owner.id}), row["name"]), owner.id
 
 
 async def new_password(conn: Connection, login: str) -> Entry:

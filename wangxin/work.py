@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
+import dispatcher.quality
 import menus.service
 from metrics.service import Figures
 from push.service import Push
@@ -31,6 +32,7 @@ QUEUE = "wangxin"
 TICK_S = 1.0
 SLOW_SWEEP_S = 300.0
 SEAL_S = 60.0
+QUALITY_SWEEP_S = 60.0
 RETRY_S = 1.0
 LISTEN_S = 5.0
 Work = Callable[[], Awaitable[int]]
@@ -187,6 +189,7 @@ async def run_worker(settings: Settings) -> None:
         _every("menus", TICK_S, menus.service.Planner(pool, hints).tick),
         _every("ticker", TICK_S, Ticker(push, valkey_url).tick),
         _every("figures", TICK_S, figures.sweep),
+        _every("floors of quality", QUALITY_SWEEP_S, lambda: dispatcher.quality.sweep(pool, hints)),
         _every("figures of old", SLOW_SWEEP_S, lambda: figures.sweep(slow=True)),
         _every("sums of days", SEAL_S, figures.seal),
         _keep_rq(),

@@ -17,6 +17,7 @@ from dispatcher.intake import Intake
 from dispatcher.people import agent_scope
 from dispatcher.service import Dispatcher
 from tests.conftest import Chat, make_chat, make_shop
+from tests.dispatcher.office import Office, open_office
 from wangxin.clock import new_id
 from wangxin.model.actor import Actor, Role
 from wangxin.protocol import frames as fr
@@ -131,3 +132,10 @@ async def house(pool: asyncpg.Pool, valkey_url: str) -> AsyncIterator[House]:
         seeded = await demo.seed(conn, shop.id, merchant, accounts)
     yield House(pool, valkey, shop.id, merchant, seeded.agents, seeded.providers)
     await valkey.aclose()
+
+
+@pytest.fixture
+async def office(house: House) -> AsyncIterator[Office]:
+    """The house's merchant, over REST."""
+    async with open_office(house) as opened:
+        yield opened

@@ -151,6 +151,13 @@ def test_the_first_shop_and_its_people_are_made_by_command_and_can_log_in_at_onc
     _, market = installation.get(f"/api/v1/dispatch/{shop}/providers", token=tokens["boss2"])
     assert "新服务商" in market
     assert installation.get("/chat/second")[0] == 200
+    sheet = installation.data / "pools.csv"
+    sheet.write_text("name,hours\n夜班,1-7 20:00-02:00\n早班,9 08:00-12:00\n")
+    wrong = wangxin("import", "pools", str(sheet), "--shop", "second", "--apply", "--json", **here)
+    assert (wrong.returncode, [fault["row"] for fault in json.loads(wrong.stdout)["faults"]]) == (1, [3])
+    sheet.write_text("name,hours\n夜班,1-7 20:00-02:00\n")
+    done = wangxin("import", "pools", str(sheet), "--shop", "second", "--apply", **here)
+    assert (done.returncode, done.stdout) == (0, "1 rows taken, 1 of them new.\n")
 
     taken = wangxin("shop", "add", "second", "--name", "x", "--login", "boss3", **here)
     assert (taken.returncode, taken.stderr) == (1, "There is a shop second already.\n")

@@ -83,7 +83,7 @@ class House:
         return self.run(asked())
 
     def comes_due(self, occurrence: str) -> None:
-        """The moment of a push that is planned for ``occurrence`` (local time as text) is now. Raises AssertionError."""
+        """The moment of a push that is planned for ``occurrence`` is now. Raises AssertionError."""
         due = "update push_due set due_at = clock_timestamp() where occurrence like $1 and state = 'open' returning 1"
         deadline = time.monotonic() + PATIENCE_S
         while self.sql(due, f"{occurrence}%") is None:

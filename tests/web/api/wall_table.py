@@ -153,6 +153,14 @@ TABLE: dict[str, Row] = {
     f"GET {_DISPATCH}/assignments": Row("merchant"),
     f"GET {_DISPATCH}/conversations/{{conversation}}/explain": Row(OVERSEES),
     f"POST {_DISPATCH}/pools": Row("merchant", {"name": "{mark}二组"}, inside="own"),
+    f"POST {_DISPATCH}/pools/import": Row("merchant", {"csv": "name\n{mark}组"}, inside="own"),
+    f"POST {_DISPATCH}/contracts/import": Row(
+        "merchant", {"csv": "name,provider,pools\n{mark}合同,{mark},{mark}"}, inside="own"
+    ),
+    f"POST {_DISPATCH}/providers": Row("merchant", {"name": "{mark}客服公司", "login": "z-{ref}"}, inside="own"),
+    f"PUT {_DISPATCH}/providers/{{provider}}": Row(
+        "merchant", {"note": "{mark}可靠"}, elsewhere="own", inside="own"
+    ),
     f"PUT {_DISPATCH}/pools/{{pool}}": Row("merchant", {"name": "{mark}一组"}, inside="own"),
     f"PUT {_DISPATCH}/seats/{{agent}}": Row("merchant", {"name": "{mark}小禾", "pools": ["{pool}"]}),
     f"PUT {_DISPATCH}/seats/{{agent}}/state": Row("merchant", {"state": "hold"}),
@@ -169,6 +177,10 @@ TABLE: dict[str, Row] = {
     f"POST {_DISPATCH}/contracts/{{contract}}/versions": Row("merchant", VERSION),
     f"PUT {_DISPATCH}/contracts/{{contract}}/switch": Row("merchant", {"paused": False}),
     f"GET {_OUT}/floor": Row("provider"),
+    f"GET {_OUT}/pools": Row("provider"),
+    f"POST {_OUT}/pools": Row("provider", {"name": "{mark}夜班"}),
+    f"POST {_OUT}/pools/import": Row("provider", {"csv": "name\n{mark}组"}, inside="own"),
+    f"PUT {_OUT}/pools/{{outsourced_pool}}": Row("provider", {"name": "{mark}白班"}, inside="own"),
     f"GET {_OUT}/agents": Row("provider"),
     f"POST {_OUT}/agents": Row(
         "provider", {"login": "y-{ref}", "name": "{mark}新人", "pools": ["{outsourced_pool}"]}, inside="refused"
