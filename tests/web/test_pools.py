@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -54,27 +57,32 @@ def test_a_merchant_sees_pools_and_seats_live_and_without_barriers(merchant: Pag
     assert faults_of(merchant) == []
 
 
-def test_new_terms_of_a_contract_are_a_new_version_that_its_provider_accepts(
+def test_new_terms_of_a_contract_are_compared_sent_and_accepted(
     merchant: Page, chromium: Browser, house: House
 ) -> None:
     merchant.get_by_role("link", name="合同", exact=True).click()
-    contract = merchant.locator("section[data-contract]").first
+    contract = merchant.locator("section[data-contract='云杉客服']")
     contract.get_by_role("button", name="修改条款").click()
     contract.get_by_label("每日上限（空为不限）").fill("321")
-    contract.get_by_label("接待范围").fill("pre_sales；after_sales")
+    contract.get_by_label("售前").check()
+    contract.get_by_label("售后").check()
     contract.get_by_label("全天").uncheck()
     contract.get_by_label("时段 1 开始").fill("20:00")
     contract.get_by_label("时段 1 结束").fill("02:30")
     expect(contract.get_by_text("次日")).to_be_visible()
     for _ in range(6):
-        contract.get_by_role("button", name="删除 2").click()
+        contract.get_by_role("button", name="删除 2", exact=True).click()
     contract.get_by_role("button", name="加节假日或调休").click()
     contract.get_by_label("特殊日 1", exact=True).fill("2027-02-06")
     assert faults_of(merchant) == []
-    contract.get_by_role("button", name="保存").click()
-    expect(contract.get_by_text("第 2 版", exact=True)).to_be_visible()
-    expect(contract).to_contain_text("321")
-    expect(contract.get_by_text("等待服务商答复", exact=True)).to_be_visible()
+    contract.get_by_role("button", name="看改动").click()
+    changed = contract.locator("tr[data-changed='volume']")
+    expect(changed).to_contain_text("50 – 2,000")
+    expect(changed).to_contain_text("50 – 321")
+    expect(contract.locator("tr[data-changed='hours']")).to_contain_text("2027-02-06 休息")
+    expect(contract.locator("tr[data-changed]")).to_have_count(4)  # and the day it begins
+    contract.get_by_role("button", name="提交给服务商").click()
+    expect(contract.get_by_text("等待服务商答复", exact=True).first).to_be_visible()
     terms = house.sql("select terms from contract where version = 2")
     assert terms["topics"] == ["pre_sales", "after_sales"]
     assert terms["hours"]["spans"] == [{"day": 0, "from_min": 1_200, "to_min": 1_590}]
@@ -95,6 +103,7 @@ def test_new_terms_of_a_contract_are_a_new_version_that_its_provider_accepts(
         expect(page.locator("[data-agent='yun9']")).to_contain_text("云杉")
         page.get_by_role("link", name="合同", exact=True).click()
         asked = page.locator("[data-version='2']")
+        expect(asked.locator("tr[data-changed='volume']")).to_contain_text("50 – 321")
         asked.get_by_label("答复说明").fill("可以")
         assert faults_of(page) == []
         asked.get_by_role("button", name="接受").click()
@@ -102,11 +111,139 @@ def test_new_terms_of_a_contract_are_a_new_version_that_its_provider_accepts(
         assert shown.policy_breaches() == []
     merchant.reload()
     expect(contract.get_by_text("等待服务商答复", exact=True)).to_have_count(0)
+    contract.get_by_text("全部版本").click()
+    second = contract.locator("[data-listed='2']")
+    expect(second).to_contain_text("提出 店主")
+    expect(second).to_contain_text("答复 云杉主管")
+    expect(second).to_contain_text("可以")
+    second.get_by_role("button", name="和前一版比").click()
+    expect(second.locator("tr[data-changed='volume']")).to_be_visible()
     contract.get_by_role("button", name="暂停").click()
     expect(contract.get_by_text("已暂停")).to_be_visible()
     contract.get_by_role("button", name="恢复").click()
     expect(contract.get_by_text("已暂停")).to_have_count(0)
     assert faults_of(merchant) == []
+
+
+def open_for_a_day(form: Locator) -> None:
+    """One span that began an hour ago and runs past midnight for 23 hours, and a holiday."""
+    begun = datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(hours=1)
+    form.get_by_label("全天").uncheck()
+    for _ in range(6):
+        form.get_by_role("button", name="删除 2", exact=True).click()
+    form.get_by_label("时段 1 星期").select_option(str(begun.weekday()))
+    form.get_by_label("时段 1 开始").fill(f"{begun:%H:%M}")
+    form.get_by_label("时段 1 结束").fill(f"{begun - timedelta(hours=1):%H:%M}")
+    expect(form.get_by_text("次日")).to_be_visible()
+    form.get_by_role("button", name="加节假日或调休").click()
+    form.get_by_label("特殊日 1", exact=True).fill("2030-02-06")
+
+
+def test_a_provider_is_written_down_signs_and_its_agent_serves_under_the_contract(
+    merchant: Page, chromium: Browser, house: House
+) -> None:
+    merchant.get_by_role("link", name="服务商与客服池").click()
+    merchant.get_by_role("button", name="添加服务商").click()
+    merchant.get_by_label("名称").fill("晚风客服")
+    merchant.get_by_label("负责人登录账号").fill("yunboss")
+    merchant.get_by_role("button", name="加联系人").click()
+    merchant.get_by_label("联系人 1 姓名").fill("王姐")
+    merchant.get_by_label("联系人 1 电话").fill("021-5555")
+    merchant.get_by_role("button", name="保存").click()
+    expect(merchant.locator("[data-fault='login']")).to_be_visible()
+    merchant.get_by_label("负责人登录账号").fill("wanfeng")
+    merchant.get_by_role("button", name="保存").click()
+    expect(merchant.locator("[data-provider='晚风客服']")).to_contain_text("王姐")
+    password = merchant.locator("[data-test='password']").inner_text()
+    merchant.get_by_role("button", name="添加客服池").click()
+    form = merchant.get_by_role("form", name="添加客服池")
+    form.get_by_label("名称").fill("夜班")
+    form.get_by_label("属于谁").select_option(label="晚风客服")
+    form.get_by_label("最多排队，空为不限").fill("50")
+    open_for_a_day(form)
+    assert faults_of(merchant) == []
+    form.get_by_role("button", name="保存").click()
+    expect(merchant.locator("[data-written='夜班']")).to_contain_text("2030-02-06 休息")
+
+    merchant.get_by_role("link", name="合同", exact=True).click()
+    merchant.get_by_role("button", name="新建合同").click()
+    form = merchant.get_by_role("form", name="新建合同")
+    form.get_by_label("合同名称").fill("夜间接待")
+    form.get_by_label("夜班", exact=True).check()
+    form.get_by_label("每日保底量").fill("9")
+    form.get_by_label("每日上限（空为不限）").fill("8")
+    for n, (above, yuan) in enumerate((("0", "1.2"), ("500", "0.9")), 1):
+        form.get_by_role("button", name="加一个阶梯").click()
+        form.get_by_label(f"阶梯 {n} 从第几个会话之后").fill(above)
+        form.get_by_label(f"阶梯 {n} 每个（元）").fill(yuan)
+    form.get_by_role("button", name="加一项扣费").click()
+    form.get_by_label("扣费 1 差了 %").fill("10")
+    form.get_by_label("扣费 1 扣费用 %").fill("2")
+    for field in ("订单", "备注", "标签"):
+        form.get_by_label(field, exact=True).uncheck()
+    form.get_by_role("button", name="提交给服务商").click()
+    expect(form.locator("[data-fault='terms.daily_min']")).to_be_visible()
+    form.get_by_label("每日上限（空为不限）").fill("800")
+    assert faults_of(merchant) == []
+    form.get_by_role("button", name="提交给服务商").click()
+    contract = merchant.locator("section[data-contract='晚风客服']")
+    expect(contract.locator("[data-term='price']")).to_contain_text("超过 500：¥0.90")
+    expect(contract.locator("[data-term='penalties']")).to_contain_text("差 10% 扣费用的 2%")
+
+    with screen(chromium) as shown:
+        page = shown.page
+        sign_in(page, house, "?lang=zh-CN", "wanfeng", password)
+        page.get_by_role("link", name="合同", exact=True).click()
+        page.get_by_role("button", name="接受").click()
+        expect(page.get_by_text("已接受第 1 版")).to_be_visible()
+        page.get_by_role("link", name="客服", exact=True).click()
+        page.get_by_role("button", name="从 CSV 导入").click()
+        with page.expect_download() as template:
+            page.get_by_role("button", name="下载模板").click()
+        assert template.value.suggested_filename == "agents.csv"
+        rows = "账号,昵称,客服池,技能\nye1,小夜,夜班,尺码:3\nye2,小晚,白班,\n"
+        page.get_by_label("或者粘贴内容").fill(rows)
+        page.get_by_role("button", name="检查").click()
+        expect(page.locator("[data-row='3']")).to_contain_text("没有这个客服池")
+        expect(page.get_by_role("button", name="全部导入")).to_be_disabled()
+        assert house.sql("select count(*) from seat where name in ('小夜', '小晚')") == 0
+        page.get_by_label("或者粘贴内容").fill(rows.replace("白班", "夜班"))
+        page.get_by_role("button", name="检查").click()
+        page.get_by_role("button", name="全部导入").click()
+        expect(page.locator("[data-agent='ye1']")).to_contain_text("尺码 3 级")
+        agent_password = page.locator("li", has_text="ye1").locator("[data-test='password']").inner_text()
+        assert shown.policy_breaches() == []
+
+    with screen(chromium) as shown, house.shopper("赵晚") as shopper:
+        page = shown.page
+        sign_in(page, house, "../agent?lang=zh-CN", "ye1", agent_password)
+        status = page.get_by_role("button", name=re.compile("我的状态"))
+        status.click()
+        page.get_by_role("menuitemradio", name=re.compile("^在线")).click()
+        expect(status).to_contain_text("在线")
+        shopper.says("现在有人吗")
+        shopper.wants_a_person()
+        page.get_by_role("region", name="会话列表").get_by_role("button", name=re.compile("赵晚")).click()
+        panel = page.get_by_role("complementary", name="买家资料")
+        expect(panel.locator("[data-hidden='orders']")).to_contain_text("合同未开放")
+        expect(panel.locator("[data-hidden='remark']")).to_be_visible()
+        expect(panel.locator("[data-hidden='level']")).to_have_count(0)
+        assert faults_of(page) == []
+    served = "select count(*) from assignment a join contract c on c.id = a.contract_id and c.version = 1"
+    assert house.sql(f"{served} where a.contract_version = 1 and c.terms->>'name' = '夜间接待'") == 1
+
+    contract.get_by_role("button", name="修改条款").click()
+    contract.get_by_label("阶梯 2 每个（元）").fill("0.8")
+    contract.get_by_role("button", name="看改动").click()
+    expect(contract.locator("tr[data-changed]")).to_have_count(1)
+    expect(contract.locator("tr[data-changed='price']")).to_contain_text("超过 500：¥0.80")
+    contract.get_by_role("button", name="提交给服务商").click()
+    contract.get_by_text("全部版本").click()
+    expect(contract.locator("[data-listed='2']")).to_contain_text("等待服务商答复")
+    expect(contract.locator("[data-listed='1']")).to_contain_text("生效中")
+    deeds = house.sql("select array_agg(distinct action) from audit")
+    assert {"provider.made", "pool.created", "contract.made", "contract.changed", "contract.accepted"} <= set(deeds)
+    assert "agents.imported" in deeds
 
 
 def test_agents_are_enrolled_and_imported_and_a_first_password_lets_one_in(
@@ -127,9 +264,13 @@ def test_agents_are_enrolled_and_imported_and_a_first_password_lets_one_in(
     password = merchant.locator("[data-test='password']").inner_text()
     expect(merchant.locator("[data-agent='mei']")).to_contain_text("能力 80%")
     merchant.get_by_role("button", name="修改 小梅").click()
-    merchant.get_by_label("技能").fill("退货；尺码")
+    merchant.get_by_role("button", name="加一项技能").click()
+    merchant.get_by_label("技能 1", exact=True).fill("尺码")
+    merchant.get_by_label("技能 1 等级").select_option("4")
+    merchant.get_by_label("受保护：不单按速度排名和考核").check()
     merchant.get_by_role("button", name="保存").click()
-    expect(merchant.locator("[data-agent='mei']")).to_contain_text("尺码")
+    expect(merchant.locator("[data-agent='mei']")).to_contain_text("尺码 4 级")
+    expect(merchant.locator("[data-agent='mei']")).to_contain_text("受保护")
     with screen(chromium) as shown:
         sign_in(shown.page, house, "../agent?lang=zh-CN", "mei", password)
         expect(shown.page.get_by_role("button", name="我的状态")).to_be_visible()
@@ -148,6 +289,18 @@ def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Pag
     merchant.get_by_role("link", name="分流规则").click()
     steps = merchant.get_by_role("listitem").filter(has_text="首选外包")
     merchant.get_by_role("group", name="第 2 步").get_by_role("button", name="删除条件 1").click()
+    merchant.get_by_role("button", name="成本优先").click()
+    expect(merchant.get_by_label("客服池选择")).to_have_value("value")
+    merchant.get_by_role("button", name="响应优先").click()
+    expect(merchant.get_by_label("客服池选择")).to_have_value("rank")
+    merchant.reload()
+    merchant.get_by_role("button", name="加一个话题").click()
+    merchant.get_by_label("话题 3", exact=True).fill("尺码")
+    merchant.get_by_label("话题 3 优先级").fill("2")
+    merchant.get_by_label("话题 3 技能").fill("尺码")
+    merchant.get_by_label("话题 3 最低等级").select_option("3")
+    merchant.get_by_label("等到头了怎么办").select_option("bot")
+    merchant.get_by_label("几次收回算在多久内").fill("20")
     merchant.get_by_label("首次回复超过").fill("45")
     expect(merchant.get_by_text("有未保存的修改")).to_be_visible()
     merchant.get_by_label("自有客服 客服").fill("1")
@@ -167,17 +320,37 @@ def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Pag
     merchant.reload()
     expect(merchant.get_by_label("首次回复超过")).to_have_value("45")
     expect(steps.first).to_be_visible()
+    policy = house.sql("select policy from routing_policy where version = 2")
+    assert (policy["fallback"], policy["strike_window_ms"], policy["agent_rule"]) == ("bot", 1_200_000, "least_loaded")
+    sizes = {"topic": "尺码", "priority": 2, "target_ms": 30_000, "skill": "尺码", "skill_level": 3}
+    assert sizes in policy["topics"]
     merchant.get_by_text("历史版本").click()
+    expect(merchant.get_by_text("店主 保存").first).to_be_visible()
     merchant.get_by_role("button", name="取回这一版 1", exact=True).click()
     expect(merchant.get_by_label("首次回复超过")).to_have_value("60")
     merchant.get_by_role("button", name="保存").click()
     expect(merchant.get_by_text("已保存为第 3 版")).to_be_visible()
 
 
-def test_the_routing_fits_a_phone(chromium: Browser, house: House) -> None:
+def test_the_pages_fit_a_phone(chromium: Browser, house: House) -> None:
     with screen(chromium, width=390, height=844, lang="en", theme="dark") as shown:
-        sign_in(shown.page, house, "pools/policy?lang=en&theme=dark")
-        shown.page.get_by_role("button", name="Preview", exact=True).click()
-        expect(figure(shown.page, "lost")).to_be_visible()
-        assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert faults_of(shown.page) == []
+        page = shown.page
+        sign_in(page, house, "pools/policy?lang=en&theme=dark")
+        page.get_by_role("button", name="Preview", exact=True).click()
+        expect(figure(page, "lost")).to_be_visible()
+        for tab, button in (
+            ("", ""),
+            ("people", "Add a pool"),
+            ("agents", "Add an agent"),
+            ("contracts", "New contract"),
+        ):
+            page.goto(f"{house.url}/merchant/pools/{tab}?lang=en&theme=dark")
+            if button:
+                page.get_by_role("button", name=button).click()
+            expect(page.get_by_role("heading", level=2).first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+            wide = page.evaluate(
+                "document.querySelector('#content').scrollWidth - document.querySelector('#content').clientWidth"
+            )
+            assert wide <= 0, f"{tab}: tables scroll in boxes of their own"
+            assert faults_of(page) == []

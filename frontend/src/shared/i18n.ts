@@ -11,6 +11,7 @@ import type pools from "@/locales/zh-CN/pools.json";
 import type push from "@/locales/zh-CN/push.json";
 import type report from "@/locales/zh-CN/report.json";
 import type shopper from "@/locales/zh-CN/shopper.json";
+import type terms from "@/locales/zh-CN/terms.json";
 import type training from "@/locales/zh-CN/training.json";
 
 export type Key = keyof (typeof common &
@@ -22,6 +23,7 @@ export type Key = keyof (typeof common &
   typeof bot &
   typeof push &
   typeof pools &
+  typeof terms &
   typeof report &
   typeof training);
 export type Locale = "zh-CN" | "en" | "zh-TW";

@@ -1,5 +1,6 @@
 // What /api/v1/dispatch says. Times are ms, money is fen.
 import { computed } from "vue";
+import { locale, t } from "@/shared/i18n";
 import { account } from "@/shared/session";
 
 export interface Today {
@@ -19,7 +20,15 @@ export interface PoolRow {
   provider_id: string | null;
   provider_name: string;
   stars_tenths: number;
-  hours: unknown;
+  hours: Hours | null;
+  skills: string[];
+  languages: string[];
+  waiting_max: number | null;
+  share_weight: number;
+  seats_default: number;
+  standing: Standing;
+  /** whether the merchant may change it */
+  mine: boolean;
   open: boolean;
   seats: number;
   ready: number;
@@ -40,7 +49,9 @@ export interface SeatRow {
   load: number;
   seats_max: number;
   ability_per_mille?: number;
-  skills?: string[];
+  skill_levels?: Record<string, number>;
+  languages?: string[];
+  protected?: boolean;
   daily_max?: number | null;
 }
 export interface Floor {
@@ -65,18 +76,27 @@ export interface TrainingAsked {
   typing_cpm: number;
   practice: boolean;
 }
+export interface Penalty {
+  metric: string;
+  off_per_mille: number;
+  fee_per_mille: number;
+}
 export interface Terms {
   name: string;
   topics: string[];
+  skills: string[];
   hours: Hours | null;
   rank: number;
   seats_committed: number;
   daily_max: number | null;
   daily_min: number;
+  share_weight: number | null;
+  share_max_per_mille: number | null;
+  quality_floor: { metric: string; value: number; days: number; sample_min: number } | null;
   price: { model: string; price_fen: number; base_fen: number; included: number; tiers: { above: number; price_fen: number }[] };
   commission: { per_mille: number; silent_orders: boolean; refunds: string };
   targets: Target[];
-  penalties: unknown[];
+  penalties: Penalty[];
   penalty_cap_per_mille: number;
   visible_fields: string[];
   settlement: string;
@@ -87,9 +107,13 @@ export interface Terms {
 }
 export interface Version {
   version: number;
+  pools: string[];
   starts_ms: number;
   ends_ms: number | null;
   created_ms: number;
+  created_by: string;
+  answered_ms: number | null;
+  answered_by: string;
   /** what the provider said to it; only an accepted version holds */
   state: "asked" | "accepted" | "refused";
   note: string;
@@ -101,6 +125,7 @@ export interface Contract {
   provider_name: string;
   pools: string[];
   paused: boolean;
+  paused_why: string;
   versions: [Version, ...Version[]];
 }
 export interface Provider {
@@ -108,7 +133,20 @@ export interface Provider {
   name: string;
   stars_tenths: number;
   pools: { id: string; name: string }[];
+  /** written down by this shop, and known to it alone */
+  own: boolean;
+  state: Standing;
+  contacts: Contact[];
+  note: string;
 }
+export interface Contact {
+  name: string;
+  role: string;
+  phone: string;
+  email: string;
+}
+export const STANDINGS = ["active", "probation", "suspended"] as const;
+export type Standing = (typeof STANDINGS)[number];
 export interface Trigger {
   kind: string;
   above: number;
@@ -121,20 +159,44 @@ export interface Stage {
   enter_if: Trigger[];
   mode: string;
 }
+export interface TopicRule {
+  topic: string;
+  priority: number;
+  target_ms: number;
+  skill: string;
+  skill_level: number;
+}
 export interface Policy {
   version: number;
   stages: Stage[];
+  topics: TopicRule[];
   agent_rule: string;
   pool_rule: string;
   margin_fen: number;
+  commit_bonus_fen: number;
+  crowd_per_mille: number;
+  sticky_window_ms: number;
+  sticky_hold_ms: number;
   answer: string;
   offer_ms: number;
+  transfer_offer_ms: number;
+  transfer_wait_ms: number;
   first_reply_ms: number | null;
   next_reply_ms: number | null;
-  message_box_ms: number | null;
+  warn_per_mille: number;
   strikes_max: number;
+  strike_window_ms: number;
+  exclude_ms: number;
+  retry_ms: number;
   grace_ms: number;
+  park_ms: number | null;
+  resume_reserve: number;
+  close_idle_ms: number | null;
   wrap_up_ms: number;
+  nobody_ms: number | null;
+  message_box_ms: number | null;
+  fallback: string;
+  backlog_every_ms: number;
   waiting_max: number;
   [more: string]: unknown;
 }
@@ -167,13 +229,6 @@ const shop = computed(() => account.value?.shops[0]?.id ?? "");
 /** The path of this merchant's shop under /dispatch. */
 export const at = (path: string): string => `/dispatch/${shop.value}/${path}`;
 
-/** What one more conversation costs under these terms, in fen; null: nothing more. */
-export function priceOf(terms: Terms): number | null {
-  const { model, price_fen, tiers } = terms.price;
-  if (model === "per_conversation") return tiers[0]?.price_fen ?? price_fen;
-  return null;
-}
-
 export type Judged = "kept" | "broken" | "early";
 /** A term beside what was measured; "early": too few cases to say. */
 export function judge(target: Target, today: Today): { value: number | null; verdict: Judged } {
@@ -187,6 +242,7 @@ export function judge(target: Target, today: Today): { value: number | null; ver
 export interface PolicyVersion {
   version: number;
   created_ms: number;
+  created_by: string;
 }
 export interface PreviewStart {
   pools: { id: string; name: string; provider_name: string; kind: "in_house" | "outsourced"; agents: number; seats_max: number }[];
@@ -213,6 +269,12 @@ export interface OwnPool {
   id: string;
   name: string;
   state: string;
+  hours: Hours | null;
+  skills: string[];
+  languages: string[];
+  waiting_max: number | null;
+  share_weight: number;
+  seats_default: number;
 }
 export interface AgentRow {
   agent: string;
@@ -221,7 +283,9 @@ export interface AgentRow {
   pools: string[];
   seats_max: number;
   ability_per_mille: number;
-  skills: string[];
+  skill_levels: Record<string, number>;
+  languages: string[];
+  protected: boolean;
   daily_max: number | null;
   state: string;
   connected: boolean;
@@ -236,4 +300,61 @@ export interface AgentsAnswer {
 export interface Made {
   login: string;
   password: string;
+}
+
+/** What a pool is, as PUT takes it. */
+export const asWritten = ({ name, hours, state, skills, languages, waiting_max, share_weight, seats_default }: OwnPool | PoolRow) => ({
+  name, hours, state, skills, languages, waiting_max, share_weight, seats_default,
+});
+
+/** A Monday, to name the weekdays after. */
+const MONDAY = Date.UTC(2026, 0, 5, 4);
+export function weekdays(style: "long" | "short"): string[] {
+  const weekday = new Intl.DateTimeFormat(locale.value, { weekday: style, timeZone: "UTC" });
+  return Array.from({ length: 7 }, (_, day) => weekday.format(MONDAY + day * 86_400_000));
+}
+export const clock = (minutes: number): string =>
+  `${String(Math.floor((minutes % 1_440) / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+const spanText = (from: number, to: number): string => `${clock(from)}–${to > 1_440 ? `${t("pools.hours.nextDay")} ` : ""}${to === 1_440 ? "24:00" : clock(to)}`;
+
+/** Hours as one line: days with the same spans stand together. */
+export function hoursText(hours: Hours | null): string {
+  if (!hours) return t("pools.hours.always");
+  const names = weekdays("short");
+  const by = new Map<string, number[]>();
+  for (let day = 0; day < 7; day++) {
+    const spans = hours.spans.filter((one) => one.day === day).sort((a, b) => a.from_min - b.from_min);
+    const text = spans.map((one) => spanText(one.from_min, one.to_min)).join(", ");
+    if (text) by.set(text, [...(by.get(text) ?? []), day]);
+  }
+  const week = [...by].map(([text, days]) => `${daysText(days, names)} ${text}`);
+  const special = hours.special.map((one) => `${one.date} ${one.spans.map(([from, to]) => spanText(from, to)).join(", ") || t("terms.dayOff")}`);
+  return [...week, ...special].join("; ") || t("terms.never");
+}
+function daysText(days: number[], names: string[]): string {
+  const [first = 0] = days;
+  const run = days.every((day, n) => day === first + n);
+  return run && days.length > 2 ? `${names[first]}–${names[days[days.length - 1] ?? 0]}` : days.map((day) => names[day]).join(" ");
+}
+
+/** The version that holds now; undefined: none does. */
+export function running(contract: Contract): Version | undefined {
+  const now = Date.now();
+  const started = contract.versions.find((one) => one.state === "accepted" && one.starts_ms <= now);
+  return started && (started.ends_ms === null || started.ends_ms > now) ? started : undefined;
+}
+
+/** Terms to start from: a copy of those given, else plain ones. */
+export function freshTerms(from?: Terms): Terms {
+  return from
+    ? (JSON.parse(JSON.stringify(from)) as Terms)
+    : {
+        name: "", topics: [], skills: [], hours: null, rank: 1, seats_committed: 0, daily_max: null, daily_min: 0, share_weight: null,
+        share_max_per_mille: null, quality_floor: null,
+        price: { model: "per_conversation", price_fen: 100, base_fen: 0, included: 0, tiers: [] },
+        commission: { per_mille: 0, silent_orders: false, refunds: "clawed_back" },
+        targets: [{ metric: "frt_p95_ms", op: "<=", value: 30_000, sample_min: 30 }],
+        training: { exam: false, drills: false, typing_cpm: 0, practice: false }, dedicated: false,
+        penalties: [], penalty_cap_per_mille: 300, visible_fields: ["level", "orders", "tags", "remark"], settlement: "month", dispute_days: 7,
+      };
 }
