@@ -49,7 +49,8 @@ async def pools(conn: Connection, shop: UUID) -> list[Row]:
 async def seats(conn: Connection, shop: UUID) -> list[Row]:
     """Seats in those pools, each with the pools of this shop it works in."""
     rows = await conn.fetch(
-        f"""select s.agent_id, s.owner_id, s.provider_id, s.name, s.seats_max, s.ability_per_mille, s.skills,
+        f"""select s.agent_id, s.owner_id, s.provider_id, s.name, least(s.seats_max, s.fitted_max) as seats_max,
+                   s.seats_max as seats_agreed, s.ability_per_mille, s.skills,
                    s.skill_levels, s.languages, s.protected, s.daily_max, s.state, s.state_reason,
                    s.connected, {_MS.format("s.state_since")} as since_ms,
                    array_agg(a.pool_id order by a.rank, a.pool_id) as pools

@@ -112,18 +112,22 @@ async def put_seat(
     daily_max: int | None = None,
     languages: Sequence[str] = (),
     protected: bool = False,
+    ramp: bool | None = None,
 ) -> None:
-    """Make or change an agent's seat and the pools he works in, favourite first. State and lines are left alone."""
+    """Make or change an agent's seat and the pools he works in, favourite first. State and lines are left alone, and so
+    are ``protected`` and the soft start (``ramp``) where nothing is said of them."""
     await conn.execute(
         """insert into seat (owner_id, agent_id, provider_id, name, seats_max, ability_per_mille, skills, skill_levels,
-                             daily_max, languages, protected)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                             daily_max, languages, protected, ramp_from)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, case when $12 then current_date end)
            on conflict (owner_id, agent_id) do update set name = excluded.name, seats_max = excluded.seats_max,
              ability_per_mille = excluded.ability_per_mille, skills = excluded.skills,
              skill_levels = excluded.skill_levels, daily_max = excluded.daily_max, languages = excluded.languages,
-             protected = excluded.protected, retired_at = null""",
+             protected = excluded.protected, retired_at = null,
+             ramp_from = case when $12 is null then seat.ramp_from
+                              when $12 then coalesce(seat.ramp_from, current_date) end""",
         owner, agent, owner if outsourced else None, name, seats_max, ability_per_mille, list(skills or ()),
-        dict(skills or {}), daily_max, list(languages), protected,
+        dict(skills or {}), daily_max, list(languages), protected, ramp,
     )  # fmt: skip
     await conn.execute(
         "delete from pool_agent where owner_id = $1 and agent_id = $2 and not pool_id = any($3)",

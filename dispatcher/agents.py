@@ -59,6 +59,9 @@ class SeatTerms(BaseModel):
     languages: tuple[Language, ...] = Field(default=(), max_length=20)
     daily_max: int | None = Field(default=None, ge=0, le=100_000)
     protected: bool = False
+    ramp: bool | None = Field(
+        default=None, description="a soft start: his load rises over his first days at work; null: as it is"
+    )
 
     def levels(self) -> dict[str, int]:
         return {**dict.fromkeys(self.skills, 1), **self.skill_levels}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import UUID
 
+from dispatcher.ability_record import COLUMNS, FIT, fit_of
 from dispatcher.admin_read import Row
 from dispatcher.admin_record import NOBODY, put_seat
 from dispatcher.agents import NewAgent, SeatTerms
@@ -35,18 +37,28 @@ async def pools(conn: Connection, owner: Owner) -> list[Row]:
 async def agents(conn: Connection, owner: Owner) -> list[Row]:
     """Seats with their logins, those at work first."""
     rows = await conn.fetch(
-        """select s.agent_id as agent, coalesce(c.login, '') as login, s.name, s.seats_max,
+        f"""select s.agent_id as agent, coalesce(c.login, '') as login, s.name, s.seats_max,
                   s.ability_per_mille, s.skills, s.skill_levels, s.languages, s.protected, s.daily_max,
+                  s.ramp_from is not null as ramp, {COLUMNS},
                   s.state, s.connected, (extract(epoch from s.state_since) * 1000)::bigint as since_ms,
                   (select count(*) from thread t where t.agent_id = s.agent_id and t.state in ('assigned', 'wrap_up'))
                     as load,
                   array(select a.pool_id from pool_agent a where a.agent_id = s.agent_id order by a.rank, a.pool_id)
                     as pools
-             from seat s left join account c on c.id = s.agent_id
+             from seat s left join account c on c.id = s.agent_id {FIT}
             where s.owner_id = $1 and s.retired_at is null order by s.state = 'offline', s.name, s.agent_id""",
         owner.id,
     )
-    return [dict(row) for row in rows]
+    return [_agent(row) for row in rows]
+
+
+def _agent(row: Any) -> Row:
+    """With the load that fits him and what bounds it; the speed of a protected agent is nobody's business."""
+    shown = {key: value for key, value in row.items() if key not in ("chars", "typed_ms", "handled_ms", "day")}
+    found = asdict(fit_of(row))
+    if row["protected"]:
+        found["speed"] = None
+    return {**shown, "fit": found}
 
 
 async def known(conn: Connection, owner: Owner, logins: Sequence[str]) -> dict[str, tuple[UUID, bool]]:
@@ -77,7 +89,7 @@ async def place(conn: Connection, owner: Owner, agent: UUID, terms: SeatTerms) -
     await put_seat(
         conn, owner.id, agent, terms.name, terms.pools, outsourced=owner.outsourced, seats_max=terms.seats_max,
         ability_per_mille=terms.ability_per_mille, skills=terms.levels(), daily_max=terms.daily_max,
-        languages=terms.languages, protected=terms.protected,
+        languages=terms.languages, protected=terms.protected, ramp=terms.ramp,
     )  # fmt: skip
 
 

@@ -39,6 +39,8 @@ class SeatNow:
     idle_since_ms: int = 0
     box_ms: int = -(2**40)
     strikes_ms: list[int] = field(default_factory=list)
+    turns: int = 0
+    """Shoppers of his who wait long for an answer: each weighs like one more conversation when agents are compared."""
     version: int = 0
 
     @property
@@ -67,7 +69,7 @@ class SeatNow:
 
 def _by_level(seat: SeatNow, sign: int) -> Score:
     terms = seat.terms
-    level = (len(seat.live) + len(seat.held)) * 1_000 // terms.seats_max
+    level = (len(seat.live) + len(seat.held) + (seat.turns if sign > 0 else 0)) * 1_000 // terms.seats_max
     return (sign * level, (seat.served + seat.credit) * 1_000_000 // terms.ability_per_mille, seat.last_assigned_ms)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from dispatcher.hours import Hours
-from dispatcher.model import AgentRule, Contract, Id, Policy, TriggerKind
+from dispatcher.model import DEFAULT_GUARD, AgentRule, Contract, GuardAct, Id, Policy, TriggerKind
 from wangxin.model import limits
 from wangxin.model.refusals import Refusal
 
@@ -191,6 +192,31 @@ class _TopicRule(Agreed):
     skill_level: int = Field(default=1, ge=1, le=5)
 
 
+class _GuardTier(Agreed):
+    after_ms: Annotated[int, Field(ge=5_000, le=3_600_000)]
+    acts: tuple[GuardAct, ...] = Field(min_length=1, max_length=6)
+
+
+def _rising(tiers: tuple[_GuardTier, ...]) -> tuple[_GuardTier, ...]:
+    if any(later.after_ms <= tier.after_ms for tier, later in pairwise(tiers)):
+        raise ValueError("each tier must come later than the one before it")
+    return tiers
+
+
+_GuardTiers = Annotated[tuple[_GuardTier, ...], Field(max_length=8), AfterValidator(_rising)]
+_GUARD = tuple(_GuardTier(after_ms=tier.after_ms, acts=tier.acts) for tier in DEFAULT_GUARD)
+
+
+class _PoolGuard(Agreed):
+    pool: Annotated[str, StringConstraints(max_length=40)]
+    tiers: _GuardTiers
+
+
+class _PoolAnswer(Agreed):
+    pool: Annotated[str, StringConstraints(max_length=40)]
+    answer: Literal["auto", "offer"]
+
+
 class _Policy(Agreed):
     """What a merchant may write into a policy, and within which bounds."""
 
@@ -223,8 +249,12 @@ class _Policy(Agreed):
     nobody_ms: _MaybeMs = 20_000
     message_box_ms: _MaybeMs = 120_000
     fallback: Literal["message_box", "bot"] = "message_box"
+    callback_ms: _MaybeMs = 14_400_000
     backlog_every_ms: _Ms = 30_000
     waiting_max: Annotated[int, Field(ge=0, le=limits.WAITING_PER_SHOP_MAX)] = limits.WAITING_PER_SHOP_MAX
+    guard: _GuardTiers = _GUARD
+    pool_guard: tuple[_PoolGuard, ...] = Field(default=(), max_length=20)
+    pool_answer: tuple[_PoolAnswer, ...] = Field(default=(), max_length=50)
 
 
 def check_policy(value: dict[str, Any]) -> Policy:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dispatcher import events as ev
-from dispatcher import handover, lifecycle, routing
+from dispatcher import guard, handover, lifecycle, routing
 from dispatcher.decisions import Decision
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
@@ -62,12 +62,14 @@ _APPLY: dict[type[Any], Callable[[Floor, Any], None]] = {
     ev.ShopperReturned: lifecycle.shopper_returned,
     ev.ShopperIdle: lifecycle.shopper_idle,
     ev.QueueLeft: lifecycle.queue_left,
+    ev.CallbackAsked: lifecycle.callback_asked,
     ev.CloseRequested: lifecycle.close_requested,
     ev.OfferAnswered: handover.offer_answered,
     ev.TransferRequested: handover.transfer_requested,
     ev.TransferAnswered: handover.transfer_answered,
     ev.Claimed: handover.claimed,
-    ev.ReplyAwaited: lifecycle.reply_awaited,
+    ev.ReplyAwaited: guard.reply_awaited,
+    ev.TurnsOpen: lifecycle.turns_open,
     ev.RoutingChanged: _routing_changed,
     ev.Tick: lambda f, e: None,
 }
@@ -93,6 +95,8 @@ def _fire_for(f: Floor, what: str, c: Conversation) -> None:
         lifecycle.wrap_over(f, c)
     elif what == "offer" and c.offer_to is not None:
         handover.offer_over(f, c)
+    elif what == "guard" and c.state == "waiting":
+        guard.act(f, c)
     elif what == "box" and c.in_line:
         routing.fall_back(f, c)
     elif what == "unpin" and c.state == "waiting":
@@ -199,6 +203,8 @@ def _stand(f: Floor, row: ev.ConversationStanding) -> None:
         row.conversation, row.shop, row.shopper, row.topic, rule.priority, rule.target_ms, rule.needs, row.enqueued_ms,
         state=row.state, epoch=row.epoch, waiting_ms=row.since_ms, since_ms=row.since_ms, agent=row.agent,
         pool=row.pool, excluded=dict(row.excluded), counted=row.counted, tallied=row.agent is not None,
+        first_ms=row.first_ms, turn_ms=row.turn_ms, turn_seen_ms=f.now_ms if row.turn_ms else 0,
+        guarded_ms=row.guarded_ms, callback=row.callback,
     )  # fmt: skip
     f.conversations[c.id] = c
     seat = f.seats.get(c.agent or "")
@@ -208,6 +214,8 @@ def _stand(f: Floor, row: ev.ConversationStanding) -> None:
         seat.live.add(c.id)
     elif seat is not None and c.state == "parked":
         seat.parked.add(c.id)
+    if c.state == "waiting" and c.turn_ms:
+        f.timers.set("guard", c.id, f.now_ms)
     if c.state == "wrap_up":
         f.timers.set("wrap", c.id, c.since_ms + f.policy(c).wrap_up_ms)
     if row.offer is not None and c.state in ("waiting", "assigned"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dispatcher.model import Id, SeatState, frozen
+from dispatcher.model import GuardAct, Id, SeatState, frozen
 
 
 @frozen
@@ -120,6 +120,16 @@ class ToMessageBox:
 
 
 @frozen
+class Callback:
+    """The shopper need not stay at his window: his place is kept and he is called back in the chat. Or (not ``on``)
+    he stays after all."""
+
+    conversation: Id
+    shop: Id
+    on: bool
+
+
+@frozen
 class ToBot:
     """The shopper no longer waits for a person."""
 
@@ -175,6 +185,23 @@ class Warn:
 
 
 @frozen
+class Guarded:
+    """A shopper waits since ``since_ms`` for a person's answer: what the tier of ``after_ms`` asks for. ``agent``: who
+    had the conversation until now; None: it waits in line again. What moves it follows as decisions of its own."""
+
+    conversation: Id
+    shop: Id
+    agent: Id | None
+    pool: Id | None
+    tier: int
+    after_ms: int
+    since_ms: int
+    waited_ms: int
+    acts: tuple[GuardAct, ...]
+    policy_version: int
+
+
+@frozen
 class SetSeatState:
     agent: Id
     state: SeatState
@@ -191,9 +218,11 @@ Decision = (
     | Close
     | ToMessageBox
     | ToBot
+    | Callback
     | MakeOffer
     | RevokeOffer
     | Refuse
     | Warn
+    | Guarded
     | SetSeatState
 )

@@ -64,6 +64,14 @@ class QueueLeft:
 
 
 @frozen
+class CallbackAsked:
+    """A waiting shopper wants to be called back in the chat, or (not ``on``) stays after all."""
+
+    conversation: Id
+    on: bool = True
+
+
+@frozen
 class CloseRequested:
     """``epoch`` None: not an agent's wish (the shopper's, or the system's). ``by`` hears of a refusal."""
 
@@ -125,6 +133,14 @@ class ReplyAwaited:
 
 
 @frozen
+class TurnsOpen:
+    """So many of an agent's shoppers wait longer than the first tier of the guard for his answer now."""
+
+    agent: Id
+    turns: int
+
+
+@frozen
 class RoutingChanged:
     routing: Routing
 
@@ -142,12 +158,14 @@ Event = (
     | ShopperReturned
     | ShopperIdle
     | QueueLeft
+    | CallbackAsked
     | CloseRequested
     | OfferAnswered
     | TransferRequested
     | TransferAnswered
     | Claimed
     | ReplyAwaited
+    | TurnsOpen
     | RoutingChanged
     | Tick
 )
@@ -197,3 +215,8 @@ class ConversationStanding:
     excluded: tuple[tuple[Id, int], ...] = ()
     counted: Id | None = None
     offer: OfferStanding | None = None
+    first_ms: int = 0
+    turn_ms: int = 0
+    """The turn that was guarded last; 0: answered since."""
+    guarded_ms: int = 0
+    callback: bool = False

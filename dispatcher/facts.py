@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from dispatcher import events as ev
+from dispatcher import guard
 from dispatcher.model import Policy, Routing
 from wangxin.model import facts as fa
 
@@ -24,6 +26,8 @@ def to_event(fact: fa.AnyFact, asked: Mapping[UUID, Any], routing: Routing) -> e
             )  # fmt: skip
         case fa.QueueLeft():
             return ev.QueueLeft(str(fact.conversation), fact.leave_message)
+        case fa.CallbackAsked():
+            return ev.CallbackAsked(str(fact.conversation), fact.on)
         case fa.CloseRequested():
             return ev.CloseRequested(str(fact.conversation), fact.epoch, fact.reason or "agent", str(fact.by), fact.ref)
         case fa.SeatChanged():
@@ -54,15 +58,32 @@ def _seat(fact: fa.SeatChanged) -> ev.Event | None:
     return ev.SeatStateSet(agent, fact.state) if fact.state is not None else None  # type: ignore[arg-type]
 
 
+def open_turns(rows: Sequence[Mapping[str, Any]], policies: Mapping[str, Policy], now_ms: int) -> Counter[str]:
+    """How many shoppers of each agent wait for his answer longer than the first tier of their shop's guard."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        policy = policies.get(str(row["shop_id"]))
+        least = None if policy is None else guard.first_ms(policy)
+        if least is None or row["state"] != "assigned" or row["awaiting_ms"] is None:
+            continue
+        if now_ms - max(row["awaiting_ms"], row["assigned_ms"]) >= least:
+            found[str(row["agent_id"])] += 1
+    return found
+
+
 def overdue(row: Mapping[str, Any], policy: Policy, now_ms: int) -> ev.Event | None:
     """What a live assignment's silence means: an answer is late, or the shopper has gone quiet."""
     conversation = str(row["conversation_id"])
     human_ms, awaiting_ms, assigned_ms = row["human_ms"] or 0, row["awaiting_ms"], row["assigned_ms"]
     replied = human_ms >= assigned_ms
-    if row["state"] == "assigned" and (awaiting_ms is not None or not replied):
+    # Handed on after an answer, with no words of the shopper's since: nobody waits for the next one's.
+    answered = human_ms >= (row["first_ms"] or assigned_ms)
+    if row["state"] == "assigned" and (awaiting_ms is not None or not answered):
         limit = policy.next_reply_ms if replied else policy.first_reply_ms
         since = awaiting_ms if awaiting_ms is not None else assigned_ms
         late = limit is not None and now_ms - max(since, assigned_ms) >= limit * policy.warn_per_mille // 1_000
+        least = guard.first_ms(policy)
+        late = late or (least is not None and now_ms - since >= least)
         return ev.ReplyAwaited(conversation, since, replied) if late else None
     idle = now_ms - max(row["last_ms"] or 0, assigned_ms)
     least = min((ms for ms in (policy.park_ms, policy.close_idle_ms) if ms is not None), default=None)

@@ -51,6 +51,7 @@ class Intake:
         return {
             fr.HumanRequest: self.human_request,
             fr.QueueLeave: self.queue_leave,
+            fr.QueueCallback: self.queue_callback,
             fr.AgentStateSet: self.agent_state,
             fr.OfferAccept: self.offer_accept,
             fr.OfferReject: self.offer_reject,
@@ -86,6 +87,20 @@ class Intake:
                         )
                     ],
                 )  # fmt: skip
+        return _WAKE
+
+    async def queue_callback(self, actor: Actor, frame: fr.QueueCallback) -> Reply:
+        async with self._pool.acquire() as conn, conn.transaction():
+            at = await _shoppers_thread(conn, actor, frame.thread)
+            if at.state is State.WAITING and at.conversation is not None:
+                await outbox.write(
+                    conn,
+                    [
+                        fa.CallbackAsked(
+                            shop=at.shop, thread=at.thread, conversation=at.conversation, on=frame.on, at_ms=now_ms()
+                        )
+                    ],
+                )
         return _WAKE
 
     # --- agents ------------------------------------------------------------------------------------------------------
@@ -278,7 +293,8 @@ class Intake:
 async def seat_now(conn: Connection, agent: UUID) -> SeatNow | None:
     """An agent's seat as the record has it."""
     row = await conn.fetchrow(
-        """select state, state_reason, seats_max, (extract(epoch from state_since) * 1000)::bigint as since_ms,
+        """select state, state_reason, least(seats_max, fitted_max) as seats_max,
+                  (extract(epoch from state_since) * 1000)::bigint as since_ms,
                   (select count(*) from thread t where t.agent_id = $1 and t.state in ('assigned', 'wrap_up')) as load
              from seat where agent_id = $1 and retired_at is null""",
         agent,

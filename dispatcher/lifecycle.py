@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dispatcher import events as ev
 from dispatcher.capacity import SeatNow
 from dispatcher.decisions import (
+    Callback,
     Close,
     Park,
     Refuse,
@@ -64,6 +67,19 @@ def queue_left(f: Floor, e: ev.QueueLeft) -> None:
     f.forget(c)
 
 
+def callback_asked(f: Floor, e: ev.CallbackAsked) -> None:
+    """He keeps his place, longer than somebody who sits and waits; his window may close."""
+    c = f.conversations.get(e.conversation)
+    if c is None or c.state != "waiting" or c.callback == e.on:
+        return
+    c.callback = e.on
+    f.timers.clear("nobody", c.id)
+    f.timers.clear("box", c.id)
+    f.decisions.append(Callback(c.id, c.shop, e.on))
+    if c.in_line:
+        route(f, c)
+
+
 def close_requested(f: Floor, e: ev.CloseRequested) -> None:
     c = f.conversations.get(e.conversation)
     if c is None:
@@ -114,8 +130,20 @@ def drained(f: Floor, agent: Id | None) -> None:
         set_state(f, seat, "offline", "drained")
 
 
-def requeue(f: Floor, c: Conversation, why: str, *, bar: Id | None = None, pinned: Id | None = None) -> None:
-    """Take it from its agent and let it wait where it stood, before those who came later."""
+TURN_KNOWN_MS = 2_500
+"""A turn that was acted on so lately is not answered yet."""
+
+
+def requeue(
+    f: Floor,
+    c: Conversation,
+    why: str,
+    *,
+    bar: Id | None = None,
+    pinned: Id | None = None,
+    onward: Callable[[Floor, Conversation], object] = route,
+) -> None:
+    """Take it from its agent and let it wait where it stood, before those who came later. ``onward`` finds the next."""
     agent = c.agent
     revoke(f, c, "gone")
     if c.state == "assigned" and c.pool is not None:
@@ -132,7 +160,9 @@ def requeue(f: Floor, c: Conversation, why: str, *, bar: Id | None = None, pinne
     if pinned is not None:
         c.pinned = pinned
         f.timers.set("unpin", c.id, f.now_ms + f.policy(c).transfer_wait_ms)
-    route(f, c)
+    if c.turn_ms and f.now_ms - c.turn_seen_ms <= TURN_KNOWN_MS:
+        f.timers.set("guard", c.id, f.now_ms)
+    onward(f, c)
     drained(f, agent)
 
 
@@ -229,6 +259,14 @@ def seat_state_set(f: Floor, e: ev.SeatStateSet) -> None:
         for id_ in sorted(seat.held):
             offer_gone(f, f.conversations[id_], "gone")
     drained(f, e.agent)
+
+
+def turns_open(f: Floor, e: ev.TurnsOpen) -> None:
+    """Who is behind with his answers is asked later than his equals."""
+    seat = f.seats.get(e.agent)
+    if seat is not None and seat.turns != e.turns:
+        seat.turns = e.turns
+        f.touch(seat)
 
 
 def terms_turned(f: Floor) -> None:

@@ -60,6 +60,15 @@ class Conversation:
     """Whether it counts in its shop's day already."""
     warned: int = 0
     warned_since_ms: int = 0
+    callback: bool = False
+    """The shopper is called back in the chat: he need not stay at his window."""
+    first_ms: int = 0
+    """When a person first got it; 0: nobody has yet."""
+    turn_ms: int = 0
+    """Since when the shopper waited for an answer when the guard acted last (at ``turn_seen_ms``)."""
+    turn_seen_ms: int = 0
+    guarded_ms: int = 0
+    """``after_ms`` of the last tier that was acted on in this turn."""
     seen: tuple[PoolSeen, ...] = ()
 
     @property

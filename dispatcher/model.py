@@ -29,6 +29,7 @@ SeatState = Literal["ready", "busy", "hold", "break", "training", "draining", "o
 ConversationState = Literal["waiting", "assigned", "parked", "wrap_up", "message_box"]
 AgentRule = Literal["least_loaded", "fullest", "longest_idle", "round_robin", "fastest", "slowest", "marginal"]
 TriggerKind = Literal["no_free_slot", "ewt", "queue_len", "oldest", "service_level", "outside_hours", "paused"]
+GuardAct = Literal["colour", "notice", "supervisor", "reoffer", "overflow", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,40 @@ DEFAULT_STAGES: tuple[Stage, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class GuardTier:
+    """What is done once a shopper has waited ``after_ms`` for a person's answer, whoever has his conversation:
+    ``colour`` in the agent's list, ``notice`` (sound) to the agent, ``supervisor`` told, ``reoffer`` to another agent,
+    ``overflow`` to the further stages, an honest ``note`` to the shopper."""
+
+    after_ms: int
+    acts: tuple[GuardAct, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolGuard:
+    """Tiers of one pool instead of the shop's."""
+
+    pool: Id
+    tiers: tuple[GuardTier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAnswer:
+    """How one pool's agents get conversations, where it differs from the shop's rule."""
+
+    pool: Id
+    answer: Literal["auto", "offer"]
+
+
+DEFAULT_GUARD: tuple[GuardTier, ...] = (
+    GuardTier(20_000, ("colour",)),
+    GuardTier(60_000, ("notice",)),
+    GuardTier(100_000, ("supervisor", "reoffer")),
+    GuardTier(150_000, ("overflow", "note")),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class TopicRule:
     """How conversations of one topic are treated: ``priority`` 0 goes before 9, ``target_ms`` is the wait aimed at."""
 
@@ -220,9 +255,17 @@ class Policy:
     message_box_ms: int | None = 120_000
     fallback: Literal["message_box", "bot"] = "message_box"
     """Where a conversation goes after ``message_box_ms``."""
+    callback_ms: int | None = 4 * 3_600_000
+    """So long the place of somebody who asked to be called back is kept, instead of ``message_box_ms``."""
     backlog_every_ms: int = 30_000
     """One agent gets at most one conversation from the message box in this time."""
     waiting_max: int = limits.WAITING_PER_SHOP_MAX
+    guard: tuple[GuardTier, ...] = DEFAULT_GUARD
+    pool_guard: tuple[PoolGuard, ...] = ()
+    pool_answer: tuple[PoolAnswer, ...] = ()
+
+    def answer_in(self, pool: Id) -> Literal["auto", "offer"]:
+        return next((own.answer for own in self.pool_answer if own.pool == pool), self.answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Positions:
     def __init__(self, hints: Hints, valkey: Any) -> None:
         self._hints, self._valkey = hints, valkey
         self._threads: dict[str, UUID] = {}
-        self._said: dict[str, tuple[int, int]] = {}
+        self._said: dict[str, tuple[int, int, bool]] = {}
         self._said_ms: dict[str, int] = {}
 
     def thread(self, conversation: str, thread: UUID) -> None:
@@ -54,15 +54,16 @@ class Positions:
                 position = index + 1
                 thread = self._threads.get(c.id)
                 quiet_ms = now_ms - self._said_ms.get(c.id, 0)
-                before = self._said.get(c.id)
-                if thread is None or (quiet_ms < AGAIN_MS and (position > SHOWN_MAX or before == (position, c.stage))):
+                same = self._said.get(c.id) == (position, c.stage, c.callback)
+                if thread is None or (quiet_ms < AGAIN_MS and (position > SHOWN_MAX or same)):
                     continue
                 median, p90 = floor.predict(c, index)
-                self._said[c.id], self._said_ms[c.id] = (position, c.stage), now_ms
+                self._said[c.id], self._said_ms[c.id] = (position, c.stage, c.callback), now_ms
                 known = p90 < 86_400_000
                 frame = {
                     "type": "queue.position", "thread": str(thread), "position": position,
                     "wait_ms": median if known else None, "wait_p90_ms": p90 if known else None,
+                    "callback": c.callback,
                 }  # fmt: skip
                 found.append((shop, thread, frame))
         for id_ in [id_ for id_ in self._threads if id_ not in floor.conversations]:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher import events as ev
+from dispatcher.ability_record import COLUMNS, FIT, fit_of
 from dispatcher.contracts import HOURS, POLICY, Terms, to_contract
 from dispatcher.hours import local_day
 from dispatcher.model import Contract, Id, Policy, Pool, Routing, Seat, Shop, leveled
@@ -41,10 +42,11 @@ async def load_routing(conn: Connection) -> Routing:
              order by c.shop_id, c.id, c.version"""
     )
     seats = await conn.fetch(
-        """select s.agent_id, s.name, s.seats_max, s.ability_per_mille, s.skill_levels, s.daily_max, s.curve_per_hour,
-                  array_agg(a.pool_id order by a.rank, a.pool_id) filter (where a.pool_id is not null) as pools
-             from seat s left join pool_agent a on a.owner_id = s.owner_id and a.agent_id = s.agent_id
-            where s.retired_at is null group by s.owner_id, s.agent_id order by s.agent_id"""
+        f"""select s.agent_id, s.name, s.seats_max, s.ability_per_mille, s.skill_levels, s.daily_max, s.curve_per_hour,
+                  {COLUMNS},
+                  array(select a.pool_id from pool_agent a where a.owner_id = s.owner_id and a.agent_id = s.agent_id
+                         order by a.rank, a.pool_id) as pools
+             from seat s {FIT} where s.retired_at is null order by s.agent_id"""
     )
     return Routing(
         shops=tuple(Shop(str(r["shop_id"]), _policy(r["policy"], r["version"]), r["tz"]) for r in shops),
@@ -52,7 +54,7 @@ async def load_routing(conn: Connection) -> Routing:
         contracts=tuple(_contract(row) for row in contracts),
         seats=tuple(
             Seat(
-                str(r["agent_id"]), r["name"], tuple(map(str, r["pools"] or ())), r["seats_max"],
+                str(r["agent_id"]), r["name"], tuple(map(str, r["pools"] or ())), fit_of(r).cap,
                 r["ability_per_mille"], leveled(r["skill_levels"]), r["daily_max"], tuple(r["curve_per_hour"]),
             )
             for r in seats
@@ -117,7 +119,9 @@ async def load_standing(
                    {_MS.format("coalesce(c.handoff_at, c.opened_at)")} as enqueued_ms,
                    {_MS.format("l.assigned_at")} as assigned_ms, {_MS.format("l.released_at")} as released_ms,
                    l.contract_id, x.excluded, t.epoch as thread_epoch, o.agent_id as offer_agent,
-                   o.pool_id as offer_pool, o.reason as offer_reason, o.ref as offer_ref, o.frame as offer_frame
+                   o.pool_id as offer_pool, o.reason as offer_reason, o.ref as offer_ref, o.frame as offer_frame,
+                   c.callback_at is not null and c.callback_at > coalesce(l.assigned_at, 'epoch') as callback,
+                   {_MS.format("c.assigned_at")} as first_ms, g.since_ms as turn_ms, g.after_ms as guarded_ms
               from conversation c
               join thread t on t.shop_id = c.shop_id and t.id = c.thread_id and t.conversation_id = c.id
               left join offer o on o.shop_id = c.shop_id and o.conversation_id = c.id
@@ -129,6 +133,11 @@ async def load_standing(
                  where a.shop_id = c.shop_id and a.conversation_id = c.id
                    and a.release_reason in ('silent', 'transferred')
                    and a.released_at > clock_timestamp() - interval '10 min') x on true
+              left join lateral (
+                select {_MS.format("s.since_at")} as since_ms, s.after_ms from slow_turn s
+                 where s.shop_id = c.shop_id and s.thread_id = t.id and s.conversation_id = c.id
+                   and t.awaiting_since is not null and s.at > coalesce(t.human_wrote_at, 'epoch')
+                 order by s.at desc, s.after_ms desc limit 1) g on true
              where c.state in ('waiting', 'assigned', 'parked', 'wrap_up', 'message_box')"""
     )
     conversations = []
@@ -142,6 +151,7 @@ async def load_standing(
                 str(r["agent_id"]) if r["agent_id"] else None, str(r["pool_id"]) if r["pool_id"] else None,
                 tuple((str(agent), ms + 600_000) for agent, ms in r["excluded"] or ()) if waiting else (),
                 str(r["contract_id"]) if r["contract_id"] else None, _offer(r),
+                r["first_ms"] or 0, r["turn_ms"] or 0, r["guarded_ms"] or 0, r["callback"],
             )
         )  # fmt: skip
     used_rows = await conn.fetch(
@@ -201,11 +211,13 @@ async def threads_of(conn: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> d
 async def unanswered(conn: Connection) -> list[Any]:
     """Live assignments and when shopper and agent wrote last, for those where somebody may be overdue."""
     rows: list[Any] = await conn.fetch(
-        f"""select a.shop_id, a.conversation_id, t.state, {_MS.format("t.awaiting_since")} as awaiting_ms,
+        f"""select a.shop_id, a.conversation_id, t.agent_id, t.state, {_MS.format("t.awaiting_since")} as awaiting_ms,
                    {_MS.format("t.human_wrote_at")} as human_ms, {_MS.format("a.assigned_at")} as assigned_ms,
+                   {_MS.format("c.assigned_at")} as first_ms,
                    {_MS.format("greatest(t.shopper_wrote_at, t.human_wrote_at)")} as last_ms
               from assignment a
               join thread t on t.shop_id = a.shop_id and t.id = a.thread_id and t.conversation_id = a.conversation_id
+              join conversation c on c.shop_id = a.shop_id and c.id = a.conversation_id
              where (a.released_at is null or (a.release_reason = 'parked' and t.state = 'parked' and t.epoch = a.epoch))
                and t.state in ('assigned', 'parked')"""
     )

@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher import decisions as de
+from dispatcher.ability_record import keep_fits
 from dispatcher.model import Routing
 from dispatcher.moves import Diverged, Move, apply_moves
+from dispatcher.record_guard import write_callbacks, write_guarded
 from dispatcher.record_load import threads_of
 from wangxin.model.conversation import State
 from wangxin.model.facts import ConversationClosed
@@ -69,6 +71,8 @@ class Writer:
             if isinstance(d, (de.Queued, de.Overflowed)):
                 told.shops.add(d.shop)
                 continue
+            if isinstance(d, (de.Guarded, de.Callback)):
+                continue
             self._tell(d, row, told)
             move = self._move(d, row, heard)
             if move is None:
@@ -81,6 +85,12 @@ class Writer:
             if isinstance(d, (de.Assign, de.Requeue, de.Park, de.Close)):
                 releases.append((UUID(d.shop), UUID(d.conversation), _RELEASED[type(d)] or _why(d)))
             await self._assignments(conn, d, row, releases)
+            if isinstance(d, de.WrapUp):
+                await conn.execute(
+                    "update assignment set wrapped_at = clock_timestamp()"
+                    " where shop_id = $1 and conversation_id = $2 and released_at is null",
+                    UUID(d.shop), UUID(d.conversation),
+                )  # fmt: skip
             if isinstance(d, de.Close):
                 facts.append(
                     ConversationClosed(
@@ -89,11 +99,20 @@ class Writer:
                     )
                 )  # fmt: skip
         await self._offers(conn, made, told)
-        stored = await apply_moves(conn, moves)
+        frames, noted = await write_guarded(
+            conn, [d for d in made if isinstance(d, de.Guarded)], about, self._names, heard
+        )
+        told.to_people += frames
+        callbacks = await write_callbacks(conn, [d for d in made if isinstance(d, de.Callback)], about)
+        told.shops.update(d.shop for d in made if isinstance(d, de.Callback))
+        stored = [*noted, *callbacks, *await apply_moves(conn, moves)]
         told.grown.update((entry.shop, entry.thread) for entry in stored)
         await outbox.write(conn, facts)
         told.closed = bool(facts)
         return told
+
+    async def keep_fits(self, conn: Connection) -> None:
+        await keep_fits(conn, {UUID(agent): cap for agent, cap in self._caps.items()})
 
     async def _assignments(
         self, conn: Connection, d: de.Decision, row: Any, releases: list[tuple[UUID, UUID, str]]
@@ -122,7 +141,8 @@ class Writer:
         """The move a decision means; None: it moves nothing."""
         if isinstance(d, (de.MakeOffer, de.RevokeOffer, de.Warn)):
             return None
-        assert not isinstance(d, (de.SetSeatState, de.Refuse, de.Queued, de.Overflowed)), "handled before"
+        handled = (de.SetSeatState, de.Refuse, de.Queued, de.Overflowed, de.Guarded, de.Callback)
+        assert not isinstance(d, handled), "handled before"
         ids = (UUID(d.shop), row["thread_id"], UUID(d.conversation))
         if isinstance(d, de.Assign):
             why = {

@@ -185,7 +185,8 @@ def router(deps: Deps) -> APIRouter:
 
 
 _OWN = (
-    "ability_per_mille", "skills", "skill_levels", "languages", "protected", "daily_max", "state_reason",
+    "seats_agreed", "ability_per_mille", "skills", "skill_levels", "languages", "protected", "daily_max",
+    "state_reason",
 )  # fmt: skip
 
 

@@ -159,6 +159,19 @@ def _widen(f: Floor, c: Conversation) -> bool:
     return False
 
 
+def widen_at_once(f: Floor, c: Conversation) -> bool:
+    """Search the further stages now, the nearest first, whatever opens them otherwise. True: it has a seat."""
+    assert c.in_line, "only who waits is routed"
+    if c.pinned is None and c.stage_ms < 0 and f.policy(c).stages:
+        c.pools = f.terms.stage_pools(c.shop, 0)
+        c.stage_ms = f.now_ms
+    while c.pinned is None and c.stage + 1 < len(f.policy(c).stages):
+        enter(f, c, "slow")
+        if _try_pools(f, c, f.terms.stage_pools(c.shop, c.stage), []):
+            return True
+    return route(f, c)
+
+
 def enter(f: Floor, c: Conversation, why: str) -> None:
     """Go on to the next stage."""
     c.stage += 1
@@ -177,7 +190,8 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
     if _nowhere(f, c):
         to_box(f, c, "hours")
         return
-    if policy.message_box_ms is not None and f.now_ms >= c.waiting_ms + policy.message_box_ms:
+    box_ms = policy.callback_ms if c.callback else policy.message_box_ms
+    if box_ms is not None and f.now_ms >= c.waiting_ms + box_ms:
         fall_back(f, c)  # an offer was in the air when the time came
         return
     if c.id not in f.lines and c.pinned is None and full(f, c):
@@ -187,9 +201,9 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
     f.lines.add(c)
     if c.stage + 1 < len(policy.stages) and c.pinned is None and f.now_ms >= c.hold_ms:
         f.timers.set("stage", c.id, c.stage_ms + policy.stages[c.stage + 1].after_ms)
-    if policy.message_box_ms is not None:
-        f.timers.set("box", c.id, c.waiting_ms + policy.message_box_ms)
-    if policy.nobody_ms is not None and ("nobody", c.id) not in f.timers and not f.somebody(c):
+    if box_ms is not None:
+        f.timers.set("box", c.id, c.waiting_ms + box_ms)
+    if policy.nobody_ms is not None and not c.callback and ("nobody", c.id) not in f.timers and not f.somebody(c):
         f.timers.set("nobody", c.id, max(f.now_ms, c.waiting_ms) + policy.nobody_ms)
     f.timers.set("minute", "", (f.now_ms // 60_000 + 1) * 60_000)
     if f.terms.measured[c.shop]:
@@ -259,7 +273,7 @@ def give(
         candidates = (
             Candidate(seat.terms.agent, pool, seat.load, seat.terms.seats_max, score(policy.agent_rule, seat)),
         )
-    if policy.answer == "offer" and reason not in _AT_ONCE:
+    if policy.answer_in(pool) == "offer" and reason not in _AT_ONCE:
         f.lines.remove(c)
         c.offer_to, c.offer_pool, c.offer_reason = seat.terms.agent, pool, reason
         c.offer_ms = f.now_ms + policy.offer_ms
@@ -306,6 +320,8 @@ def assign(
         seat.last_assigned_ms = f.now_ms
     f.touch(seat)
     c.state, c.agent, c.pool, c.since_ms = "assigned", seat.terms.agent, pool, f.now_ms
+    c.first_ms = c.first_ms or f.now_ms
+    c.callback = False
     c.offer_to = c.offer_pool = c.pinned = None
     c.epoch += 1
     c.warned = 0

@@ -20,7 +20,7 @@ from dispatcher import events as ev
 from dispatcher import journal, journal_record, record_load, record_write
 from dispatcher.core import Core
 from dispatcher.decisions import Decision
-from dispatcher.facts import overdue, to_event
+from dispatcher.facts import open_turns, overdue, to_event
 from dispatcher.moves import Diverged
 from dispatcher.positions import Positions
 from dispatcher.record_write import Superseded, Told, Writer
@@ -40,6 +40,8 @@ LOOK_MS = 250
 """How often the outbox is looked at when no hint comes."""
 STANDBY_S = 0.4
 NODE_SILENT_MS = 10_000
+FITTED_MS = 600_000
+"""How often it is looked whether the load that fits an agent has changed."""
 PLACES_MS = 200
 """Positions are worked out at most so often."""
 _ANSWERED: tuple[type[BaseException], ...] = (Superseded, Diverged, *TRANSIENT)
@@ -60,6 +62,7 @@ class Dispatcher:
         self._seq = 0
         self._wake = asyncio.Event()
         self._offset_ms = clock.now_ms() - clock.monotonic_ms()
+        self._fitted_ms = self._now_ms()
         self._swept_ms = self._placed_ms = self._began_ms = 0
         self._forgetting = False
         self._heard: dict[str, int] = {}
@@ -189,6 +192,7 @@ class Dispatcher:
             core, made = start.core(now)
             await record_write.forget_offers(conn, [UUID(c.conversation) for c in conversations if c.offer is not None])
             writer = Writer(routing)
+            await writer.keep_fits(conn)
             told = await writer.write(conn, made, now)
             self._seq += 1
             row = (self._seq, now, journal.to_row(start), [journal.to_row(d) for d in made])
@@ -244,6 +248,7 @@ class Dispatcher:
             decided = core.apply(event, now)
             if isinstance(event, ev.RoutingChanged):
                 self._writer = Writer(event.routing)
+                await self._writer.keep_fits(conn)
             made += decided
             if journal.worth_keeping(event, bool(decided), due is not None and due <= now):
                 self._seq += 1
@@ -275,13 +280,21 @@ class Dispatcher:
             ev.AgentDisconnected(str(agent)) for agent in await record_load.silent_nodes(conn, NODE_SILENT_MS)
         ]
         self._heard.clear()
-        for row in await record_load.unanswered(conn):
+        rows = await record_load.unanswered(conn)
+        turns = open_turns(rows, {id_: shop.policy for id_, shop in core.floor.terms.shops.items()}, now)
+        events += [ev.TurnsOpen(id_, turns[id_]) for id_, s in core.floor.seats.items() if s.turns != turns[id_]]
+        for row in rows:
             shop = str(row["shop_id"])
             if shop in core.floor.terms.shops:
                 event = overdue(row, core.floor.terms.policy(shop), now)
                 if event is not None:
                     events.append(event)
                     self._heard[str(row["conversation_id"])] = row["human_ms"] or 0
+        if now - self._fitted_ms >= FITTED_MS:
+            self._fitted_ms = now
+            routing = await record_load.load_routing(conn)
+            if routing != core.floor.terms.routing:
+                events.append(ev.RoutingChanged(routing))
         return events
 
     async def _set_aside(self) -> None:

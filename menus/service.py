@@ -114,7 +114,8 @@ class Bot:
         """(whether the thread has new lines, whether the dispatcher has something to do)."""
         brain = await self.brains.of(fact.shop, conn)
         standing = await conversations.lock_thread(conn, fact.shop, fact.thread)
-        if standing.state is not State.BOT or standing.conversation != fact.conversation:
+        wanted = State.WAITING if fact.waiting else State.BOT
+        if standing.state is not wanted or standing.conversation != fact.conversation:
             return False, False
         if await record.taken_up(conn, fact.shop, fact.thread, fact.seq):
             return False, False

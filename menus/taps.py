@@ -14,10 +14,11 @@ from menus.record_postgres import TurnRow
 from menus.shopdata import ShopData, StoredShopData
 from wangxin.clock import now_ms
 from wangxin.model.actor import Actor, Role
-from wangxin.model.facts import MenuTapped
+from wangxin.model.conversation import State
+from wangxin.model.facts import MenuTapped, ShopperSpoke
 from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.protocol import bodies
-from wangxin.protocol.frames import ChoiceSubmit, FormSubmit, Frame, MenuTap
+from wangxin.protocol.frames import BotAsk, ChoiceSubmit, FormSubmit, Frame, MenuTap
 from wangxin.protocol.reply import Handler, Reply
 from wangxin.storage import entries, outbox
 from wangxin.storage.conversations import Standing
@@ -41,7 +42,7 @@ def _reply(shop: UUID, thread: UUID, *, person: bool = False, tapped: bool = Fal
 def handlers(pool: Pool, data: ShopData | None = None) -> dict[type[Frame], Handler]:
     """The frames that menus answer, for the composition root's table."""
     taps = Taps(pool, data or StoredShopData())
-    return {MenuTap: taps.menu, ChoiceSubmit: taps.choice, FormSubmit: taps.form}
+    return {MenuTap: taps.menu, ChoiceSubmit: taps.choice, FormSubmit: taps.form, BotAsk: taps.ask}
 
 
 class Taps:
@@ -86,6 +87,26 @@ class Taps:
             )  # fmt: skip
             await outbox.write(conn, [tapped])
         return _reply(shop, frame.thread, person=person, tapped=True)
+
+    async def ask(self, actor: Actor, frame: BotAsk) -> Reply:
+        """The bot is to answer a line of a shopper who waits for a person. It answers each line once.
+
+        Raises ``thread.not_found``, ``message.not_found``.
+        """
+        shop = _shop_of(actor)
+        async with self._pool.acquire() as conn, conn.transaction():
+            standing = await voice.stand(conn, shop, frame.thread, actor.id)
+            line = await entries.read_one(conn, shop, frame.thread, "public", frame.seq)
+            if line is None or line.sender_kind != "shopper":
+                raise not_found("message")
+            if standing.state is not State.WAITING or standing.conversation is None:
+                return Reply()  # somebody has it by now
+            spoke = ShopperSpoke(
+                shop=shop, thread=frame.thread, conversation=standing.conversation, seq=frame.seq, at_ms=now_ms(),
+                waiting=True,
+            )  # fmt: skip
+            await outbox.write(conn, [spoke])
+        return Reply(wake=("bot",))
 
     async def choice(self, actor: Actor, frame: ChoiceSubmit) -> Reply:
         """A tapped button of a line. Raises ``choice.not_found`` for a button the line does not have."""

@@ -288,9 +288,15 @@ async def _series(conn: Connection, asked: read.Asked, teams: Teams, by: By) -> 
         keys = [(asked.first + timedelta(days=number)).isoformat() for number in range(days)]
     elif by == "hour":
         keys = [str(hour) for hour in range(24)]
-    return [
-        {"key": key, "name": _name(by, key, teams), "figures": figures_json(found.get(key, Sums()))} for key in keys
-    ]
+    rows = []
+    for key in keys:
+        figures = figures_json(found.get(key, Sums()))
+        protected = by == "agent" and key is not None and UUID(key) in teams.protected
+        if protected:
+            for name in ("first_response", "response"):
+                figures[name] = {of: value if of == "n" else None for of, value in figures[name].items()}
+        rows.append({"key": key, "name": _name(by, key, teams), "figures": figures, "protected": protected})
+    return rows
 
 
 def _name(by: By, key: str | None, teams: Teams) -> str:

@@ -32,6 +32,8 @@ class PoolName:
 class Teams:
     pools: dict[UUID, PoolName] = field(default_factory=dict)
     agents: dict[UUID, str] = field(default_factory=dict)
+    protected: frozenset[UUID] = frozenset()
+    """Agents whose speed is not compared with others': beside their names stands none."""
 
     def team_of(self, pool: UUID | None) -> str:
         """What no pool or an unknown pool did is the shop's own."""

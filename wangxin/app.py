@@ -17,6 +17,7 @@ from uuid import UUID
 
 import dispatcher.admin_read
 import dispatcher.people
+from dispatcher.ability_record import Typed
 from dispatcher.intake import Intake
 from dispatcher.intake import seat_now as seat_of
 from metrics import settlement
@@ -71,6 +72,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     """What is mounted under /api/v1, beside the edge's own routes."""
     import dispatcher.rest
     import dispatcher.rest_provider
+    import dispatcher.rest_time
     import dispatcher.training.rest
     import menus.rest
     import metrics.rest
@@ -83,6 +85,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         menus.rest.router(deps),
         dispatcher.rest.router(deps),
         dispatcher.rest_provider.router(deps),
+        dispatcher.rest_time.router(deps),
         dispatcher.training.rest.router(deps, known_of),
         push.rest.router(deps),
         metrics.rest.router(deps, teams_of),
@@ -148,7 +151,8 @@ async def teams_of(conn: Connection, shop: UUID) -> Teams:
     for pool in await dispatcher.people.pool_names(conn, shop):
         here = [seat["seats_max"] for seat in ready if pool.pool in seat["pools"]]
         pools[pool.pool] = PoolName(pool.pool, pool.name, pool.provider, pool.provider_name, len(here), sum(here))
-    return Teams(pools, {seat["agent_id"]: seat["name"] for seat in seats})
+    names = {seat["agent_id"]: seat["name"] for seat in seats}
+    return Teams(pools, names, frozenset(seat["agent_id"] for seat in seats if seat["protected"]))
 
 
 async def agreements_of(conn: Connection, shop: UUID) -> list[Agreement]:
@@ -220,8 +224,9 @@ class Lines:
     One report at a time: a list that was made before an agent came must not be compared after he was reported.
     """
 
-    def __init__(self, intake: Intake, node: str) -> None:
+    def __init__(self, intake: Intake, node: str, pool: Pool, typed: Typed) -> None:
         self._intake = intake
+        self._pool, self._typed = pool, typed
         self._node = node
         self._agents: set[UUID] = set()
         self._reporting = asyncio.Lock()
@@ -241,6 +246,7 @@ class Lines:
             with contextlib.suppress(*TRANSIENT):  # the next report makes it good
                 async with self._reporting:
                     await self._intake.node_here(self._node, frozenset(self._agents))
+                await self._typed.write(self._pool)
             await asyncio.sleep(NODE_EVERY_S)
 
 
@@ -254,9 +260,10 @@ async def run_hub(settings: Settings, node: str, *, port: int = 0) -> None:
     def wire(pool: Pool) -> Wiring:
         hints = Hints(connect(valkey_url))
         intake = Intake(pool, hints)
-        lines = Lines(intake, node)
+        typed = Typed()
+        lines = Lines(intake, node, pool, typed)
         tasks.add(asyncio.get_running_loop().create_task(lines.keep()))
-        return hub_run.Wiring(door(pool, settings), frames(pool, hints, intake), lines.came, lines.left)
+        return hub_run.Wiring(door(pool, settings), frames(pool, hints, intake), lines.came, lines.left, typed.note)
 
     try:
         await hub_run.run(

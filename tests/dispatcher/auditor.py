@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from dispatcher import events as ev
 from dispatcher.decisions import (
     Assign,
+    Callback,
     Close,
     Decision,
+    Guarded,
     MakeOffer,
     Overflowed,
     Park,
@@ -56,6 +58,8 @@ class Auditor:
     offers: dict[Id, Id] = field(default_factory=dict)
     seat: dict[Id, str] = field(default_factory=dict)
     connected: set[Id] = field(default_factory=set)
+    called: set[Id] = field(default_factory=set)
+    """Who is called back, and may wait longer."""
     finished: int = 0
     asked: int = 0
 
@@ -141,9 +145,16 @@ class Auditor:
         if isinstance(d, SetSeatState):
             self.seat[d.agent] = d.state
         elif isinstance(d, Assign):
+            self.called.discard(d.conversation)
             self._assigned(d)
         elif isinstance(d, Overflowed):
             self._overflowed(d)
+        elif isinstance(d, Callback):
+            assert self.cases[d.conversation].state == "waiting", "only who waits is called back"
+            (self.called.add if d.on else self.called.discard)(d.conversation)
+        elif isinstance(d, Guarded):
+            assert d.waited_ms >= d.after_ms, "a tier before its time"
+            assert (d.agent is None) == (self.cases[d.conversation].state == "waiting"), "nobody's slowness"
         elif isinstance(d, MakeOffer):
             assert d.conversation not in self.offers, "one offer at a time"
             if self.cases[d.conversation].state == "waiting":
@@ -278,8 +289,8 @@ class Auditor:
     def _check(self) -> None:
         for agent, most in self.cap.items():
             assert len(self.held[agent]) <= most + self.policy.resume_reserve, "never above the limit and the reserve"
-        box_ms = self.policy.message_box_ms
         for id_, case in self._in_line():
+            box_ms = self.policy.callback_ms if id_ in self.called else self.policy.message_box_ms
             assert box_ms is None or self.now - case.since <= box_ms, "nobody waits past the last stage"
             free = [a for pool in self._reached(case) for a in self._free_seats(pool, id_, case)]
             assert not free, f"{id_} waits while {free[0]} is free"

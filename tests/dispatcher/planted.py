@@ -100,7 +100,7 @@ PLANTED = {
     "overflow while an own seat is free": Bug(_overflow_though_free, "overflows while"),
     "overflow before its time": Bug(_overflow_before_its_time, "before its time"),
     "place in line lost": Bug(_place_lost, "was passed by"),
-    "given to two agents": Bug(_given_twice, "has somebody already|who is served"),
+    "given to two agents": Bug(_given_twice, "has somebody already|who is served|place"),
     "stale number accepted": Bug(_stale_number_taken, "a stale CloseRequested was followed"),
     "backlog not handed out": Bug(_backlog_forgotten, "waits while"),
     "an offer holds no slot": Bug(_offer_holds_no_slot, "holds a slot|holds 3 of 2", POLICIES["offers"]),

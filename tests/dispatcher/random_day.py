@@ -35,13 +35,13 @@ POLICIES = {
 }
 KINDS = (
     *["ask"] * 10, *["state"] * 4, *["connect"] * 4, *["close"] * 7, *["offer"] * 4, "disconnect", "return", "return",
-    "idle", "leave", "closed", "claim", "silent", "silent", "transfer", "again",
+    "idle", "leave", "closed", "claim", "silent", "silent", "transfer", "again", "callback", "behind",
 )  # fmt: skip
 STATES = (*["ready"] * 6, "busy", "break", "hold", "draining", "offline")
 LIKELY = {
     "close": ("assigned",), "closed": ("assigned", "message_box"), "transfer": ("assigned",), "silent": ("assigned",),
     "idle": ("assigned", "parked"), "return": ("parked", "wrap_up"), "claim": ("waiting", "message_box"),
-    "leave": ("waiting",), "again": ("message_box",), "offer": ("offered",),
+    "leave": ("waiting",), "callback": ("waiting",), "again": ("message_box",), "offer": ("offered",),
 }  # fmt: skip
 """Whom a kind of event mostly happens to; now and then it happens to anybody."""
 OPEN_MAX = 40
@@ -157,8 +157,10 @@ class Day:
             "closed": ev.CloseRequested(c, None, "shopper"),
             "claim": ev.Claimed(c, agent),
             "silent": ev.ReplyAwaited(
-                c, self.now - chance.choice((20_000, 70_000, 130_000)), chance.choice((True, False))
+                c, self.now - chance.choice((20_000, 70_000, 130_000, 200_000)), chance.choice((True, False))
             ),
+            "callback": ev.CallbackAsked(c, chance.choice((True, True, False))),
+            "behind": ev.TurnsOpen(agent, chance.choice((0, 0, 1, 3))),
         }[kind]
 
 
@@ -183,6 +185,7 @@ def _standing(c: Conversation) -> ev.ConversationStanding:
     return ev.ConversationStanding(
         c.id, c.shop, c.shopper, c.state, c.enqueued_ms, c.waiting_ms if c.state == "waiting" else c.since_ms, c.epoch,
         c.topic, c.agent, c.pool, tuple(c.excluded.items()) if c.state == "waiting" else (), c.counted, offer,
+        c.first_ms, c.turn_ms, c.guarded_ms, c.callback,
     )  # fmt: skip
 
 

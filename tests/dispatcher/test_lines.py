@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
+from dispatcher.ability_record import Typed
 from dispatcher.record_load import silent_nodes
 from tests.dispatcher.conftest import House
 from wangxin.app import Lines
@@ -39,7 +40,7 @@ async def kept(lines: Lines) -> AsyncIterator[None]:
 
 
 async def test_an_agent_who_comes_while_the_node_reports_itself_is_not_undone(house: House, database_url: str) -> None:
-    lines = Lines(house.intake, "n1")
+    lines = Lines(house.intake, "n1", house.pool, Typed())
     own = await house.actor("own1")
 
     async def quiet() -> bool:
@@ -61,7 +62,7 @@ async def test_an_agent_who_comes_while_the_node_reports_itself_is_not_undone(ho
 
 
 async def test_a_node_that_was_taken_for_dead_brings_its_agents_back(house: House) -> None:
-    lines = Lines(house.intake, "n1")
+    lines = Lines(house.intake, "n1", house.pool, Typed())
     own, yun = await house.actor("own1"), await house.actor("yun1")
     async with kept(lines):
         await lines.came(own)

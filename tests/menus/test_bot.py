@@ -11,7 +11,7 @@ from tests.conftest import Chat, make_chat
 from tests.menus.conftest import Window
 from wangxin.clock import new_id
 from wangxin.model.refusals import Refusal
-from wangxin.protocol.frames import ChoiceSubmit, FormSubmit, MenuTap
+from wangxin.protocol.frames import BotAsk, ChoiceSubmit, FormSubmit, MenuTap
 from wangxin.storage import entries
 from wangxin.storage.entries import Line, body_json
 
@@ -165,6 +165,20 @@ async def test_a_slow_thread_holds_up_no_other_and_keeps_its_own_order(window: W
 async def test_the_bot_is_silent_once_a_person_is_asked_for(window: Window) -> None:
     await window.write("转人工")
     assert [line["by"] for line in await window.write("我想问下羽绒服怎么洗")] == []
+
+
+async def test_who_waits_for_a_person_may_ask_the_bot_meanwhile(window: Window) -> None:
+    await window.write("转人工")
+    assert await window.write("怎么退货") == []
+    asked = (await window.lines())[-1]["seq"]
+    for _ in range(2):
+        await window.do(BotAsk(thread=window.chat.thread, seq=asked))
+    await window.bot.follow()
+    after = [line for line in await window.lines() if line["seq"] > asked]
+    assert [line["by"] for line in after] == ["bot"]
+    assert await window.state() == "waiting"
+    with pytest.raises(Refusal, match=r"message\.not_found"):
+        await window.do(BotAsk(thread=window.chat.thread, seq=999))
 
 
 async def test_only_emoji_are_answered_once_and_then_left_alone(window: Window) -> None:

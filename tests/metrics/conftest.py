@@ -20,6 +20,7 @@ from wangxin.model.conversation import State
 TEAMS = Teams(
     {OWN: PoolName(OWN, "售前一组"), NIGHT: PoolName(NIGHT, "夜间组", PROVIDER, "客满满", 2, 10)},
     {ANNA: "安娜", BEN: "小本"},
+    frozenset({BEN}),
 )
 
 

@@ -165,6 +165,12 @@ async def test_series_have_a_row_for_every_day_and_their_csv_is_the_same_table(o
     by_agent = await office.get("{shop}/series", by="agent", first=today)
     assert [row["agent"] for row in table] == [row["key"] or "" for row in by_agent["rows"]]
     assert {row["name"]: row["paid_fen"] for row in table}["小本"] == "25000"
+    # He is protected: what he brought stands there, how fast he was does not.
+    ben, anna = ({row["name"]: row for row in table}[name] for name in ("小本", "安娜"))
+    assert (ben["first_response_p50_ms"], ben["response_mean_ms"], ben["served"]) == ("", "", "2")
+    assert anna["response_mean_ms"] != ""
+    shown = next(row for row in by_agent["rows"] if row["name"] == "小本")
+    assert (shown["protected"], shown["figures"]["response"]["mean"]) == (True, None)
 
 
 async def test_exports_have_one_row_a_turn_and_one_a_conversation(office: Office) -> None:

@@ -7,12 +7,18 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
+import asyncpg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from dispatcher.admin_record import put_policy, routing_changed
+from dispatcher.intake import NOBODY
+from dispatcher.model import GuardTier, Policy, PoolAnswer
 from tests.web.browsing import Screen, faults_of, launched, screen, sign_in
 from tests.web.house import Guest, House, open_house
+from wangxin.storage import postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 
 pytestmark = pytest.mark.timeout(300)
@@ -239,6 +245,15 @@ def test_a_new_conversation_takes_neither_the_focus_nor_the_screen(chromium: Bro
             expect(box(page, first)).to_have_value("正在打字")
             expect(page.get_by_role("heading", name=re.compile("原来的")).first).to_be_visible()
             expect(row_of(page, second)).to_contain_text("条未读")
+        page.keyboard.press("Enter")
+        first.hears("正在打字")
+        # Two numbers went with it: what he typed himself, and how long that took.
+        typed = "select typed_chars from assignment where thread_id = $1 and typed_ms > 0"
+        for _ in range(100):
+            if house.sql(typed, first.thread) == 4:
+                break
+            page.wait_for_timeout(100)
+        assert house.sql(typed, first.thread) == 4
 
 
 def test_words_said_while_the_hubs_are_away_arrive_once_when_they_are_back(chromium: Browser, house: House) -> None:
@@ -261,6 +276,8 @@ def test_words_said_while_the_hubs_are_away_arrive_once_when_they_are_back(chrom
             "select count(*) from entry where thread_id = $1 and body->>'text' = '断线时说的话'", guest.thread
         )
         assert stored == 1
+        with house.shopper("不用切换") as later:
+            comes_to(page, later)  # the state that he chose still holds
 
 
 def test_a_note_is_seen_by_colleagues_only(chromium: Browser, house: House) -> None:
@@ -278,7 +295,19 @@ def test_a_note_is_seen_by_colleagues_only(chromium: Browser, house: House) -> N
         assert not any("常退货" in str(frame) for frame in guest.heard)
 
 
+async def rules(house: House, policy: Policy) -> None:
+    """The shop's routing, as its merchant would save it."""
+    conn = await asyncpg.connect(house.postgres_url)
+    await postgres._prepare(conn)
+    async with conn.transaction():
+        await put_policy(conn, house.shop.id, policy, NOBODY)
+        await routing_changed(conn, house.shop.id)
+    await conn.close()
+
+
 def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser, house: House) -> None:
+    pool = str(house.sql("select id from pool where name = '云杉·森野项目组'"))
+    house.run(rules(house, Policy(pool_answer=(PoolAnswer(pool, "offer"),))))
     with (
         desk(chromium, house) as (_, own),
         desk(chromium, house, "yun1") as (_, outsourced),
@@ -292,10 +321,9 @@ def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser,
         dialog.get_by_role("radio", name=re.compile("云杉")).check()
         dialog.get_by_role("textbox").fill("要开发票")
         dialog.get_by_role("button", name="转接").click()
-        accept = outsourced.get_by_role("button", name=re.compile("^接受"))
-        expect(accept.or_(row_of(outsourced, guest)).first).to_be_visible(timeout=30_000)
-        if accept.count():
-            outsourced.keyboard.press("Alt+a")
+        # In that pool agents are asked first.
+        expect(outsourced.get_by_role("button", name=re.compile("^接受"))).to_be_visible()
+        outsourced.keyboard.press("Alt+a")
         expect(row_of(outsourced, guest)).to_be_visible(timeout=30_000)
         row_of(outsourced, guest).click()
         expect(outsourced.get_by_role("log")).to_contain_text("要开发票")
@@ -303,6 +331,7 @@ def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser,
         outsourced.keyboard.press("Enter")
         guest.hears("我来帮您")
         expect(row_of(own, guest)).to_have_count(0)
+    house.run(rules(house, Policy()))
 
 
 def test_a_refused_transfer_stays_with_its_giver_who_is_told_why(chromium: Browser, house: House) -> None:
@@ -349,7 +378,13 @@ def test_a_supervisor_watches_whispers_and_takes_over(chromium: Browser, house: 
         own.get_by_role("textbox", name="写一条内部备注").fill("先道歉")
         own.keyboard.press("Enter")
         expect(outsourced.get_by_role("log")).to_contain_text("先道歉")
+        own.get_by_role("button", name="插话").click()
+        own.get_by_role("textbox", name="回复 监控").fill("我插一句")
+        own.keyboard.press("Enter")
+        guest.hears("我插一句")
+        expect(outsourced.get_by_role("log")).to_contain_text("我插一句")
         own.get_by_role("button", name="接管").click()
+        expect(row_of(own, guest)).to_be_visible()
         expect(own.get_by_role("textbox", name="回复 监控")).to_be_enabled(timeout=30_000)
         own.get_by_role("textbox", name="回复 监控").fill("我是主管")
         own.keyboard.press("Enter")
@@ -359,6 +394,80 @@ def test_a_supervisor_watches_whispers_and_takes_over(chromium: Browser, house: 
         expect(panel).to_contain_text("这位买家已不由你接待，资料不再显示。")
         expect(panel.get_by_role("alert")).to_have_count(0)
         assert not any("先道歉" in str(frame) for frame in guest.heard)
+
+
+def test_a_slow_answer_is_coloured_told_passed_on_and_the_shopper_told_the_truth(
+    chromium: Browser, house: House
+) -> None:
+    tiers = (
+        GuardTier(5_000, ("colour",)), GuardTier(6_000, ("notice",)), GuardTier(9_000, ("supervisor", "reoffer")),
+        GuardTier(10_000, ("overflow", "note")),
+    )  # fmt: skip
+    house.run(rules(house, Policy(guard=tiers, nobody_ms=1_000, grace_ms=1_000, strikes_max=20)))
+    words = "慢响应的第一句"
+    with (
+        desk(chromium, house) as (_, own),
+        desk(chromium, house, "yun1") as (_, outsourced),
+        house.agent("hai1") as last,
+        screen(chromium, width=390, height=844) as shown,
+    ):
+        set_state(own, "忙碌")
+        shopper, theirs = shown.page, outsourced.get_by_role("region", name="会话列表")
+        shopper.goto(f"{house.url}/chat/{house.shop.slug}?lang=zh-CN")
+        shopper.get_by_role("button", name="转人工").last.click()
+        expect(shopper.get_by_role("log")).to_contain_text("客服 云朵 已接入")
+        shopper.get_by_role("textbox").fill(words)
+        shopper.get_by_role("textbox").press("Enter")
+        row = theirs.get_by_role("button", name=re.compile(words))
+        row.click()
+        outsourced.get_by_role("textbox", name=re.compile("^回复")).fill("写了一半的话")
+        # The agent: a colour with a word in his list, then a notice.
+        expect(row).to_contain_text("响应慢")
+        expect(row).to_contain_text("请马上回")
+        expect(outsourced.get_by_role("status").filter(has_text="请马上回复")).to_be_visible()
+        # The supervisor: told at once, and the turn stands on his wall.
+        expect(own.get_by_role("status").filter(has_text="请看一下")).to_be_visible()
+        expect(own.get_by_role("navigation").get_by_text("需要你关注")).to_have_count(1)
+        own.get_by_role("navigation").get_by_role("button", name=re.compile("^监控")).click()
+        turn = own.get_by_role("listitem").filter(has_text=words)
+        expect(turn).to_contain_text("需要你关注")
+        assert faults_of(own) == []
+        # Another agent gets it, and the shopper is told the truth.
+        expect(row).to_have_count(0)
+        expect(shopper.get_by_role("log")).to_contain_text("海棠 已接入")
+        expect(shopper.get_by_role("log")).to_contain_text("您已经等了 0:1")
+        thread = UUID(str(house.sql("select thread_id from entry where body->>'text' = $1", words)))
+        tried = "select array_agg(a.reason order by a.epoch) from assignment a where a.thread_id = $1"
+        assert house.sql(tried, thread)[-1] == "overflow:slow"
+        kept = "select array_agg(array_to_string(acts, '+') order by after_ms) from slow_turn where thread_id = $1"
+        assert house.sql(kept, thread) == ["colour", "notice", "supervisor+reoffer", "overflow+note"]
+        # An answer ends it. The conversation comes back to the first agent, and so do his words.
+        house.run(last.say(thread, "海棠来了", epoch=house.sql("select epoch from thread where id = $1", thread)))
+        expect(shopper.get_by_role("log")).to_contain_text("海棠来了")
+        expect(turn.get_by_text("需要你关注")).to_have_count(0)
+        epoch = house.sql("select epoch from thread where id = $1", thread)
+        giving = {
+            "type": "transfer.request",
+            "thread": str(thread),
+            "epoch": epoch,
+            "to_agent": str(house.agents["yun1"]),
+        }
+        house.run(last.ask(giving))
+        expect(outsourced.get_by_role("button", name=re.compile("^接受"))).to_be_visible()
+        outsourced.keyboard.press("Alt+a")
+        back = theirs.get_by_role("button", name=re.compile("海棠来了"))
+        expect(back).to_be_visible()
+        back.click()
+        expect(outsourced.get_by_role("textbox", name=re.compile("^回复"))).to_have_value("写了一半的话")
+        expect(outsourced.get_by_role("log")).to_contain_text("海棠来了")
+        # His line breaks: the shopper is told and somebody else is there. The last one goes: he is not left alone.
+        set_state(own, "离线")
+        outsourced.close()
+        expect(shopper.get_by_role("log").get_by_text("客服 海棠 已接入")).to_have_count(2)
+        assert shopper.get_by_role("log").get_by_text("正在为您重新安排客服").count() >= 2
+        house.run(last.ask({"type": "agent.state", "state": "offline"}))
+        expect(shopper.get_by_role("log")).to_contain_text("请在这里留言，客服会尽快回复您")
+    house.run(rules(house, Policy()))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -392,6 +501,8 @@ def test_no_screen_of_the_console_breaks_wcag(chromium: Browser, house: House, t
         for place in ("话术", "数据", "监控", "设置"):
             page.get_by_role("button", name=place, exact=True).click()
             page.get_by_role("heading", level=2).first.wait_for()
+            if place == "数据":
+                expect(page.get_by_role("region", name="今天的工时")).to_contain_text("在线")
             assert faults_of(page) == [], place
         assert not shown.policy_breaches()
 

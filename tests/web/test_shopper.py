@@ -99,6 +99,15 @@ def said(page: Page | FrameLocator) -> list[str]:
     return [one.inner_text() for one in page.get_by_role("log").get_by_role("article").all()]
 
 
+def comes_true(page: Page, looked_at: str) -> None:
+    """Wait for it from outside: within the page, asking again would be an eval, which the page's policy forbids."""
+    for _ in range(300):
+        if page.evaluate(looked_at):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(looked_at)
+
+
 def nodes_of(page: Page) -> list[str]:
     """The hubs that welcome this page from now on."""
     found: list[str] = []
@@ -197,17 +206,39 @@ def test_menu_bot_and_a_person_of_the_provider_when_the_own_team_is_full(chromiu
         expect(log).to_contain_text("已为您申请人工客服，请稍候")
         strip = page.get_by_role("status").filter(has_text="下一位就是您")
         expect(strip).to_be_visible()
+        expect(strip).to_contain_text("多半不超过")
         expect(page.get_by_role("button", name="留言")).to_be_visible()
         expect(page.get_by_role("button", name="取消排队")).to_be_visible()
+        # Meanwhile he asks the assistant, and his place is kept.
+        page.get_by_role("button", name="先问智能助手").click()
+        expect(strip).to_contain_text("位置保留")
+        answers = log.get_by_role("article", name=re.compile("^小助手"))
+        before = answers.count()
+        says(page, "怎么退货")
+        expect(answers).to_have_count(before + 1)
+        # He does not want to stay: he is called back in the chat, and closes the window.
+        page.get_by_role("button", name="轮到我时叫我").click()
+        expect(strip).to_contain_text("可以关闭窗口")
+        expect(log).to_contain_text("已为您保留位置")
+        assert faults_of(page) == []
+        page.goto("about:blank")
         # The provider's agent comes to work and gets him.
         agent = sign_in(desk, house, "yun1")
         agent.get_by_role("button", name=re.compile("我的状态")).click()
         agent.get_by_role("menuitemradio", name=re.compile("^在线")).click()
+        rows = agent.get_by_role("region", name="会话列表").get_by_role("listitem")
+        rows.first.get_by_role("button").first.click()
+        expect(agent.get_by_role("log")).to_contain_text("买家选择到号再叫他")
+        agent.get_by_role("textbox", name=re.compile("^回复")).fill("让您久等了")
+        agent.get_by_role("textbox", name=re.compile("^回复")).press("Enter")
+        expect(agent.get_by_role("log")).to_contain_text("让您久等了")
+        # Back at the window, the conversation goes on where it is.
+        page.goto(f"{house.url}/chat/{house.shop.slug}?lang=zh-CN")
         expect(log).to_contain_text("客服 云朵 已接入，为您服务", timeout=60_000)
+        expect(log).to_contain_text("让您久等了")
         expect(strip).to_have_count(0)
         expect(page.get_by_role("banner")).to_contain_text("客服 云朵")
         assert {*shopper_nodes, *agent_nodes} == {"1", "2"}, "they sit on different hubs"
-        agent.get_by_role("region", name="会话列表").get_by_role("listitem").first.get_by_role("button").first.click()
         theirs, box = agent.get_by_role("log"), agent.get_by_role("textbox", name=re.compile("^回复"))
         expect(theirs).to_contain_text("羽绒服会跑绒吗")
         box.fill("不会的，面料防钻绒。")
@@ -232,10 +263,10 @@ def test_menu_bot_and_a_person_of_the_provider_when_the_own_team_is_full(chromiu
         files.set_input_files({"name": "sleeve.webm", "mimeType": "video/webm", "buffer": clip(page)})
         shown_video = theirs.get_by_role("button", name="播放视频")
         expect(shown_video).to_be_visible()
-        agent.wait_for_function("[...document.querySelectorAll('.media:has(.play) img')].some(at => at.naturalWidth)")
+        comes_true(agent, "[...document.querySelectorAll('.media:has(.play) img')].some(at => at.naturalWidth)")
         log.get_by_role("button", name="播放视频").click()
         expect(page.get_by_role("dialog", name="播放视频")).to_be_visible()
-        page.wait_for_function("document.querySelector('dialog video')?.currentTime > 0")
+        comes_true(page, "document.querySelector('dialog video')?.currentTime > 0")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
         # What was said in error is taken back, and both sides see one line about it.

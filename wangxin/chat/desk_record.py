@@ -79,20 +79,48 @@ def like(words: str) -> str:
     return "%" + words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
+_GUARDED = """select max(x.tier) as tier, bool_or('supervisor' = any(x.acts)) as told from slow_turn x
+  where x.shop_id = t.shop_id and x.thread_id = t.id and x.conversation_id = t.conversation_id
+    and t.awaiting_since is not null and x.at > coalesce(t.human_wrote_at, 'epoch')"""
+"""How far the slow-response guard has come in the turn that goes on in thread ``t``."""
+
+
+async def is_protected(conn: Connection, agent: UUID) -> bool:
+    """Whether the agent is never ranked by speed."""
+    return bool(await conn.fetchval("select protected from seat where agent_id = $1", agent))
+
+
+async def late(conn: Connection, agent: UUID) -> list[Row]:
+    """The agent's conversations whose open turn the guard has acted on, with the tier."""
+    return _rows(
+        await conn.fetch(
+            f"""select t.id as thread, g.tier from thread t cross join lateral ({_GUARDED}) g
+                 where t.agent_id = $1 and t.shop_id = any(wall_shops()) and t.state = 'assigned'
+                   and g.tier is not null""",
+            agent,
+        )
+    )
+
+
 async def going_on(conn: Connection, most: int) -> list[Row]:
-    """Conversations with a person in the supervisor's shops, longest unanswered first."""
+    """Conversations with a person in the supervisor's shops, and slow ones that wait for the next: those that he was
+    told of first, then the longest unanswered."""
     return _rows(
         await conn.fetch(
             f"""select t.id as thread, t.shop_id as shop, s.name as shop_name, t.state,
                   t.conversation_id as conversation, c.topic, p.name as shopper_name, t.agent_id as agent,
                   coalesce(t.last_public, '') as last_line,
                   {_MS.format("coalesce(c.assigned_at, c.opened_at)")} as since_ms,
-                  {_MS.format("t.awaiting_since")} as awaiting_since_ms
+                  {_MS.format("t.awaiting_since")} as awaiting_since_ms, coalesce(a.name, '') as agent_name,
+                  g.tier, g.told
                 from thread t join shop s on s.shop_id = t.shop_id
                   join conversation c on c.shop_id = t.shop_id and c.id = t.conversation_id
                   join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id
-                where t.state in ('assigned', 'parked', 'wrap_up') and t.agent_id is not null
-                order by t.awaiting_since nulls last, t.last_at limit $1""",
+                  left join seat a on a.agent_id = t.agent_id
+                  left join lateral ({_GUARDED}) g on true
+                where (t.state in ('assigned', 'parked', 'wrap_up') and t.agent_id is not null)
+                   or (t.state = 'waiting' and g.told)
+                order by coalesce(g.told, false) desc, t.awaiting_since nulls last, t.last_at limit $1""",
             most,
         )
     )

@@ -141,12 +141,16 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
             limits_ms = await known.reply_limits(actor.provider, actor.shops)
         async with scope(actor) as conn:
             shops = await desk_record.shops(conn)
+            late = await desk_record.late(conn, actor.id)
+            protected = await desk_record.is_protected(conn, actor.id)
         for shop in shops:
             shop["reply_ms"] = limits_ms.get(shop["id"], REPLY_MS_DEFAULT)
         return {
             "shops": shops,
             "server_ms": now_ms(),
             "seat": None if known.seat is None else await known.seat(actor.id),
+            "late": late,
+            "protected": protected,
             "offers": [] if known.offers is None else await known.offers(actor),
             "outsourced": actor.provider is not None,
             "supervises": actor.supervisor,

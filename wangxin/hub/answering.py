@@ -121,6 +121,8 @@ class Answering:
                 raise Refusal("message.epoch_missing", "name the epoch of your assignment", field="epoch")
         if isinstance(body, Text):
             assisted = True if frame.assisted and not is_shopper else None
+            if not is_shopper and frame.typed_chars and frame.typed_ms and self._hub.on_typed is not None:
+                self._hub.on_typed(peer.actor.id, frame.thread, frame.typed_chars, frame.typed_ms, len(body.text))
             if body.assisted is not assisted:  # the frame decides, and only for agents
                 body = body.model_copy(update={"assisted": assisted})
         text = stored_body(body)

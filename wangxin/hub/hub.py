@@ -59,6 +59,7 @@ class Hub:
         handlers: Mapping[type[Frame], Handler],
         on_connected: Told | None = None,
         on_disconnected: Told | None = None,
+        on_typed: Callable[[UUID, UUID, int, int, int], None] | None = None,
         own_origins: Iterable[str] = (),
     ) -> None:
         """``connect_store`` opens the one connection that commits. ``own_origins`` may open lines of every shop."""
@@ -86,6 +87,7 @@ class Hub:
             on_sides=lambda threads: self.ephemeral.sides_changed(threads),
         )
         self.ephemeral = Ephemeral(pool, self.delivery, self.links)
+        self.on_typed = on_typed
         self.answering = Answering(self, handlers, connect_store)
         self._tasks: set[asyncio.Task[None]] = set()
         self._polling = False

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 
@@ -34,6 +35,8 @@ class Wiring:
     handlers: Mapping[type[Frame], Handler] = field(default_factory=dict)
     on_connected: Told | None = None
     on_disconnected: Told | None = None
+    on_typed: Callable[[UUID, UUID, int, int, int], None] | None = None
+    """agent, thread, characters typed, ms that took, characters of the message."""
 
 
 async def run(
@@ -70,6 +73,7 @@ async def run(
         handlers=wiring.handlers,
         on_connected=wiring.on_connected,
         on_disconnected=wiring.on_disconnected,
+        on_typed=wiring.on_typed,
         own_origins=settings.allowed_origins,
     )
     servers = await server.serve(hub, host=host, port=port, unix=unix)

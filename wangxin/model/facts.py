@@ -21,13 +21,14 @@ class Fact(BaseModel):
 
 
 class ShopperSpoke(Fact):
-    """A shopper wrote to the bot."""
+    """A shopper wrote to the bot; ``waiting``: he asks it while he waits for a person."""
 
     fact: Literal["shopper_spoke"] = "shopper_spoke"
     thread: UUID
     conversation: UUID
     seq: int
     at_ms: int
+    waiting: bool = False
 
 
 class ShopperReturned(Fact):
@@ -58,6 +59,16 @@ class QueueLeft(Fact):
     thread: UUID
     conversation: UUID
     leave_message: bool = False
+    at_ms: int
+
+
+class CallbackAsked(Fact):
+    """A waiting shopper wants to be called back in the chat, or (not ``on``) stays after all."""
+
+    fact: Literal["callback_asked"] = "callback_asked"
+    thread: UUID
+    conversation: UUID
+    on: bool = True
     at_ms: int
 
 
@@ -177,6 +188,7 @@ AnyFact = Annotated[
     | ShopperReturned
     | HandoffRequested
     | QueueLeft
+    | CallbackAsked
     | CloseRequested
     | SeatChanged
     | OfferAnswered
@@ -198,6 +210,7 @@ FOLLOWS: dict[type[Fact], tuple[Consumer, ...]] = {
     ShopperReturned: ("dispatcher",),  # written by append_entries
     HandoffRequested: ("dispatcher",),
     QueueLeft: ("dispatcher",),
+    CallbackAsked: ("dispatcher",),
     CloseRequested: ("dispatcher",),
     SeatChanged: ("dispatcher",),
     OfferAnswered: ("dispatcher",),

@@ -181,6 +181,7 @@ class QueuePosition(Answer):
     position: int = Field(ge=0)
     wait_ms: Ms | None = None
     wait_p90_ms: Ms | None = None
+    callback: bool = Field(default=False, description="he is called back in the chat: the window may be closed")
 
 
 class ThreadUpdate(Answer):
@@ -229,6 +230,20 @@ class SlaBreach(Answer):
     thread: Id
     waited_ms: Ms
     limit_ms: Ms
+
+
+class SlaTier(Answer):
+    """A shopper waits for an answer and a tier of the shop's slow-response guard was reached: to the agent who has him
+    (``colour``, ``notice``), or to the shop's supervisors. ``tier`` 1 is the first."""
+
+    type: Literal["sla.tier"] = "sla.tier"
+    thread: Id
+    to: Literal["agent", "supervisor"]
+    tier: int = Field(ge=1)
+    waited_ms: Ms
+    acts: tuple[Literal["colour", "notice", "supervisor", "reoffer", "overflow", "note"], ...]
+    shopper_name: str = ""
+    agent_name: str = ""
 
 
 class MenuUpdated(Answer):
@@ -298,6 +313,7 @@ AnyAnswer = Annotated[
     | OfferRevoked
     | SlaWarn
     | SlaBreach
+    | SlaTier
     | MenuUpdated
     | Presence
     | SeatNow

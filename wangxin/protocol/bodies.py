@@ -236,6 +236,9 @@ class Event(Body):
         "conversation.closed",
         "conversation.message_box",
         "queue.left",
+        "queue.callback",
+        "queue.stayed",
+        "reply.late",
         "message.recalled",
         "supervisor.joined",
         "supervisor.left",
@@ -248,6 +251,7 @@ class Event(Body):
     text: MaybeText = ""
     topic: MaybeText = ""
     reason: MaybeText = ""
+    wait_ms: Ms | None = Field(default=None, description="how long the shopper has waited")
 
 
 class Note(Body):

@@ -45,6 +45,11 @@ class MessageSend(Frame):
     body: AnyBody
     epoch: int | None = Field(default=None, ge=0)
     assisted: bool = Field(default=False, description="an agent sent a suggestion of the bot unchanged")
+    typed_chars: int | None = Field(
+        default=None, ge=0, le=limits.TEXT_CHARS_MAX,
+        description="of an agent's text: characters he typed himself, pasted and canned text left out",
+    )  # fmt: skip
+    typed_ms: int | None = Field(default=None, ge=0, le=3_600_000, description="how long typing them took")
 
 
 class MessageRecall(Frame):
@@ -119,6 +124,23 @@ class QueueLeave(Frame):
     type: Literal["queue.leave"] = "queue.leave"
     thread: Id
     leave_message: bool = False
+
+
+class QueueCallback(Frame):
+    """Wait without staying: the place in line is kept, the window may be closed, and the conversation goes on in the
+    chat when an agent is free. ``on`` false: stay after all."""
+
+    type: Literal["queue.callback"] = "queue.callback"
+    thread: Id
+    on: bool = True
+
+
+class BotAsk(Frame):
+    """Self-service while waiting: the assistant answers the public line ``seq`` of one's own; the place is kept."""
+
+    type: Literal["bot.ask"] = "bot.ask"
+    thread: Id
+    seq: Seq
 
 
 class History(Frame):
@@ -229,6 +251,8 @@ AnyFrame = Annotated[
     | RatingSubmit
     | HumanRequest
     | QueueLeave
+    | QueueCallback
+    | BotAsk
     | History
     | Ping
     | AgentStateSet
@@ -250,7 +274,7 @@ FRAME: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)
 
 SHOPPER_FRAMES: tuple[type[Frame], ...] = (
     MessageSend, MessageRecall, ReceiptDelivered, ReceiptRead, Typing, MenuTap, ChoiceSubmit, FormSubmit, RatingSubmit,
-    HumanRequest, QueueLeave, History, Ping,
+    HumanRequest, QueueLeave, QueueCallback, BotAsk, History, Ping,
 )  # fmt: skip
 AGENT_FRAMES: tuple[type[Frame], ...] = (
     MessageSend, MessageRecall, ReceiptDelivered, ReceiptRead, Typing, History, Ping, AgentStateSet, OfferAccept,

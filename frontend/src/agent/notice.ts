@@ -2,9 +2,11 @@
 import { reactive, watch } from "vue";
 import { t } from "@/shared/i18n";
 import { errorText } from "@/shared/api";
+import { formatClock } from "@/shared/format";
 import * as keep from "./desk/keep";
 import type { Talk } from "./desk/store";
-import { backToDraft, desk, openTalk, tell } from "./room";
+import { backToDraft, desk, openTalk, tell, ui } from "./room";
+import { readTeam } from "./team";
 
 export const notice = reactive({
   /** 0 none, 1 soft, 2 loud */
@@ -91,6 +93,16 @@ export function startNotices(): void {
   desk.handedBack.push((thread, text, talk) => {
     backToDraft(thread, text);
     tell(t("agent.handed_back", { name: talk?.view.shopper.name ?? t("common.shopper") }));
+  });
+  desk.guarded.push((answer, talk) => {
+    const time = formatClock(answer.waited_ms);
+    const name = answer.shopper_name || talk?.view.shopper.name || t("common.shopper");
+    if (answer.to === "supervisor") tell(t("agent.guard.told", { name, time, agent: answer.agent_name || t("agent.guard.nobody") }));
+    else if (answer.acts.includes("notice")) tell(t("agent.guard.notice", { name, time }));
+    else return;
+    beep(notice.sound && 2);
+    systemNotice(ui.said, answer.thread);
+    if (answer.to === "supervisor") void readTeam();
   });
   desk.arrived.push((talk: Talk | undefined, what) => {
     const here = talk && !document.hidden && desk.opened.value === talk.view.thread;

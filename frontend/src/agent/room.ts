@@ -19,9 +19,13 @@ export interface DeskNow {
   server_ms: number;
   /** open ones: the page may not have been there when they were made */
   offers: OfferAnswer[];
+  /** turns of mine that the slow-response guard has acted on */
+  late: { thread: string; tier: number }[];
   outsourced: boolean;
   seat: { state: string; reason: string; load: number; seats_max: number; since_ms: number } | null;
   supervises: boolean;
+  /** never ranked by speed: no limit stands beside my response time */
+  protected: boolean;
   tags_can_change: boolean;
 }
 export interface Draft {
@@ -68,6 +72,7 @@ export async function readDesk(): Promise<void> {
   allowed.value = now;
   if (now.seat) desk.seat.value = now.seat;
   for (const offer of now.offers) desk.hear(offer);
+  for (const { thread, tier } of now.late) Object.assign(desk.talks.get(thread) ?? {}, { tier });
   for (const shop of now.shops) desk.replyMs.set(shop.id, shop.reply_ms);
   for (const talk of desk.talks.values()) talk.limit_ms = desk.replyMs.get(talk.view.shop) ?? talk.limit_ms;
 }

@@ -60,7 +60,7 @@ export interface EventBody {
   /** seq of the public line that is quoted */
   quote?: number | null;
   kind: "event";
-  event: "conversation.opened" | "handoff.requested" | "conversation.assigned" | "conversation.transferred" | "conversation.reclaimed" | "conversation.parked" | "conversation.resumed" | "conversation.wrapped_up" | "conversation.closed" | "conversation.message_box" | "queue.left" | "message.recalled" | "supervisor.joined" | "supervisor.left" | "benefit.granted" | "benefit.withdrawn";
+  event: "conversation.opened" | "handoff.requested" | "conversation.assigned" | "conversation.transferred" | "conversation.reclaimed" | "conversation.parked" | "conversation.resumed" | "conversation.wrapped_up" | "conversation.closed" | "conversation.message_box" | "queue.left" | "queue.callback" | "queue.stayed" | "reply.late" | "message.recalled" | "supervisor.joined" | "supervisor.left" | "benefit.granted" | "benefit.withdrawn";
   conversation?: string | null;
   agent_name?: string;
   /** the line that was recalled */
@@ -68,6 +68,8 @@ export interface EventBody {
   text?: string;
   topic?: string;
   reason?: string;
+  /** how long the shopper has waited */
+  wait_ms?: number | null;
 }
 
 export interface FileBody {
@@ -287,6 +289,15 @@ export interface AgentStateSetFrame {
   state: "ready" | "busy" | "hold" | "break" | "training" | "draining" | "offline";
 }
 
+/** Self-service while waiting: the assistant answers the public line `seq` of one's own; the place is kept. */
+export interface BotAskFrame {
+  /** the sender's own mark; it comes back in ok or error */
+  ref?: string;
+  type: "bot.ask";
+  thread: string;
+  seq: number;
+}
+
 /** A tap on a choice of the public line `seq`. */
 export interface ChoiceSubmitFrame {
   /** the sender's own mark; it comes back in ok or error */
@@ -387,6 +398,10 @@ export interface MessageSendFrame {
   epoch?: number | null;
   /** an agent sent a suggestion of the bot unchanged */
   assisted?: boolean;
+  /** of an agent's text: characters he typed himself, pasted and canned text left out */
+  typed_chars?: number | null;
+  /** how long typing them took */
+  typed_ms?: number | null;
 }
 
 /** A supervisor attaches a thread: to read along, to whisper to the agent (internal lane), or to speak (barge). */
@@ -442,6 +457,15 @@ export interface PingFrame {
   /** the sender's own mark; it comes back in ok or error */
   ref?: string;
   type: "ping";
+}
+
+/** Wait without staying: the place in line is kept, the window may be closed, and the conversation goes on in the chat when an agent is free. `on` false: stay after all. */
+export interface QueueCallbackFrame {
+  /** the sender's own mark; it comes back in ok or error */
+  ref?: string;
+  type: "queue.callback";
+  thread: string;
+  on?: boolean;
 }
 
 /** Cancel waiting; with `leave_message` the conversation goes to the message box instead of back to the bot. */
@@ -638,6 +662,8 @@ export interface QueuePositionAnswer {
   position: number;
   wait_ms?: number | null;
   wait_p90_ms?: number | null;
+  /** he is called back in the chat: the window may be closed */
+  callback: boolean;
 }
 
 /** How far the other side has received and read the public lane. */
@@ -681,6 +707,18 @@ export interface SlaBreachAnswer {
   thread: string;
   waited_ms: number;
   limit_ms: number;
+}
+
+/** A shopper waits for an answer and a tier of the shop's slow-response guard was reached: to the agent who has him (`colour`, `notice`), or to the shop's supervisors. `tier` 1 is the first. */
+export interface SlaTierAnswer {
+  type: "sla.tier";
+  thread: string;
+  to: "agent" | "supervisor";
+  tier: number;
+  waited_ms: number;
+  acts: ("colour" | "notice" | "supervisor" | "reoffer" | "overflow" | "note")[];
+  shopper_name: string;
+  agent_name: string;
 }
 
 export interface SlaWarnAnswer {
@@ -815,6 +853,8 @@ export type AnyFrame =
   | RatingSubmitFrame
   | HumanRequestFrame
   | QueueLeaveFrame
+  | QueueCallbackFrame
+  | BotAskFrame
   | HistoryFrame
   | PingFrame
   | AgentStateSetFrame
@@ -847,6 +887,7 @@ export type AnyAnswer =
   | OfferRevokedAnswer
   | SlaWarnAnswer
   | SlaBreachAnswer
+  | SlaTierAnswer
   | MenuUpdatedAnswer
   | PresenceAnswer
   | SeatNowAnswer

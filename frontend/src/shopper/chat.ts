@@ -3,7 +3,7 @@ import { computed, ref, shallowRef, watch } from "vue";
 import type { ApiError } from "@/shared/api";
 import { locale, recall, remember } from "@/shared/i18n";
 import type { Act } from "@/shared/message/acts";
-import type { AnyBody, EntryView, OrderBody, QueuePositionAnswer, WireLimits } from "@/shared/protocol";
+import type { AnyBody, AnyFrame, EntryView, OrderBody, QueuePositionAnswer, WireLimits } from "@/shared/protocol";
 import { Line, newId, type LineState, type Saying } from "@/shared/socket";
 import type { Unsent } from "@/shared/thread";
 import { tellHost } from "./host";
@@ -37,6 +37,10 @@ export class Chat {
   readonly looking = ref(true);
   /** the shopper wants no pushes of this shop */
   readonly refused = ref(false);
+  /** while waiting, the assistant answers what is written */
+  readonly selfService = ref(false);
+  /** an agent came while nobody looked */
+  readonly called = ref(false);
   readonly more = computed(() => this.threads.oldest.value !== null);
   private line: Line | null = null;
   private saidTyping = 0;
@@ -144,7 +148,9 @@ export class Chat {
     });
     line.on("thread.update", (answer) => {
       this.threads.stand(answer.view);
-      if (answer.view.state !== "waiting") this.queue.value = null;
+      if (answer.view.state === "waiting") return;
+      this.queue.value = null;
+      this.selfService.value = false;
     });
     line.on("message.new", (answer) => this.hear(answer.entry));
     line.on("message.recalled", (answer) => this.threads.lane(answer.thread).recalled(answer.seq));
@@ -152,6 +158,7 @@ export class Chat {
     line.on("ack", (answer) => {
       this.threads.lane(answer.thread).acknowledged(answer, { name: this.name.value, kind: "shopper" });
       this.files.delete(answer.client_msg_id);
+      if (this.selfService.value) this.wish({ type: "bot.ask", thread: answer.thread, seq: answer.seq });
     });
     line.on("ok", (answer) => this.threads.taken(answer.ref));
     line.on("error", (answer) => {
@@ -196,6 +203,7 @@ export class Chat {
       if (entry.sender.kind === "agent" || entry.sender.kind === "bot") this.typing.value = "";
       this.line?.tell({ type: "receipt.delivered", thread: entry.thread, up_to_seq: entry.seq });
     }
+    if (entry.body?.kind === "event" && entry.body.event === "conversation.assigned") this.called.value = true;
     this.seen();
     tellHost({ did: "message", kind: entry.body?.kind ?? "recalled", mine });
     this.tellUnread();
@@ -258,6 +266,7 @@ export class Chat {
   seen(): void {
     if (!this.looking.value || document.visibilityState !== "visible") return;
     let read = false;
+    this.called.value = false;
     for (const [thread, view] of this.threads.views) {
       const up_to_seq = this.threads.lane(thread).lastSeq;
       if (up_to_seq <= view.my_read_seq || !this.line?.tell({ type: "receipt.read", thread, up_to_seq })) continue;
@@ -291,7 +300,7 @@ export class Chat {
 
   askHuman(): void {
     if (this.state.value !== "live") this.early.push(() => this.askHuman());
-    else void this.line?.ask({ type: "human.request", thread: this.thread }).catch(() => undefined);
+    else this.wish({ type: "human.request", thread: this.thread });
   }
 
   async orders(): Promise<OrderBody[]> {
@@ -299,8 +308,9 @@ export class Chat {
     return shop ? (await fetchOrders(shop, this.identity.current)).orders : [];
   }
 
-  leaveQueue(leaveMessage: boolean): void {
-    void this.line?.ask({ type: "queue.leave", thread: this.thread, leave_message: leaveMessage }).catch(() => undefined);
+  /** Ask for something whose effect comes by the log. */
+  wish(frame: AnyFrame): void {
+    void this.line?.ask(frame).catch(() => undefined);
   }
 
   typed(): void {
@@ -315,11 +325,9 @@ export class Chat {
     switch (act.do) {
       case "choice":
         if (act.choice === "human") return this.askHuman();
-        return this.say(
-          { kind: "text", text: act.label },
-          (client_msg_id) => ({ type: "choice.submit", thread, seq: act.seq, choice: act.choice, client_msg_id }),
-          thread,
-        );
+        return this.say({ kind: "text", text: act.label }, (client_msg_id) => ({
+          type: "choice.submit", thread, seq: act.seq, choice: act.choice, client_msg_id,
+        }), thread);
       case "form":
         return this.say(
           { kind: "form_answer", form: "form", ...act.shown, quote: act.seq },
@@ -335,8 +343,7 @@ export class Chat {
         );
       }
       case "recall":
-        void this.line?.ask({ type: "message.recall", thread, seq: act.seq }).catch(() => undefined);
-        return;
+        return this.wish({ type: "message.recall", thread, seq: act.seq });
       case "retry":
         return this.retry(act.id);
       case "card":

@@ -100,6 +100,7 @@ TABLE: dict[str, Row] = {
     f"GET {_DESK}/waiting": Row(STAFF),
     f"GET {_DESK}/ended": Row(STAFF, query={"q": "{mark}"}, whole="own", inside="own"),
     f"GET {_DESK}/team": Row(OVERSEES),
+    f"GET {_DESK}/time": Row("supervisor agent outsourced idle"),
     f"GET {_THREAD}/entries": Row(SERVING, query={"limit": 50}),
     f"GET {_THREAD}/shopper": Row(SERVING),
     f"GET {_THREAD}/orders": Row(SERVING),
@@ -165,6 +166,7 @@ TABLE: dict[str, Row] = {
     f"PUT {_DISPATCH}/seats/{{agent}}": Row("merchant", {"name": "{mark}小禾", "pools": ["{pool}"]}),
     f"PUT {_DISPATCH}/seats/{{agent}}/state": Row("merchant", {"state": "hold"}),
     f"GET {_DISPATCH}/agents": Row("merchant"),
+    f"GET {_DISPATCH}/time": Row("merchant"),
     f"POST {_DISPATCH}/agents": Row("merchant", {"login": "x-{ref}", "name": "{mark}新人", "pools": ["{pool}"]}),
     f"POST {_DISPATCH}/agents/import": Row(
         "merchant", {"csv": "login,name,pools\nx,{mark}新人,{mark}"}, inside="own"
@@ -182,6 +184,7 @@ TABLE: dict[str, Row] = {
     f"POST {_OUT}/pools/import": Row("provider", {"csv": "name\n{mark}组"}, inside="own"),
     f"PUT {_OUT}/pools/{{outsourced_pool}}": Row("provider", {"name": "{mark}白班"}, inside="own"),
     f"GET {_OUT}/agents": Row("provider"),
+    f"GET {_OUT}/time": Row("provider"),
     f"POST {_OUT}/agents": Row(
         "provider", {"login": "y-{ref}", "name": "{mark}新人", "pools": ["{outsourced_pool}"]}, inside="refused"
     ),

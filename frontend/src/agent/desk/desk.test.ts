@@ -164,6 +164,23 @@ describe("the desk", () => {
     standing(7);
     expect(said).toHaveLength(6);
   });
+  it("reads on where it left off when a conversation comes back", () => {
+    const asked: { lane: string; after?: number }[] = [];
+    const desk = createDesk((frame) => {
+      if (frame.type === "history") asked.push({ lane: frame.lane ?? "", after: frame.after ?? undefined });
+      return true;
+    });
+    desk.hear(welcome);
+    desk.hear({ type: "live" });
+    const talk = desk.talk("t")!;
+    addPage(talk.log, "public", [line(1), line(2)]);
+    talk.log.loaded = true;
+    desk.show("t");
+    desk.hear({ type: "thread.gone", thread: "t", reason: "" });
+    asked.length = 0;
+    desk.hear({ type: "thread.update", view: { ...(view() as object), epoch: 9, public_seq: 6 } } as never);
+    expect(asked).toEqual([{ lane: "public", after: 2 }]);
+  });
   it("keeps refused words to be tried again, and a conversation that went away leaves the list", () => {
     const desk = createDesk(() => true, () => "id");
     desk.hear(welcome);

@@ -9,6 +9,8 @@ export interface Outgoing {
   at_ms: number
   note: boolean
   assisted: boolean
+  /** How many of the characters were typed by hand, and how long that took. */
+  typed?: { typed_chars: number; typed_ms: number } | null
   /** '' while it is on its way. */
   failed: string
 }

@@ -2,7 +2,7 @@
 import { computed, reactive, ref } from 'vue'
 
 import type {
-  AnyAnswer, AnyBody, AnyFrame, EntryView, OfferAnswer, SeatNowAnswer, ThreadView, WelcomeAnswer, WireLimits,
+  AnyAnswer, AnyBody, AnyFrame, EntryView, OfferAnswer, SeatNowAnswer, SlaTierAnswer, ThreadView, WelcomeAnswer, WireLimits,
 } from '../../shared/protocol'
 import { asking, Refused } from './ask'
 import { uuid } from './ids'
@@ -22,6 +22,8 @@ export interface Talk {
   /** The thread is no longer ours; it stays on the page until it is left. */
   gone: boolean
   asking: boolean
+  /** The tier of the slow-response guard that this turn has reached; 0: none. */
+  tier: number
 }
 
 export const REPLY_MS_DEFAULT = 30_000
@@ -44,6 +46,8 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   const refused: ((why: Refused, talk: Talk | undefined) => void)[] = []
   /** Hear of words that could not be said any more because the conversation is no longer ours: they are the writer's. */
   const handedBack: ((thread: string, text: string, talk: Talk | undefined) => void)[] = []
+  /** Hear of slow answers: to be given now, or (as a supervisor) to be looked at. */
+  const guarded: ((answer: SlaTierAnswer, talk: Talk | undefined) => void)[] = []
   const { ask, settle, askedAs, dropAll } = asking(send)
   const { load, older, catchUp } = reading(ask, (id) => void giveUp(id), readBack)
   let pingAt = 0
@@ -59,17 +63,17 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
 
   // --- saying ---------------------------------------------------------------------------------------------------
 
-  function say(thread: string, body: AnyBody, options: { assisted?: boolean } = {}): void {
+  function say(thread: string, body: AnyBody, options: Partial<Pick<Outgoing, 'assisted' | 'typed'>> = {}): void {
     const one = talk(thread)
     if (!one) return
-    queue({ thread, body, epoch: one.view.epoch, note: false, assisted: options.assisted ?? false })
+    queue({ thread, body, epoch: one.view.epoch, note: false, assisted: options.assisted ?? false, typed: options.typed })
   }
 
   function note(thread: string, text: string): void {
     queue({ thread, body: { kind: 'note', text }, epoch: 0, note: true, assisted: false })
   }
 
-  function queue(what: Pick<Outgoing, 'thread' | 'body' | 'epoch' | 'note' | 'assisted'>): void {
+  function queue(what: Pick<Outgoing, 'thread' | 'body' | 'epoch' | 'note' | 'assisted' | 'typed'>): void {
     outgoing.push({ ...what, client_msg_id: newId(), at_ms: now(), failed: '' })
     saveOutbox()
     if (live.value) transmit(outgoing[outgoing.length - 1]!)
@@ -80,7 +84,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
     if (one.note) send({ type: 'note.add', thread, client_msg_id, text: (one.body as { text: string }).text } as AnyFrame)
     else {
       send({
-        type: 'message.send', thread, client_msg_id, body: one.body, epoch: one.epoch, assisted: one.assisted,
+        type: 'message.send', thread, client_msg_id, body: one.body, epoch: one.epoch, assisted: one.assisted, ...one.typed,
       } as AnyFrame)
     }
   }
@@ -178,6 +182,12 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
         if (answer.type === 'sla.breach') tell(one, 'late')
         return
       }
+      case 'sla.tier': {
+        const one = talk(answer.thread)
+        if (one?.view.mine && answer.to === 'agent') one.tier = answer.tier
+        for (const hear of guarded) hear(answer, one)
+        return
+      }
       case 'presence': {
         const one = talk(answer.thread)
         if (one && answer.who === 'shopper') one.presence = answer.state
@@ -228,13 +238,13 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
     for (const one of outgoing) if (!one.failed) transmit(one)
     pingAt = Date.now()
     send({ type: 'ping' } as AnyFrame)
-    for (const one of talks.values()) {
-      if (!one.log.loaded) void load(one)
-      else {
-        if (one.view.public_seq > one.log.held.public) void catchUp(one, 'public')
-        if (one.view.internal_seq > one.log.held.internal) void catchUp(one, 'internal')
-      }
-    }
+    for (const one of talks.values()) missed(one)
+  }
+
+  /** Read on from where the page left off. */
+  function missed(one: Talk): void {
+    if (!one.log.loaded) return void load(one)
+    for (const lane of ['public', 'internal'] as const) if ((one.view[`${lane}_seq`] ?? 0) > one.log.held[lane]) void catchUp(one, lane)
   }
 
   /** Committed: what waited becomes the line it is, whether the hub's own copy came before or comes after. */
@@ -293,7 +303,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
         one.typing = false
         tell(one, 'message')
       }
-      if (answers(entry)) one.view.awaiting_since_ms = null
+      if (answers(entry)) Object.assign(one.view, { awaiting_since_ms: null }), (one.tier = 0)
       if (entry.body?.kind === 'event' && entry.body.event === 'message.recalled' && entry.body.seq != null) {
         recall(one.log, entry.body.seq)
       }
@@ -305,7 +315,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
     if (!one) {
       const fresh: Talk = {
         view, log: emptyLog(), typing: false, typing_until: 0, presence: 'unknown', pinned: false, gone: false,
-        asking: false, limit_ms: replyMs.get(view.shop) ?? REPLY_MS_DEFAULT,
+        asking: false, tier: 0, limit_ms: replyMs.get(view.shop) ?? REPLY_MS_DEFAULT,
       }
       talks.set(view.thread, fresh)
       if (live.value) {
@@ -317,8 +327,9 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
     const came = view.mine && (!one.view.mine || one.gone)
     one.view = { ...view, my_read_seq: Math.max(view.my_read_seq, one.view.my_read_seq) }
     one.gone = false
+    if (came || view.awaiting_since_ms == null) one.tier = 0
     if (view.mine) for (const offer of offers) if (offer.thread === view.thread) dropOffer(offer.conversation)
-    if (came && live.value) tell(one, 'assigned')
+    if (came && live.value) tell(one, 'assigned'), missed(one)
     if (live.value) settleOver(view.thread)
   }
 
@@ -369,14 +380,14 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
     if (!talks.has(view.thread)) {
       talks.set(view.thread, {
         view, log: emptyLog(), typing: false, typing_until: 0, presence: 'unknown', pinned: false, gone: false,
-        asking: false, limit_ms: REPLY_MS_DEFAULT,
+        asking: false, tier: 0, limit_ms: REPLY_MS_DEFAULT,
       })
     }
     show(view.thread)
   }
 
   return {
-    talks, mine, open, opened, outgoing, offers, live, me, node, limits, seat, offset_ms, replyMs, arrived, refused, handedBack, unreadAll,
+    talks, mine, open, opened, outgoing, offers, live, me, node, limits, seat, offset_ms, replyMs, arrived, refused, handedBack, guarded, unreadAll,
     now, talk, ask, say, note, again, giveUp, hear, down, resume, show, leave, markRead, older, load, lookAt, dropOffer,
     unreadOf, pendingOf, send,
   }

@@ -99,6 +99,8 @@ export interface SeriesRow {
   key: string | null;
   name: string;
   figures: Figures;
+  /** of an agent whose speed is not compared: it is left out */
+  protected: boolean;
 }
 
 export interface TurnRow {

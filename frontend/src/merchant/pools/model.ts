@@ -48,6 +48,8 @@ export interface SeatRow {
   since_ms: number;
   load: number;
   seats_max: number;
+  /** of an own agent: before his soft start and measured typing */
+  seats_agreed?: number;
   ability_per_mille?: number;
   skill_levels?: Record<string, number>;
   languages?: string[];
@@ -166,7 +168,15 @@ export interface TopicRule {
   skill: string;
   skill_level: number;
 }
+export interface GuardTier {
+  after_ms: number;
+  acts: string[];
+}
 export interface Policy {
+  guard: GuardTier[];
+  pool_guard: { pool: string; tiers: GuardTier[] }[];
+  callback_ms: number | null;
+  pool_answer: { pool: string; answer: string }[];
   version: number;
   stages: Stage[];
   topics: TopicRule[];
@@ -276,7 +286,23 @@ export interface OwnPool {
   share_weight: number;
   seats_default: number;
 }
+/** The load that fits an agent, and what bounds it. */
+export interface Fit {
+  cap: number;
+  agreed: number;
+  bound: "agreed" | "ramp" | "speed";
+  day: number | null;
+  speed: number | null;
+}
+export interface DayRow {
+  agent: string;
+  name: string;
+  times: Record<string, number>;
+  shift_ms: number;
+}
 export interface AgentRow {
+  ramp: boolean;
+  fit: Fit;
   agent: string;
   login: string;
   name: string;

@@ -1,0 +1,133 @@
+"""What the dispatcher does for those who wait and for those who answer, on real stores."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import orjson
+
+from dispatcher import shift_record
+from dispatcher.ability_record import Typed
+from dispatcher.admin_record import routing_changed
+from tests.conftest import Chat
+from tests.dispatcher.conftest import House
+from wangxin.protocol import frames as fr
+
+
+async def events(house: House, chat: Chat) -> list[str]:
+    return [orjson.loads(line.body)["event"] for line in await house.lines(chat) if line.kind == "event"]
+
+
+async def tiers(house: House, chat: Chat) -> Any:
+    return await house.pool.fetchval(
+        "select coalesce(array_agg(tier order by tier), '{}') from slow_turn where thread_id = $1", chat.thread
+    )
+
+
+async def test_a_turn_that_grew_old_is_passed_on_once_whoever_leads(house: House) -> None:
+    chat = await house.chat()
+    async with house.dispatcher():
+        await house.ready("own1")
+        await house.say(chat, None, "在吗")
+        await house.ask(chat)
+        await house.until(lambda: house.holder(chat), "own1")
+    for change in (
+        "update assignment set assigned_at = assigned_at - interval '3 min'",
+        "update conversation set assigned_at = assigned_at - interval '3 min'",
+        "update thread set awaiting_since = awaiting_since - interval '3 min'",
+    ):
+        await house.pool.execute(change)
+    async with house.dispatcher("two"):
+        await house.ready("yun1")
+        await house.until(lambda: house.holder(chat), "yun1")
+        assert await tiers(house, chat) == [1, 2, 3, 4]
+        assert (await events(house, chat)).count("reply.late") == 1
+        released = "select release_reason from assignment where thread_id = $1 and epoch = 1"
+        assert await house.pool.fetchval(released, chat.thread) == "silent"
+    async with house.dispatcher("three"):
+        other = await house.chat("乙")
+        await house.ask(other)
+        await house.until(lambda: house.state(other), "assigned")
+        assert await tiers(house, chat) == [1, 2, 3, 4]
+        assert (await events(house, chat)).count("reply.late") == 1
+
+
+async def test_who_is_called_back_keeps_his_place_whoever_leads(house: House) -> None:
+    chat = await house.chat()
+    async with house.dispatcher() as first:
+        await house.until(lambda: _leads(first), True)
+        await house.ask(chat)
+        await house.frame(house.shopper(chat), fr.QueueCallback(thread=chat.thread))
+        await house.until(lambda: _last(house, chat), "queue.callback")
+    async with house.dispatcher("two") as second:
+        await house.until(lambda: _leads(second), True)
+        conversation = str((await house.thread(chat))["conversation_id"])
+        assert second._core is not None
+        assert second._core.floor.conversations[conversation].callback
+        await house.frame(house.shopper(chat), fr.QueueCallback(thread=chat.thread, on=False))
+        await house.until(lambda: _last(house, chat), "queue.stayed")
+        assert not second._core.floor.conversations[conversation].callback
+        await house.ready("own1")
+        await house.until(lambda: house.state(chat), "assigned")
+
+
+async def _leads(running: Any) -> bool:
+    return bool(running.leading.is_set())
+
+
+async def _last(house: House, chat: Chat) -> str:
+    return (await events(house, chat))[-1]
+
+
+async def test_the_load_that_fits_is_measured_and_kept(house: House) -> None:
+    own, yun = house.agents["own1"], house.agents["yun1"]
+    await house.pool.execute("update seat set ramp_from = current_date where agent_id = $1", yun)
+
+    async def fitted() -> list[int]:
+        rows = await house.pool.fetch("select agent_id, fitted_max from seat")
+        by = {row["agent_id"]: row["fitted_max"] for row in rows}
+        return [by[own], by[yun]]
+
+    async with house.dispatcher():
+        await house.until(fitted, [2, 2], 30)  # of 2 and of 5 agreed
+        await house.ready("own1")
+        chat = await house.chat()
+        await house.ask(chat)
+        await house.until(lambda: house.state(chat), "assigned")
+        typed = Typed()
+        typed.note(own, chat.thread, 400, 300_000, 420)
+        typed.note(own, chat.thread, 400, 1_000, 420)  # nobody types so fast
+        await typed.write(house.pool)
+        row = await house.pool.fetchrow("select typed_chars, typed_ms from assignment where agent_id = $1", own)
+        assert tuple(row) == (400, 300_000)
+        await house.frame(await house.actor("own1"), fr.ConversationClose(thread=chat.thread, epoch=1))
+        await house.until(lambda: house.state(chat), "closed")
+        await house.pool.execute(
+            "update assignment set assigned_at = released_at - interval '9 min' where agent_id = $1", own
+        )
+        async with house.pool.acquire() as conn, conn.transaction():
+            await routing_changed(conn, house.shop)
+        await house.hints.wake("dispatcher")
+        await house.until(fitted, [1, 2])  # half of his time goes into typing one conversation
+
+
+async def test_the_states_of_a_day_sum_to_the_shift_and_end_at_midnight(house: House) -> None:
+    agent = house.agents["own1"]
+    day = date(2026, 3, 2)
+    await house.pool.executemany(
+        "insert into seat_time (owner_id, agent_id, from_at, to_at, state) values ($1, $2, $3::text::timestamptz,"
+        " $4::text::timestamptz, $5)",
+        [
+            (house.shop, agent, "2026-03-01 23:00+08", "2026-03-02 01:00+08", "ready"),
+            (house.shop, agent, "2026-03-02 01:00+08", "2026-03-02 01:30+08", "training"),
+            (house.shop, agent, "2026-03-02 01:30+08", "2026-03-02 02:00+08", "break"),
+            (house.shop, agent, "2026-03-02 02:00+08", "2026-03-02 23:00+08", "offline"),
+            (house.shop, agent, "2026-03-02 23:00+08", "2026-03-03 02:00+08", "ready"),
+        ],
+    )
+    async with house.pool.acquire() as conn:
+        (row,) = await shift_record.of_owner(conn, house.shop, day)
+    hours = {state: ms / 3_600_000 for state, ms in row["times"].items() if ms}
+    assert hours == {"ready": 2, "training": 0.5, "break": 0.5, "offline": 21}
+    assert row["shift_ms"] == 3 * 3_600_000
