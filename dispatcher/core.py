@@ -79,7 +79,9 @@ def _fire(f: Floor, what: str, id_: str) -> None:
     if what == "grace":
         lifecycle.grace_over(f, id_)
     elif what == "pull":
-        f.freed.add(id_)
+        seat = f.seats.get(id_)
+        if seat is not None and seat.free:
+            f.freed.add(id_)
     elif what == "terms":
         lifecycle.terms_turned(f)
     elif what in ("minute", "second"):
@@ -140,7 +142,8 @@ class Core:
         Timers due by then fire first. Every decision must be committed before the next call's are heard of.
         """
         f = self.floor
-        f.now_ms = max(f.now_ms, now_ms)
+        if now_ms > f.now_ms:
+            f.now_ms = now_ms
         fired = 0
         while (due := f.timers.pop(f.now_ms)) is not None:
             fired += 1

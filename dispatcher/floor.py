@@ -38,7 +38,7 @@ class Floor:
         self.box: dict[Id, dict[Id, int]] = {}
         """Message box of each shop: conversation -> its place (enqueued_ms)."""
         self.freed: set[Id] = set()
-        """Seats that may be able to take more since the last pull."""
+        """Seats that are free and have changed since the last pull."""
         self.decisions: list[Decision] = []
         self.present: dict[Id, int] = {}
         self.slots: dict[Id, int] = {}
@@ -63,6 +63,8 @@ class Floor:
             self._count(terms.agent, mark)
         if self.free.touch(seat, self.seats):
             self.freed.add(terms.agent)
+        else:
+            self.freed.discard(terms.agent)
 
     def _count(self, agent: Id, mark: tuple[tuple[Id, ...], bool, int]) -> None:
         before = self._counted.get(agent)

@@ -124,7 +124,8 @@ class Lines:
                 ranks = self._ranks.setdefault(pool, {})
                 rank = ranks.get((c.priority, c.target_ms))
                 if rank is None:
-                    rank = ranks[c.priority, c.target_ms] = _Rank()
+                    rank = _Rank()
+                    self._ranks[pool] = dict(sorted([*ranks.items(), ((c.priority, c.target_ms), rank)]))
                 rank.add(c.equals, (c.enqueued_ms, c.id))
         self._in[c.id] = c.pools
 
@@ -178,6 +179,8 @@ class Lines:
             return None
         for (priority, target_ms), rank in ranks.items():
             if chosen is not None and priority > chosen[0][0]:
+                break  # they are in order
+            if not rank.heads:
                 continue
             first = self._first(pool, rank, conversations, line_fits, fits)
             if first is not None:

@@ -88,6 +88,8 @@ def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[Pool
             seen.append(PoolSeen(pool, c.stage, why))  # type: ignore[arg-type]
         else:
             usable.append((f.terms.pools[pool], contract, f.used_today(contract) if contract else 0))
+    if not usable:
+        return False
     policy = f.policy(c)
     turned: dict[Id, Candidate] = {}
     levels: dict[Id, int] = {}
@@ -96,7 +98,7 @@ def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[Pool
             shut = _door(f, policy.agent_rule, one.id, terms, {})
             first = f.free.best(one.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, shut)
             levels[one.id] = first[0][1].load if first else 0
-    order = [(0, *u[:2]) for u in usable]
+    order = [(0, *usable[0][:2])]
     if len(usable) > 1:
         order = rank_pools(policy, usable, levels, f.deficits, c.shop)
     for shown, ranked, contract in order:
@@ -342,14 +344,15 @@ def pull(f: Floor) -> None:
     """Seats that became free take who waits for them, then from the message box, slowly."""
     while f.freed:
         agent = min(f.freed)
-        f.freed.discard(agent)
-        seat = f.seats.get(agent)
-        while seat is not None and seat.free and (found := _next_for(f, seat)):
+        seat = f.seats[agent]
+        found = _next_for(f, seat)
+        if found is None:
+            f.freed.discard(agent)
+            _from_box(f, seat)
+        else:
             pool, c = found
             held = "sticky" if f.now_ms < c.hold_ms else ""
             give(f, c, seat, pool, held or c.stage_reason or ("transfer" if c.pinned else "ring"))
-        if seat is not None and seat.free:
-            _from_box(f, seat)
 
 
 def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation] | None:
