@@ -123,18 +123,16 @@ async def _write(conn: Connection, wave: Sequence[Move], at: dict[tuple[UUID, UU
         " m(shop, thread, conversation, state, agent, pool, epoch, reason)"
     )
     await conn.execute(
-        f"""update conversation c set state = m.state, agent_id = m.agent, pool_id = m.pool, epoch = m.epoch,
+        f"""with moved as (
+            update conversation c set state = m.state, agent_id = m.agent, pool_id = m.pool, epoch = m.epoch,
               handoff_at = case when m.state in ('waiting', 'message_box') then coalesce(handoff_at, clock_timestamp())
                                 else handoff_at end,
               assigned_at = case when m.state = 'assigned' then coalesce(assigned_at, clock_timestamp())
                                  else assigned_at end,
               closed_at = case when m.state = 'closed' then clock_timestamp() else closed_at end,
               closed_reason = case when m.state = 'closed' then m.reason else closed_reason end
-            from {rows} where c.shop_id = m.shop and c.id = m.conversation""",
-        *values,
-    )
-    await conn.execute(
-        f"""update thread t set state = m.state, epoch = m.epoch,
+            from {rows} where c.shop_id = m.shop and c.id = m.conversation)
+            update thread t set state = m.state, epoch = m.epoch,
               agent_id = case when m.state = 'closed' then null else m.agent end,
               pool_id = case when m.state = 'closed' then null else m.pool end,
               awaiting_since = case when m.state = 'closed' then null else t.awaiting_since end

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from dispatcher import decisions as de
 from dispatcher.ability_record import keep_fits
+from dispatcher.assignments import Assignments
 from dispatcher.model import Routing
 from dispatcher.moves import Diverged, Move, apply_moves
 from dispatcher.record_guard import write_callbacks, write_guarded
@@ -32,9 +33,10 @@ class Told:
 
 
 class Writer:
-    """Turns decisions into rows. ``names`` are the agents' names that shoppers may know."""
+    """Turns decisions into rows. ``offered``: conversations that are on offer in the record."""
 
-    def __init__(self, routing: Routing) -> None:
+    def __init__(self, routing: Routing, offered: Iterable[str] = ()) -> None:
+        self.offered = set(offered)
         self._names = {seat.agent: seat.name for seat in routing.seats}
         self._caps = {seat.agent: seat.seats_max for seat in routing.seats}
         self._providers = {pool.id: pool.provider for pool in routing.pools}
@@ -54,8 +56,7 @@ class Writer:
         )
         moves: list[Move] = []
         facts: list[ConversationClosed] = []
-        releases: list[tuple[UUID, UUID, str]] = []
-        assigns: list[de.Assign] = []
+        assignments = Assignments(self._providers)
         for d in made:
             if isinstance(d, de.SetSeatState):
                 await self._seat(conn, d, told, now_ms)
@@ -80,17 +81,13 @@ class Writer:
             moves.append(move)
             told.grown.add((move.shop, move.thread))
             if isinstance(d, de.Assign):
-                assigns.append(d)
+                assignments.begin(d, row["thread_id"], row["shopper_id"])
                 told.agents.add(UUID(d.agent))
-            if isinstance(d, (de.Assign, de.Requeue, de.Park, de.Close)):
-                releases.append((UUID(d.shop), UUID(d.conversation), _RELEASED[type(d)] or _why(d)))
-            await self._assignments(conn, d, row, releases)
-            if isinstance(d, de.WrapUp):
-                await conn.execute(
-                    "update assignment set wrapped_at = clock_timestamp()"
-                    " where shop_id = $1 and conversation_id = $2 and released_at is null",
-                    UUID(d.shop), UUID(d.conversation),
-                )  # fmt: skip
+            elif isinstance(d, de.WrapUp):
+                assignments.wrap(d.shop, d.conversation)
+            elif isinstance(d, (de.Requeue, de.Park, de.Close)):
+                why = d.reason if isinstance(d, de.Requeue) else _RELEASED[type(d)]
+                assignments.end(d.shop, d.conversation, why)
             if isinstance(d, de.Close):
                 facts.append(
                     ConversationClosed(
@@ -98,6 +95,7 @@ class Writer:
                         shopper=row["shopper_id"], reason=d.reason, at_ms=now_ms,
                     )
                 )  # fmt: skip
+        await assignments.write(conn)
         await self._offers(conn, made, told)
         frames, noted = await write_guarded(
             conn, [d for d in made if isinstance(d, de.Guarded)], about, self._names, heard
@@ -113,29 +111,6 @@ class Writer:
 
     async def keep_fits(self, conn: Connection) -> None:
         await keep_fits(conn, {UUID(agent): cap for agent, cap in self._caps.items()})
-
-    async def _assignments(
-        self, conn: Connection, d: de.Decision, row: Any, releases: list[tuple[UUID, UUID, str]]
-    ) -> None:
-        if releases:
-            await conn.executemany(
-                "update assignment set released_at = clock_timestamp(), release_reason = $3"
-                " where shop_id = $1 and conversation_id = $2 and released_at is null",
-                releases,
-            )
-            releases.clear()
-        if isinstance(d, de.Assign):
-            provider = self._providers.get(d.pool)
-            await conn.execute(
-                """insert into assignment (shop_id, conversation_id, epoch, thread_id, shopper_id, agent_id, pool_id,
-                     provider_id, contract_id, contract_version, policy_version, stage, reason, level, waited_ms,
-                     predicted_ms, explanation)
-                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)""",
-                UUID(d.shop), UUID(d.conversation), d.epoch, row["thread_id"], row["shopper_id"], UUID(d.agent),
-                UUID(d.pool), UUID(provider) if provider else None, UUID(d.contract) if d.contract else None,
-                d.contract_version, d.policy_version, d.stage, d.reason, d.level, d.waited_ms, d.predicted_ms,
-                {"candidates": [asdict(c) for c in d.candidates], "pools": [asdict(p) for p in d.pools]},
-            )  # fmt: skip
 
     def _move(self, d: de.Decision, row: Any, heard: Mapping[str, int]) -> Move | None:
         """The move a decision means; None: it moves nothing."""
@@ -190,19 +165,22 @@ class Writer:
             return
         told.to_people.append((UUID(d.agent), frame))
 
-    @staticmethod
-    async def _offers(conn: Connection, made: Sequence[de.Decision], told: Told) -> None:
-        """Keep what is on offer, for an agent who opens the console again."""
-        ends = [d for d in made if isinstance(d, (de.MakeOffer, de.RevokeOffer, de.Assign))]
-        if not ends:
-            return
-        last = {d.conversation: d for d in ends}
-        await conn.execute(
-            "delete from offer o using unnest($1::uuid[], $2::uuid[]) w(shop, id)"
-            " where o.shop_id = w.shop and o.conversation_id = w.id",
-            [UUID(d.shop) for d in last.values()], [UUID(id_) for id_ in last],
-        )  # fmt: skip
+    async def _offers(self, conn: Connection, made: Sequence[de.Decision], told: Told) -> None:
+        """Keep what is on offer, for an agent who opens the console again and for the next writer."""
+        last = {d.conversation: d for d in made if isinstance(d, (de.MakeOffer, de.RevokeOffer, de.Assign))}
+        over = [d for d in last.values() if d.conversation in self.offered]
+        if over:
+            await conn.execute(
+                "delete from offer o using unnest($1::uuid[], $2::uuid[]) w(shop, id)"
+                " where o.shop_id = w.shop and o.conversation_id = w.id",
+                [UUID(d.shop) for d in over], [UUID(d.conversation) for d in over],
+            )  # fmt: skip
+            self.offered.difference_update(d.conversation for d in over)
         frames = {frame["conversation"]: frame for _, frame in told.to_people if frame["type"] == "offer"}
+        offered = [d for d in last.values() if isinstance(d, de.MakeOffer)]
+        if not offered:
+            return
+        self.offered.update(d.conversation for d in offered)
         await conn.executemany(
             "insert into offer (shop_id, conversation_id, agent_id, frame, expires_at, pool_id, reason, ref)"
             " values ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6, $7, $8)",
@@ -217,8 +195,7 @@ class Writer:
                     d.reason,
                     d.ref,
                 )
-                for d in last.values()
-                if isinstance(d, de.MakeOffer)
+                for d in offered
             ],
         )
 
@@ -255,12 +232,7 @@ class Writer:
 
 
 _WITHOUT_SHOP = (de.SetSeatState, de.Refuse)
-_RELEASED: dict[type[Any], str] = {de.Assign: "transferred", de.Park: "parked", de.Close: "closed", de.Requeue: ""}
-
-
-def _why(d: de.Decision) -> str:
-    assert isinstance(d, de.Requeue), "only a requeue names its own reason"
-    return d.reason
+_RELEASED: dict[type[Any], str] = {de.Park: "parked", de.Close: "closed"}
 
 
 async def take_lease(conn: Connection, shard: str, holder: str, lease_ms: int) -> int | None:

@@ -190,8 +190,9 @@ class Dispatcher:
             learnt = None if before is None else before.floor.rates.snapshot()
             start = journal.TakenOver(routing, tuple(seats), tuple(conversations), counted, learnt)
             core, made = start.core(now)
-            await record_write.forget_offers(conn, [UUID(c.conversation) for c in conversations if c.offer is not None])
-            writer = Writer(routing)
+            offered = [c.conversation for c in conversations if c.offer is not None]
+            await record_write.forget_offers(conn, [UUID(id_) for id_ in offered])
+            writer = Writer(routing, offered)
             await writer.keep_fits(conn)
             told = await writer.write(conn, made, now)
             self._seq += 1
@@ -247,7 +248,8 @@ class Dispatcher:
             due = core.next_timer_ms()
             decided = core.apply(event, now)
             if isinstance(event, ev.RoutingChanged):
-                self._writer = Writer(event.routing)
+                assert self._writer is not None, "a leader has a writer"
+                self._writer = Writer(event.routing, self._writer.offered)
                 await self._writer.keep_fits(conn)
             made += decided
             if journal.worth_keeping(event, bool(decided), due is not None and due <= now):
