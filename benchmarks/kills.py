@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from benchmarks.dispatch import seat_agents
+from benchmarks.dispatch_way import seat_agents
 from benchmarks.measure import end_on_term, family, machine, percentile
 from dispatcher.intake import Intake
 from dispatcher.people import agent_scope
