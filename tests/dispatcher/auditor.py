@@ -219,7 +219,8 @@ class Auditor:
             self.held[offered].discard(d.conversation)
         self.held[d.agent].add(d.conversation)
         case.state, case.agent, case.epoch, case.pinned = "assigned", d.agent, d.epoch, False
-        reserve = self.policy.resume_reserve if d.reason == "resume" else 0
+        # An offer took its slot when it was made; meanwhile one who came back may have taken the reserve.
+        reserve = self.policy.resume_reserve if d.reason == "resume" or offered == d.agent else 0
         load = len(self.held[d.agent])
         assert load <= self.cap[d.agent] + reserve, f"{d.agent} holds {load} of {self.cap[d.agent]} after {d.reason}"
         if d.contract is not None and d.contract != case.counted:
@@ -259,8 +260,8 @@ class Auditor:
         """Who waits for anybody: not asked for by name, not on offer, not promised to one pool or agent."""
         for id_, case in self.cases.items():
             if case.state == "waiting" and id_ not in self.offers and not case.pinned:
-                if case.sticky and self.now - case.since <= self.policy.sticky_hold_ms and self.policy.wrap_up_ms:
-                    continue
+                if case.sticky and self.policy.wrap_up_ms:
+                    continue  # once, for a moment, he may be kept for who served him last
                 yield id_, case
 
     def _reached(self, case: Case) -> list[Id]:
@@ -289,9 +290,11 @@ class Auditor:
     def _check(self) -> None:
         for agent, most in self.cap.items():
             assert len(self.held[agent]) <= most + self.policy.resume_reserve, "never above the limit and the reserve"
-        for id_, case in self._in_line():
+        for id_, case in self.cases.items():
             box_ms = self.policy.callback_ms if id_ in self.called else self.policy.message_box_ms
-            assert box_ms is None or self.now - case.since <= box_ms, "nobody waits past the last stage"
+            if case.state == "waiting" and id_ not in self.offers and box_ms is not None:
+                assert self.now - case.since <= box_ms, "nobody waits past the last stage"
+        for id_, case in self._in_line():
             free = [a for pool in self._reached(case) for a in self._free_seats(pool, id_, case)]
             assert not free, f"{id_} waits while {free[0]} is free"
         assert self.asked == self.finished + len(self.cases), "no conversation is lost"
