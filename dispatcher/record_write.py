@@ -274,16 +274,18 @@ async def forget_offers(conn: Connection, kept: Sequence[UUID]) -> None:
     await conn.execute("delete from offer where not conversation_id = any($1)", list(kept))
 
 
-async def hold_lease(conn: Connection, shard: str, epoch: int, lease_ms: int) -> None:
+async def hold_lease(conn: Connection, shard: str, epoch: int, lease_ms: int, whole_ms: int) -> None:
     """Within a transaction: nobody can take over before it ends. Raises Superseded when somebody has.
 
     The server ends the transaction of a writer that says nothing for a lease's time (frozen, or cut off), because the
-    next one waits for this lock.
+    next one waits for this lock. One that is silent in the middle of a message is not idle: from PostgreSQL 17 on, a
+    limit on the whole transaction, ``whole_ms``, ends that as well.
     """
+    whole = ", set_config('transaction_timeout', $4, true)" if conn.get_server_version() >= (17,) else ", $4::text"
     mine = await conn.fetchval(
-        "select set_config('idle_in_transaction_session_timeout', $3, true) from dispatch_lease"
-        " where shard = $1 and epoch = $2 for share",
-        shard, epoch, str(lease_ms),
+        f"select set_config('idle_in_transaction_session_timeout', $3, true){whole}"
+        " from dispatch_lease where shard = $1 and epoch = $2 for share",
+        shard, epoch, str(lease_ms), str(whole_ms),
     )  # fmt: skip
     if not mine:
         raise Superseded(f"epoch {epoch} of shard {shard} is over")

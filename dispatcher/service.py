@@ -38,6 +38,9 @@ BATCH_MAX = 200
 SWEEP_MS = 1_000
 LOOK_MS = 250
 """How often the outbox is looked at when no hint comes."""
+STEP_MS = limits.LEASE_MS + 1_000
+"""A step's transaction takes no longer, or whoever began it sleeps. After one that did, fewer facts are taken at once."""
+LOAD_MS = 60_000
 STANDBY_S = 0.4
 NODE_SILENT_MS = 10_000
 FITTED_MS = 600_000
@@ -65,6 +68,7 @@ class Dispatcher:
         self._fitted_ms = self._now_ms()
         self._swept_ms = self._placed_ms = self._began_ms = 0
         self._forgetting = False
+        self._batch = BATCH_MAX
         self._heard: dict[str, int] = {}
         self._dirty: set[str] = set()
         self.leading = asyncio.Event()
@@ -92,6 +96,7 @@ class Dispatcher:
                     self._forget()
                 except TRANSIENT as why:
                     log.warning("PostgreSQL is away (%s); trying again", type(why).__name__)
+                    self._batch = max(1, self._batch // 2)
                     self._forget(lead=True)
                     await asyncio.sleep(STANDBY_S)
         finally:
@@ -183,7 +188,7 @@ class Dispatcher:
         assert self._epoch is not None, "only a leader loads"
         now = self._now_ms()
         async with self._pool.acquire() as conn, conn.transaction():
-            await record_write.hold_lease(conn, self._shard, self._epoch, limits.LEASE_MS)
+            await record_write.hold_lease(conn, self._shard, self._epoch, limits.LEASE_MS, LOAD_MS)
             routing = await record_load.load_routing(conn)
             seats, conversations, used = await record_load.load_standing(conn, now)
             counted = tuple((contract, day, count) for (contract, day), count in used.items())
@@ -214,8 +219,8 @@ class Dispatcher:
         sweep = now - self._swept_ms >= SWEEP_MS
         try:
             async with self._pool.acquire() as conn, conn.transaction():
-                await record_write.hold_lease(conn, self._shard, self._epoch, limits.LEASE_MS)
-                claimed = await outbox.claim(conn, "dispatcher", BATCH_MAX, in_order=True)
+                await record_write.hold_lease(conn, self._shard, self._epoch, limits.LEASE_MS, STEP_MS)
+                claimed = await outbox.claim(conn, "dispatcher", self._batch, in_order=True)
                 events: list[ev.Event] = []
                 if sweep:
                     events += await self._sweep(conn, core, now)
@@ -239,7 +244,9 @@ class Dispatcher:
         if sweep:
             self._swept_ms = now
         await self._tell(told)
-        return len(claimed) == BATCH_MAX
+        more = len(claimed) == self._batch
+        self._batch = min(BATCH_MAX, 2 * self._batch)
+        return more
 
     async def _decide(self, conn: Connection, core: Core, events: Sequence[ev.Event], now: int) -> Told:
         made: list[Decision] = []

@@ -217,7 +217,7 @@ async def test_a_leader_that_slept_through_its_lease_can_commit_nothing(house: H
         epoch = await house.pool.fetchval("update dispatch_lease set epoch = epoch + 1, holder = 'x' returning epoch")
         async with house.pool.acquire() as conn, conn.transaction():
             with pytest.raises(record_write.Superseded):
-                await record_write.hold_lease(conn, "main", epoch - 1, 3_000)
+                await record_write.hold_lease(conn, "main", epoch - 1, 3_000, 3_000)
         chat = await house.chat()
         await house.ask(chat)
         # Its lease is another's until that one's time is over; then it leads again, under a new epoch.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -193,6 +194,31 @@ async def test_a_leader_frozen_within_a_transaction_holds_nobody_up(
     await house.until(lost, True, 60)
     assert await pair.leads() == "second"
     assert await _journal(house, before) == written
+
+
+async def test_a_leader_frozen_in_the_middle_of_a_message_holds_nobody_up(house: House, pair: Pair) -> None:
+    """Its connection is not idle then, but waits for the rest of the message for as long as it sleeps."""
+    await house.pool.execute(
+        "insert into dispatch_lease (shard, epoch, holder, until_at)"
+        " values ('main', 7, 'frozen', clock_timestamp() + interval '3 s')"
+    )
+    command = [sys.executable, "-m", "tests.dispatcher.frozen_writer", "7"]
+    frozen = subprocess.Popen(command, env={**os.environ, **pair.stores}, stdout=subprocess.PIPE)
+    pair.running["frozen"] = frozen
+
+    async def asleep() -> bool:
+        return Path(f"/proc/{frozen.pid}/stat").read_text().rpartition(") ")[2][0] == "T"
+
+    await house.until(asleep, True, 60)
+    pair.start("second")
+    await house.ready("own1")
+    chat = await house.chat()
+    await house.ask(chat)
+    await _each_once(house, [chat])
+    assert await pair.leads() == "second"
+    os.kill(frozen.pid, signal.SIGCONT)
+    assert frozen.stdout is not None
+    assert await asyncio.to_thread(frozen.stdout.readline) == b"ended\n"
 
 
 async def _journal(house: House, epoch: int) -> int:
