@@ -39,7 +39,7 @@ SWEEP_MS = 1_000
 LOOK_MS = 250
 """How often the outbox is looked at when no hint comes."""
 STEP_MS = limits.LEASE_MS + 1_000
-"""A step's transaction takes no longer, or whoever began it sleeps. After one that did, fewer facts are taken at once."""
+"""A step takes no longer, or whoever began it sleeps. Fewer facts are taken at once after one that did."""
 LOAD_MS = 60_000
 STANDBY_S = 0.4
 NODE_SILENT_MS = 10_000

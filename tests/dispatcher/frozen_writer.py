@@ -1,6 +1,6 @@
-"""A leader that is frozen in the middle of a message to PostgreSQL: ``python -m tests.dispatcher.frozen_writer <epoch>``.
+"""A leader frozen in the middle of a message to PostgreSQL: ``python -m tests.dispatcher.frozen_writer <epoch>``.
 
-The store by ``WANGXIN_POSTGRES_URL``. It stops itself with SIGSTOP and, once woken, says what became of its transaction.
+The store by ``WANGXIN_POSTGRES_URL``. It stops itself with SIGSTOP and, once woken, says how its transaction ended.
 """
 
 from __future__ import annotations
