@@ -96,6 +96,16 @@ class QualityFloor(Agreed):
 
 Standing = Literal["active", "probation", "suspended"]
 """What a shop thinks of a provider."""
+
+
+class Bonus(Agreed):
+    """Being better than the target by ``better_per_mille`` or more brings ``fee_per_mille`` of the cycle's fee."""
+
+    metric: str = Field(min_length=1, max_length=40)
+    better_per_mille: int = Field(ge=0)
+    fee_per_mille: _PerMille
+
+
 VISIBLE = ("level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel", "forms")
 
 
@@ -118,6 +128,7 @@ class Terms(Agreed):
     targets: tuple[Target, ...] = Field(default=(), max_length=10)
     penalties: tuple[Penalty, ...] = Field(default=(), max_length=10)
     penalty_cap_per_mille: _PerMille = 300
+    bonuses: tuple[Bonus, ...] = Field(default=(), max_length=10)
     visible_fields: tuple[Literal[VISIBLE], ...] = Field(default=("level", "orders", "tags", "remark"))  # type: ignore[valid-type]
     settlement: Literal["week", "month"] = "month"
     dispute_days: int = Field(default=7, ge=0, le=60)

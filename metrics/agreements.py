@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -26,9 +27,13 @@ class Version:
     cycle: Literal["week", "month"]
     refunds_kept: bool
     unsettled: tuple[str, ...] = ()
+    dispute_days: int = 7
 
     def cycle_start(self, day: date) -> date:
         return day.replace(day=1) if self.cycle == "month" else day - timedelta(days=day.weekday())
+
+    def cycle_days(self, day: date) -> int:
+        return calendar.monthrange(day.year, day.month)[1] if self.cycle == "month" else 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Agreement:
 
 
 AgreementsOf = Callable[[Connection, UUID], Awaitable[list[Agreement]]]
-"""(connection, shop) -> its contracts with all their versions."""
+"""(connection, shop) -> its contracts with all their versions that both sides agreed on."""
 
 
 async def none_known(conn: Connection, shop: UUID) -> list[Agreement]:

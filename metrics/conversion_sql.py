@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-By = Literal["all", "team", "pool", "agent", "topic", "day", "hour"]
+By = Literal["all", "team", "pool", "agent", "topic", "day", "hour", "menu", "push"]
 
 
 # Whether a conversation was an enquiry: by its topic, else not if the shopper had bought within 21 days before it and
@@ -16,7 +16,7 @@ By = Literal["all", "team", "pool", "agent", "topic", "day", "hour"]
 # each conversation; the day more on each side is for the zone.
 _ENQUIRY = """
 had as materialized (
-  select t.conversation_id, t.pool_id, t.agent_id, t.day, t.hour, t.opened_at, c.topic, s.tz,
+  select t.conversation_id, t.pool_id, t.agent_id, t.day, t.hour, t.opened_at, c.topic, c.outbound_rule as push, s.tz,
     coalesce(p.merged_into, p.id) as shopper_id, t.shopper_messages > 0 and t.human_messages > 0 as served
   from tally t join conversation c on c.shop_id = t.shop_id and c.id = t.conversation_id
   join shop_clock s on s.shop_id = t.shop_id and s.from_at <= t.opened_at and s.until_at > t.opened_at
@@ -34,15 +34,24 @@ known as materialized (
     bool_or(o.created_at >= h.opened_at and o.created_at < (h.day + 2)::timestamp at time zone h.tz) as anew
   from had h join dealt o on o.shopper_id = h.shopper_id where h.topic = '' group by 1),
 enquiry as materialized (
-  select h.conversation_id, h.pool_id, h.agent_id, h.topic, h.day, h.hour, h.shopper_id, h.served
+  select h.conversation_id, h.pool_id, h.agent_id, h.topic, h.day, h.hour, h.shopper_id, h.served, h.push{menu}
   from had h left join known k on k.conversation_id = h.conversation_id
   where case when h.topic <> '' then h.topic <> 'after_sales'
              else not coalesce(k.before, false) or coalesce(k.anew, false) end)"""
 
 
+# The item of the menu that was tapped last in a conversation; '' where none was.
+MENU_ITEM = """coalesce((select b.item from bot_turn b where b.shop_id = $1 and b.conversation_id = {0}.conversation_id
+  and b.item is not null order by b.seq desc limit 1), '')"""
+
+
+def _enquiry(*, menu: bool = False) -> str:
+    return _ENQUIRY.format(menu=f", {MENU_ITEM.format('h')} as menu" if menu else "")
+
+
 _COLUMNS: dict[By, str | None] = {
     "all": None, "team": "pool_id", "pool": "pool_id", "agent": "agent_id", "topic": "topic", "day": "day",
-    "hour": "hour",
+    "hour": "hour", "menu": "menu", "push": "push",
 }  # fmt: skip
 PEOPLE: frozenset[By] = frozenset({"team", "pool", "agent"})
 # What is known of a shopper in a group, as bits: asked for service; was served; was written to by the group itself;
@@ -63,7 +72,7 @@ def query(levels: Sequence[By], keys: Mapping[By, str], only: str, rules: int, *
         return "".join(f"{alias}.{column}, " for column in fine)
 
     def of_when(column: str) -> str:  # time and topic are the conversation's, people those who wrote or are credited
-        return "e" if column in ("topic", "day", "hour") else "x"
+        return "e" if column in ("topic", "day", "hour", "menu", "push") else "x"
 
     theirs = "".join(f"{of_when(column)}.{column}, " for column in fine)
     parts = [f"select {columns('e')}e.shopper_id, case when e.served then {_SERVED + 1} else 1 end as bits"
@@ -81,7 +90,7 @@ person as materialized (
     counted = [
         _level(number, by, keys[by], fine, rules, people=narrowed or by in PEOPLE) for number, by in enumerate(levels)
     ]
-    return f"with {_ENQUIRY}, {person} {' union all '.join(counted)}"
+    return f"with {_enquiry(menu='menu' in levels)}, {person} {' union all '.join(counted)}"
 
 
 def people(grain_keys: str, touch_keys: str) -> str:
@@ -90,7 +99,7 @@ def people(grain_keys: str, touch_keys: str) -> str:
     ``$1`` shop, ``$2`` and ``$3`` days, ``$4`` the rules. ``grain_keys``: the key of an enquiry ``e``; ``touch_keys``:
     that of whose words or order it was, ``x``. The bits are those of :func:`query`, so that days can be joined.
     """
-    return f"""with {_ENQUIRY}
+    return f"""with {_enquiry()}
 select day, key, pool_id, shopper_id, bit_or(bits) as bits from (
   select e.day, {grain_keys} as key, e.pool_id, e.shopper_id, case when e.served then {_SERVED + 1} else 1 end as bits
   from enquiry e

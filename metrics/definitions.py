@@ -10,6 +10,7 @@ from metrics.conversion import PAY_WITHIN_MS, RULES
 from metrics.intervals import COMPARABLE_N_MIN
 from metrics.model import HOUR, SECOND
 from metrics.profiles import PROFILES
+from metrics.settlement import LineKind
 
 FIGURES: dict[str, str] = {
     "conversations": "Conversations opened in the period in which the shopper wrote at least once.",
@@ -56,6 +57,33 @@ KINDS: dict[str, str] = {
     "bot": "ordered after the bot's words alone",
     "silent": "ordered without any words within the window",
     "late": f"paid more than {PAY_WITHIN_MS // HOUR} h after it was made",
+}
+
+
+CHANGES: dict[str, str] = {
+    "before and after": "As many days after a day as before it, of the whole shop. Means: all cases of a span; the "
+    "interval comes from the spread between its days (Student's t), as turns of one day are alike. Rates: Newcombe's "
+    f"interval. Below {COMPARABLE_N_MIN} cases on a side, or 3 days for a mean, nothing is concluded.",
+    "same hours": "A provider beside the own people: the own figure of each hour of the day, weighted as the "
+    "provider's cases lie. Hours in which only one of the two worked are left out, and the share compared is said.",
+}
+
+STATEMENT: dict[LineKind, str] = {
+    LineKind.CONVERSATIONS: "Effective conversations: one a shopper and business day, with words of the shopper and a "
+    "reply of the contract's people. Each costs its place in the tiers, counted from the beginning of the cycle.",
+    LineKind.SEATS: "Committed seats, by the days of the month.",
+    LineKind.ONLINE: "Time in which seats of the contract's pools were ready or busy, shared equally by the shops "
+    "under contract for these pools.",
+    LineKind.HANDLED: "Time for which conversations were with the contract's people; parked time is not.",
+    LineKind.BASE: "The fixed sum of a cycle, by its days in force.",
+    LineKind.COMMISSION: "A share of each order credited by the rule last_touch to the contract's pools, net of "
+    "refunds known when the day is issued (or without them, as the contract says).",
+    LineKind.SERVICE: "On the cycle's last day: a promised figure over the whole cycle, as a share of the cycle's fee. "
+    "Missed by a band: the penalty of the widest band reached, all together at most the contract's cap. Better by a "
+    "band: the bonus.",
+    LineKind.CAP: "What lies above the most that a cycle may cost.",
+    LineKind.CORRECTION: "On the first day of a cycle: what an earlier day would come to now, less what was settled "
+    "for it. Lines that both sides agreed on after a dispute are not corrected.",
 }
 
 
@@ -109,6 +137,20 @@ def as_markdown() -> str:
         "| kind of order | meaning |",
         "|---|---|",
         *(f"| {kind} | {says} |" for kind, says in KINDS.items()),
+        "",
+        "## Comparisons",
+        "",
+        "| comparison | definition |",
+        "|---|---|",
+        *(f"| {name} | {says} |" for name, says in CHANGES.items()),
+        "",
+        "## Lines of a statement",
+        "",
+        "Whole fen; each part is rounded half up. A statement never changes once it is signed.",
+        "",
+        "| line | definition |",
+        "|---|---|",
+        *(f"| {kind} | {says} |" for kind, says in STATEMENT.items()),
         "",
     ]
     return "\n".join(lines)

@@ -11,12 +11,14 @@ from metrics.sealing_postgres import COUNTED_TURN, SETTLED_TURN
 from metrics.teams import Teams
 from wangxin.storage.postgres import Connection
 
-Outcome = Literal["all", "answered", "late", "unanswered", "excluded"]
+Outcome = Literal["all", "answered", "late", "unanswered", "excluded", "with_bot"]
 _OUTCOMES: dict[Outcome, str] = {
     "all": f"{COUNTED_TURN} and {SETTLED_TURN}",
     "answered": f"{COUNTED_TURN} and r.wait_ms is not null",
     "late": f"{COUNTED_TURN} and {SETTLED_TURN} and (r.wait_ms > 180000 or r.wait_ms is null)",
     "unanswered": f"{COUNTED_TURN} and {SETTLED_TURN} and r.wait_ms is null",
+    # Also what the bot answered alone: some platforms count any reply.
+    "with_bot": f"r.excluded = '' and r.void_reason = '' and {SETTLED_TURN}",
     "excluded": "r.excluded <> '' or r.void_reason <> ''",
 }
 _TURN_COLUMNS = ", ".join(

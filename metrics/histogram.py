@@ -61,6 +61,14 @@ class Histogram:
     def mean_ms(self) -> float | None:
         return self.sum_ms / self.n if self.n else None
 
+    @property
+    def variance_ms2(self) -> float:
+        """The variance of one duration, within about 2 %; 0 below two."""
+        if self.n < 2:
+            return 0.0
+        middle = sum(n * middle_ms(index) for index, n in self.counts.items()) / self.n
+        return sum(n * (middle_ms(index) - middle) ** 2 for index, n in self.counts.items()) / (self.n - 1)
+
     def percentile(self, share: float) -> float | None:
         """The duration that ``share`` (0..1) of all do not exceed, within 1 %; None when empty."""
         assert 0 <= share <= 1

@@ -30,6 +30,11 @@ class Rate:
         return wilson(self.hits, self.n)
 
 
+def z_of(share: float) -> float:
+    """The standard normal's quantile."""
+    return NormalDist().inv_cdf(share)
+
+
 def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
     """The Wilson score interval: sensible also for few cases and for 0 or all hits."""
     if n == 0:

@@ -44,9 +44,13 @@ _KEYS: dict[By, str] = {
     "agent": "{0}.agent_id",
     "topic": "coalesce((select c.topic from conversation c"
     " where c.shop_id = {0}.shop_id and c.id = {0}.conversation_id), '')",
+    "push": "coalesce((select c.outbound_rule::text from conversation c"
+    " where c.shop_id = {0}.shop_id and c.id = {0}.conversation_id), '')",
+    "menu": conversion_sql.MENU_ITEM,
     "day": "{0}.day",
     "hour": "{0}.hour",
 }
+_OF_ENQUIRY: dict[By, str] = {"topic": "{0}.topic", "menu": "{0}.menu", "push": "coalesce({0}.push::text, '')"}
 _ONLY = (
     "($4::uuid is null or {0}.pool_id = $4) and ($5::uuid is null or {0}.agent_id = $5)"
     f" and ($6::text is null or {_TEAM} = $6)"
@@ -228,7 +232,7 @@ async def _convert(
     rules = [asked.rule, *(rule for rule in windows if rule != asked.rule)]
     narrowed = bool(asked.pool or asked.agent or asked.team)
     levels = list(groups)
-    query = conversion_sql.query(levels, {**_KEYS, "topic": "{0}.topic"}, _ONLY, len(rules), narrowed=narrowed)
+    query = conversion_sql.query(levels, {**_KEYS, **_OF_ENQUIRY}, _ONLY, len(rules), narrowed=narrowed)
     rates = {rule: Rate(0, 0) for rule in windows}
     for row in await conn.fetch(query, *common, rules):
         by = levels[row["level"]]

@@ -14,18 +14,16 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from metrics import definitions, drill_postgres, live, report
+from metrics import change_report, definitions, drill_postgres, live, profile_rows, report
 from metrics import report_postgres as read
 from metrics.clocks import Calendar
 from metrics.conversion import DEFAULT_RULE, RULES
 from metrics.csv_out import Cell, csv_text
 from metrics.drill_postgres import Outcome
 from metrics.figures import SERVICE_MS, Sums, figures_json
-from metrics.profiles import PROFILES, evaluate
-from metrics.profiles import Asked as AskedTurn
+from metrics.profiles import PROFILES
 from metrics.record_postgres import calendars
-from metrics.rows import turn_of
-from metrics.teams import Teams, TeamsOf, nobody_known
+from metrics.teams import NamesOf, Teams, TeamsOf, no_names, nobody_known
 from wangxin import clock
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
@@ -34,7 +32,7 @@ from wangxin.storage.postgres import Connection
 
 DAYS_MAX = 400
 PROFILE_TURNS_MAX = 50_000
-By = Literal["team", "pool", "agent", "topic", "day", "hour"]
+By = Literal["team", "pool", "agent", "topic", "day", "hour", "menu", "push"]
 
 
 class Period(BaseModel):
@@ -65,6 +63,24 @@ class Orders(Period):
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
+class Since(BaseModel):
+    """``team``: the provider whose people are set beside the own ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: date
+    days: Annotated[int, Field(ge=1, le=92)] = 28
+    team: Annotated[str, Field(max_length=40)] | None = None
+
+
+class Profiles(BaseModel):
+    """Definitions by name; none: all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    names: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=40)]
+
+
 class Void(BaseModel):
     """Why a turn is to count no longer; empty: it counts again."""
 
@@ -76,8 +92,8 @@ class Void(BaseModel):
 Wanted = Annotated[Period, Query()]
 
 
-def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
-    """All routes lie under ``/metrics``; the composition root mounts them under ``/api/v1`` and lends the teams."""
+def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_names) -> APIRouter:
+    """All routes lie under ``/metrics``; the composition root mounts them under ``/api/v1`` and lends all names."""
     routes = APIRouter(prefix="/metrics", tags=["metrics"])
     anyone = deps.require(Role.MERCHANT, Role.AGENT, Role.PROVIDER)
     agent = deps.require(Role.AGENT)
@@ -85,6 +101,11 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
     async def overseer(actor: Actor = Depends(anyone)) -> Actor:
         if actor.role is Role.AGENT and not actor.supervisor:
             raise forbidden("role.wrong", "reports are for merchants, providers and supervisors")
+        return actor
+
+    async def shopside(actor: Actor = Depends(deps.require(Role.MERCHANT, Role.AGENT))) -> Actor:
+        if actor.role is Role.AGENT and (actor.provider is not None or not actor.supervisor):
+            raise forbidden("role.wrong", "this is for merchants and their supervisors")
         return actor
 
     async def merchant(actor: Actor = Depends(deps.require(Role.MERCHANT))) -> Actor:
@@ -161,7 +182,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
         """The figures by day, hour, pool, team or agent; days without anything are there too."""
         async with deps.scope(actor, shop) as conn:
             asked, teams, _ = await asked_of(conn, shop, actor, wanted)
-            rows = await _series(conn, asked, teams, wanted.by)
+            rows = await _series(conn, asked, teams, wanted.by, await names_of(conn, shop, wanted.by))
         return {"by": wanted.by, "first": asked.first, "last": asked.last, "rows": rows}
 
     @routes.get("/{shop}/series.csv")
@@ -169,7 +190,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
         """Exactly the table that the page shows."""
         async with deps.scope(actor, shop) as conn:
             asked, teams, _ = await asked_of(conn, shop, actor, wanted)
-            rows = await _series(conn, asked, teams, wanted.by)
+            rows = await _series(conn, asked, teams, wanted.by, await names_of(conn, shop, wanted.by))
         headings = [wanted.by, "name", *_FIGURE_COLUMNS]
         body = [[row["key"] or "", row["name"], *_cells(row["figures"])] for row in rows]
         return _csv(f"{wanted.by}-{asked.first}-{asked.last}", headings, body)
@@ -242,31 +263,38 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
                    "refunded_fen", "conversation_id"]  # fmt: skip
         return _csv(f"orders-{asked.first}-{asked.last}", columns, _exported(rows, columns, teams, calendar))
 
+    @routes.get("/{shop}/change")
+    async def changed(
+        shop: UUID, wanted: Annotated[Since, Query()], actor: Actor = Depends(shopside)
+    ) -> dict[str, Any]:
+        """What changed since a day, the same number of days before and after it; and the team in the same hours as
+        the own people. Raises ``period.wrong``."""
+        async with deps.scope(actor, shop) as conn:
+            return await change_report.document(conn, shop, wanted.since, wanted.days, wanted.team,
+                                                await teams_of(conn, shop))  # fmt: skip
+
     @routes.get("/{shop}/profiles")
     async def profiles(shop: UUID, wanted: Wanted, actor: Actor = Depends(overseer)) -> dict[str, Any]:
-        """The same turns by every platform's definition. At most 50,000 turns; ``cut`` says that there were more."""
+        """The same turns by the platforms' definitions that the shop chose (none: all). At most 50,000 turns; ``cut``
+        says that there were more."""
         async with deps.scope(actor, shop) as conn:
             asked, teams, calendar = await asked_of(conn, shop, actor, wanted)
-            rows = await drill_postgres.turns(conn, asked, teams, limit=PROFILE_TURNS_MAX)
-        turns = [AskedTurn(row["shopper_id"], turn_of(row)) for row in rows]
-        found = []
-        for profile in PROFILES.values():
-            result = evaluate(profile, turns, calendar)
-            low, high = result.rate.interval
-            found.append(
-                {
-                    "profile": profile.name,
-                    "title": {"zh-CN": profile.title_zh, "en": profile.title_en},
-                    "figure": str(profile.figure),
-                    "value": result.headline,
-                    "hits": result.rate.hits,
-                    "n": result.rate.n,
-                    "low": low,
-                    "high": high,
-                    "says": profile.says,
-                }
-            )
-        return {"profiles": found, "cut": len(rows) == PROFILE_TURNS_MAX}
+            rows = await drill_postgres.turns(conn, asked, teams, outcome="with_bot", limit=PROFILE_TURNS_MAX)
+            chosen = await profile_rows.chosen(conn, shop)
+        return {
+            "profiles": profile_rows.evaluated(rows, chosen, calendar),
+            "known": profile_rows.known(chosen),
+            "cut": len(rows) == PROFILE_TURNS_MAX,
+        }
+
+    @routes.put("/{shop}/profiles", status_code=204)
+    async def choose_profiles(shop: UUID, wanted: Profiles, actor: Actor = Depends(merchant)) -> None:
+        """Which definitions the shop reads side by side. Raises ``profile.unknown``."""
+        if unknown := sorted(set(wanted.names) - set(PROFILES)):
+            raise Refusal("profile.unknown", f"no such definition: {', '.join(unknown)[:100]}", field="names")
+        async with deps.scope(actor, shop) as conn:
+            await profile_rows.choose(conn, shop, wanted.names)
+            await deps.audit(conn, actor, shop, "profiles.chosen", str(shop), {"names": list(wanted.names)})
 
     return routes
 
@@ -280,7 +308,9 @@ def _keys(asked: read.Asked, teams: Teams) -> set[str]:
     return {str(asked.team)} | {str(pool.id) for pool in teams.pools.values() if pool.team == asked.team}
 
 
-async def _series(conn: Connection, asked: read.Asked, teams: Teams, by: By) -> list[dict[str, Any]]:
+async def _series(
+    conn: Connection, asked: read.Asked, teams: Teams, by: By, names: dict[str, str]
+) -> list[dict[str, Any]]:
     found = await read.sums(conn, asked, by, teams)
     keys: list[str | None] = sorted(found, key=lambda key: key or "")
     if by == "day":
@@ -293,14 +323,15 @@ async def _series(conn: Connection, asked: read.Asked, teams: Teams, by: By) -> 
         figures = figures_json(found.get(key, Sums()))
         protected = by == "agent" and key is not None and UUID(key) in teams.protected
         if protected:
-            for name in ("first_response", "response"):
-                figures[name] = {of: value if of == "n" else None for of, value in figures[name].items()}
-        rows.append({"key": key, "name": _name(by, key, teams), "figures": figures, "protected": protected})
+            for speed in ("first_response", "response"):
+                figures[speed] = {of: value if of == "n" else None for of, value in figures[speed].items()}
+        name = names.get(key or "") or _name(by, key, teams)
+        rows.append({"key": key, "name": name, "figures": figures, "protected": protected})
     return rows
 
 
 def _name(by: By, key: str | None, teams: Teams) -> str:
-    if key is None or by in ("topic", "day", "hour"):
+    if key is None or by in ("topic", "day", "hour", "menu", "push"):
         return ""
     if by == "team":
         return next((pool.provider_name for pool in teams.pools.values() if pool.team == key), "")

@@ -48,7 +48,7 @@ class Only:
 
 def only(by: By, pool: UUID | None, agent: UUID | None, team: str | None, service_ms: int) -> Only | None:
     """What a sealed day can answer; None: it keeps no sums for that, and the report is read live."""
-    if service_ms % 1000 or (agent is not None and by in ("topic", "hour")):
+    if by in ("menu", "push") or service_ms % 1000 or (agent is not None and by in ("topic", "hour")):
         return None
     grain: Grain = "agent" if agent is not None or by == "agent" else by if by in ("topic", "hour") else "pool"
     return Only(grain, pool, agent, team)

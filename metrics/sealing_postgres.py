@@ -51,7 +51,7 @@ TALLIED = {
 NUMBERS = ("turns", "wait_ms", "first_wait_ms", "business_ms", "asked_3min", "in_3min", "first_turns", *TALLIED,
             "stars")  # fmt: skip
 COUNTS = ("waits", "firsts", "answered_s", "lost_s")
-_COLUMNS = ("shop_id", "grain", "day", "key", "pool_id", *NUMBERS, *COUNTS, "people")
+COLUMNS = ("shop_id", "grain", "day", "key", "pool_id", *NUMBERS, *COUNTS, "people")
 
 
 @dataclass(slots=True)
@@ -104,8 +104,8 @@ async def seal(conn: Connection, shop: UUID, day: date) -> bool:
     rollups, money = await summed(conn, shop, day)
     for table in ("day_rollup", "day_money"):
         await conn.execute(f"delete from {table} where shop_id = $1 and day = $2", shop, day)
-    places = ", ".join(f"${number + 1}" for number in range(len(_COLUMNS)))
-    await conn.executemany(f"insert into day_rollup ({', '.join(_COLUMNS)}) values ({places})", rollups)
+    places = ", ".join(f"${number + 1}" for number in range(len(COLUMNS)))
+    await conn.executemany(f"insert into day_rollup ({', '.join(COLUMNS)}) values ({places})", rollups)
     await conn.executemany(
         "insert into day_money (shop_id, grain, rule, day, key, pool_id, kind, orders, fen)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -237,7 +237,7 @@ async def _money(conn: Connection, shop: UUID, day: date, grain: Grain) -> Rows:
 async def stored(conn: Connection, shop: UUID, day: date) -> tuple[Rows, Rows]:
     """What stands of the day, in the form of :func:`summed`."""
     rollups = await conn.fetch(
-        f"select {', '.join(_COLUMNS)} from day_rollup where shop_id = $1 and day = $2", shop, day
+        f"select {', '.join(COLUMNS)} from day_rollup where shop_id = $1 and day = $2", shop, day
     )
     money = await conn.fetch(
         "select shop_id, grain, rule, day, key, pool_id, kind, orders, fen from day_money"

@@ -13,7 +13,10 @@ from metrics import orders_postgres as orders
 from metrics import record_postgres as record
 from metrics import rollups_postgres as rollups
 from metrics import sealing_postgres as sealing
+from metrics import statement_record
+from metrics.agreements import AgreementsOf
 from metrics.rows import TABLES, Row, Table
+from wangxin import clock
 from wangxin.storage.postgres import Connection, Pool
 
 LATELY_S = 300  # a quick sweep looks at threads and orders that moved within this time; the slow one at all
@@ -76,6 +79,18 @@ class Figures:
                 except asyncpg.SerializationError:
                     continue  # somebody else sealed it in this very moment
             return sealed
+
+    async def settle(self, agreements_of: AgreementsOf) -> int:
+        """Issue the statements of days that are over, and let what is due count as signed; returns how many."""
+        n = 0
+        async with self._pool.acquire() as conn:
+            shops = await conn.fetch("select distinct shop_id from contract order by 1")
+            for (shop,) in shops:
+                async with conn.transaction():
+                    calendar = (await record.calendars(conn, [shop]))[shop]
+                    agreements = await agreements_of(conn, shop)
+                    n += await statement_record.issue(conn, shop, agreements, calendar, clock.now_ms(), clock.new_id)
+            return n + await statement_record.lapse(conn)
 
     async def _credit(self, conn: Connection, shoppers: set[tuple[UUID, UUID]]) -> int:
         by_shop: dict[UUID, list[UUID]] = {}

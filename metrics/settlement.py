@@ -5,10 +5,11 @@ All money is whole fen; every rounding is half up on one line's smallest part, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from fractions import Fraction
 from uuid import UUID
 
 
@@ -42,30 +43,60 @@ class PerSeat:
 
 
 @dataclass(frozen=True, slots=True)
+class PerOnlineHour:
+    """Each hour in which a seat of the contract's pools was ready or busy, shared by the shops that the pool serves."""
+
+    fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class PerMinute:
+    """Each minute for which a conversation was with the contract's people; parked time is not."""
+
+    fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A fixed sum for each settlement cycle, by the days of the cycle on which the contract was in force."""
+
+    fen: int
+
+
+@dataclass(frozen=True, slots=True)
 class PerOrder:
-    """A share of the net paid amount of each order credited to the contract's pools; silent orders earn nothing."""
+    """A share of the net paid amount of each order credited to the contract's pools."""
 
     per_mille: int
 
 
-Price = PerConversation | PerSeat | PerOrder
+Price = PerConversation | PerSeat | PerOnlineHour | PerMinute | Base | PerOrder
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """If the measured figure is at least ``from_value``, the fee changes by ``per_mille`` (minus: penalty)."""
+    """Being ``off_per_mille`` of the promised value off it (a bonus: better than it) changes the fee by
+    ``fee_per_mille`` of itself."""
 
-    from_value: float
-    per_mille: int
+    off_per_mille: int
+    fee_per_mille: int
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceTerm:
-    """A promised figure. The band with the highest reached ``from_value`` applies; below ``n_min`` cases none does."""
+class Promise:
+    """A figure that was promised: ``at_least`` the value, or at most. The widest band that was reached applies, one at
+    most; below ``n_min`` cases none does."""
 
     figure: str
-    bands: tuple[Band, ...]
+    at_least: bool
+    value: int
     n_min: int
+    penalties: tuple[Band, ...] = ()
+    bonuses: tuple[Band, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.value >= 0
+        assert all(band.off_per_mille >= 0 and band.fee_per_mille >= 0 for band in self.penalties + self.bonuses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +107,7 @@ class Terms:
     version: int
     pools: frozenset[UUID]
     prices: tuple[Price, ...]
-    service: tuple[ServiceTerm, ...] = ()
+    promises: tuple[Promise, ...] = ()
     penalty_per_mille_max: int = 200
     fee_fen_max: int | None = None
 
@@ -112,15 +143,48 @@ class SeatDays:
 
 
 @dataclass(frozen=True, slots=True)
+class Online:
+    """How long a seat was ready or busy, and by how many shops that time is shared."""
+
+    seat: UUID
+    ms: int
+    shops: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """How long a conversation was with the contract's people."""
+
+    conversation: UUID
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
+    """A figure of a whole cycle as a fraction, in the unit of its promise (ms, per mille, hundredths of a star)."""
+
     figure: str
-    value: float
+    numerator: int
+    denominator: int
     n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Where a day lies in its settlement cycle. ``ends``: it is the last day; ``fee_fen``: of the days before."""
+
+    day_number: int  # from 1
+    days: int
+    ends: bool = False
+    fee_fen: int = 0
 
 
 class LineKind(StrEnum):
     CONVERSATIONS = "conversations"
     SEATS = "seats"
+    ONLINE = "online"
+    HANDLED = "handled"
+    BASE = "base"
     COMMISSION = "commission"
     SERVICE = "service"
     CAP = "cap"
@@ -137,6 +201,8 @@ class StatementLine:
     unit_fen: int
     amount_fen: int
     evidence: tuple[str, ...]
+    of_day: date | None = None  # which settled day and kind a correction is about
+    of_kind: LineKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +226,10 @@ class Happened:
     served: Sequence[Served] = ()
     sold: Sequence[Sold] = ()
     seats: Sequence[SeatDays] = ()
+    online: Sequence[Online] = ()
+    handled: Sequence[Handled] = ()
     measured: Sequence[Measured] = ()
+    cycle: Cycle = Cycle(1, 1, ends=True)
     before: int = 0
 
 
@@ -189,13 +258,23 @@ def settle(terms: Terms, first: date, last: date, happened: Happened) -> Stateme
                 lines += _by_conversation(price, effective(happened.served, terms.pools), happened.before)
             case PerSeat():
                 lines += _by_seat(price, happened.seats)
+            case PerOnlineHour():
+                lines += _by_hour(price, happened.online)
+            case PerMinute():
+                lines += _by_minute(price, happened.handled)
+            case Base():
+                lines.append(_base(price, happened.cycle))
             case PerOrder():
                 lines += _by_order(price, [one for one in happened.sold if one.pool in terms.pools])
-    fee = sum(line.amount_fen for line in lines)
-    lines += _service_lines(terms, fee, {one.figure: one for one in happened.measured})
-    total = sum(line.amount_fen for line in lines)
+    lines = [line for line in lines if line.quantity or line.amount_fen]
+    fee = happened.cycle.fee_fen + sum(line.amount_fen for line in lines)
+    if happened.cycle.ends:
+        lines += _service_lines(terms, fee, {one.figure: one for one in happened.measured})
+    total = happened.cycle.fee_fen + sum(line.amount_fen for line in lines)
     if terms.fee_fen_max is not None and total > terms.fee_fen_max:
-        lines.append(StatementLine(LineKind.CAP, "cap", 1, 0, terms.fee_fen_max - total, ()))
+        # Never more than this day brings: what earlier days of the cycle came to stands.
+        over = min(total - terms.fee_fen_max, max(0, total - happened.cycle.fee_fen))
+        lines.append(StatementLine(LineKind.CAP, "cap", 1, 0, -over, ()))
     return Statement(terms.contract, terms.version, first, last, tuple(lines))
 
 
@@ -228,6 +307,30 @@ def _by_seat(price: PerSeat, seats: Sequence[SeatDays]) -> list[StatementLine]:
     ]
 
 
+HOUR_MS, MINUTE_MS = 3_600_000, 60_000
+
+
+def _by_hour(price: PerOnlineHour, online: Sequence[Online]) -> list[StatementLine]:
+    some = sorted((one for one in online if one.ms), key=lambda one: str(one.seat))
+    amount = sum(half_up(price.fen * one.ms, HOUR_MS * one.shops) for one in some)
+    minutes = sum(half_up(one.ms, MINUTE_MS * one.shops) for one in some)
+    return [StatementLine(LineKind.ONLINE, f"{len(some)} seats", minutes, 0, amount, tuple(str(o.seat) for o in some))]
+
+
+def _by_minute(price: PerMinute, handled: Sequence[Handled]) -> list[StatementLine]:
+    some = sorted((one for one in handled if one.ms), key=lambda one: str(one.conversation))
+    amount = sum(half_up(price.fen * one.ms, MINUTE_MS) for one in some)
+    minutes = sum(half_up(one.ms, MINUTE_MS) for one in some)
+    evidence = tuple(str(one.conversation) for one in some)
+    return [StatementLine(LineKind.HANDLED, f"{len(some)} conversations", minutes, 0, amount, evidence)]
+
+
+def _base(price: Base, cycle: Cycle) -> StatementLine:
+    # Sums since the cycle began, so that its days add up to the whole.
+    amount = half_up(price.fen * cycle.day_number, cycle.days) - half_up(price.fen * (cycle.day_number - 1), cycle.days)
+    return StatementLine(LineKind.BASE, f"day {cycle.day_number} of {cycle.days}", 1, 0, amount, ())
+
+
 def _by_order(price: PerOrder, sold: Sequence[Sold]) -> list[StatementLine]:
     if not sold:
         return []
@@ -242,34 +345,66 @@ def commission_fen(price: PerOrder, net_fen: int) -> int:
     return half_up(net_fen * price.per_mille, 1000)
 
 
+def off_per_mille(promise: Promise, measured: Measured) -> Fraction:
+    """How far off the promised value, in thousandths of it, exactly; minus: better."""
+    assert measured.denominator > 0
+    worse = promise.value * measured.denominator - measured.numerator
+    if not promise.at_least:
+        worse = -worse
+    return Fraction(worse * 1000, max(1, promise.value * measured.denominator))
+
+
 def _service_lines(terms: Terms, fee_fen: int, measured: dict[str, Measured]) -> list[StatementLine]:
     lines: list[StatementLine] = []
     penalty = 0
-    for term in terms.service:
-        one = measured.get(term.figure)
-        if one is None or one.n < term.n_min:
+    for promise in terms.promises:
+        one = measured.get(promise.figure)
+        if one is None or one.n < promise.n_min or not one.denominator:
             continue
-        reached = [band for band in term.bands if one.value >= band.from_value]
-        if not reached:
-            continue
-        per_mille = max(reached, key=lambda band: band.from_value).per_mille
-        if per_mille < 0:
-            per_mille = -min(-per_mille, terms.penalty_per_mille_max - penalty)
+        off = off_per_mille(promise, one)
+        if off > 0:
+            missed = [band for band in promise.penalties if off >= band.off_per_mille]
+            per_mille = max((band.fee_per_mille for band in missed), default=0)
+            per_mille = -min(per_mille, terms.penalty_per_mille_max - penalty)
             penalty -= per_mille
+        else:
+            per_mille = max((b.fee_per_mille for b in promise.bonuses if -off >= b.off_per_mille), default=0)
         if per_mille:
-            label = f"{term.figure} = {one.value:g} (n = {one.n})"
+            label = f"{promise.figure} = {one.numerator / one.denominator:.1f} (n = {one.n})"
             amount = half_up(fee_fen * per_mille, 1000)
-            lines.append(StatementLine(LineKind.SERVICE, label, 1, 0, amount, (term.figure,)))
+            lines.append(StatementLine(LineKind.SERVICE, label, 1, 0, amount, (promise.figure,)))
     return lines
 
 
-def correct(price: PerOrder, before: Sequence[Sold], now: Sequence[Sold]) -> list[StatementLine]:
-    """What a settled period would come to today, as lines of the next one: nothing settled is ever rewritten."""
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an issued day and the corrections since came to: fen by kind, evidence by kind, and net fen by order."""
+
+    day: date
+    amounts: Mapping[LineKind, int]
+    evidence: Mapping[LineKind, frozenset[str]]
+    nets: Mapping[str, int]
+    agreed: frozenset[LineKind] = frozenset()  # settled between the two sides by hand: never corrected again
+
+
+CORRECTED = (LineKind.CONVERSATIONS, LineKind.ONLINE, LineKind.HANDLED, LineKind.COMMISSION)
+"""What late events change. Promises are judged once, seats and base sums do not move."""
+
+
+def corrections(settled: Settled, now: Statement, nets: Mapping[str, int]) -> list[StatementLine]:
+    """What a settled day would come to today, as lines of the next cycle: nothing settled is ever rewritten."""
     lines = []
-    settled = {(one.order, one.pool): one.net_fen for one in before}
-    today = {(one.order, one.pool): one.net_fen for one in now}
-    for key in sorted(settled.keys() | today.keys(), key=lambda key: (key[0], str(key[1]))):
-        change = commission_fen(price, today.get(key, 0)) - commission_fen(price, settled.get(key, 0))
-        if change:
-            lines.append(StatementLine(LineKind.CORRECTION, f"order {key[0]}", 1, 0, change, (key[0],)))
+    for kind in CORRECTED:
+        if kind in settled.agreed:
+            continue
+        today = [line for line in now.lines if line.kind is kind]
+        change = sum(line.amount_fen for line in today) - settled.amounts.get(kind, 0)
+        if not change:
+            continue
+        moved = settled.evidence.get(kind, frozenset()) ^ {proof for line in today for proof in line.evidence}
+        if kind is LineKind.COMMISSION:
+            moved = frozenset(o for o in nets.keys() | settled.nets.keys() if nets.get(o, 0) != settled.nets.get(o, 0))
+        label = f"{kind} of {settled.day}"
+        proofs = tuple(sorted(moved))
+        lines.append(StatementLine(LineKind.CORRECTION, label, len(proofs), 0, change, proofs, settled.day, kind))
     return lines

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import calendar as months
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
 
+from metrics import report_postgres as read
 from metrics.agreements import Agreement, Version
 from metrics.clocks import Calendar
 from metrics.conversion import DEFAULT_RULE
-from metrics.settlement import Happened, SeatDays, Served, Sold, Statement, effective, settle
+from metrics.figures import Sums
+from metrics.settlement import (
+    Cycle,
+    Handled,
+    Happened,
+    LineKind,
+    Measured,
+    Online,
+    PerMinute,
+    PerOnlineHour,
+    SeatDays,
+    Served,
+    Sold,
+    Statement,
+    effective,
+    settle,
+)
+from metrics.teams import Teams
 from wangxin.storage.postgres import Connection
+
+NOT_FEE = frozenset({LineKind.SERVICE, LineKind.CAP, LineKind.CORRECTION})
+"""Lines that rest on the fee and are no part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,36 +43,128 @@ class DayStatement:
     version: Version
     day: date
     statement: Statement
+    nets: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def fee_fen(self) -> int:
+        return sum(line.amount_fen for line in self.statement.lines if line.kind not in NOT_FEE)
 
 
 async def day_statements(
-    conn: Connection, shop: UUID, agreements: Sequence[Agreement], first: date, last: date, calendar: Calendar
+    conn: Connection,
+    shop: UUID,
+    agreements: Sequence[Agreement],
+    first: date,
+    last: date,
+    calendar: Calendar,
+    stands: Mapping[tuple[UUID, date], int] | None = None,
 ) -> list[DayStatement]:
-    """One for each contract and day on which it was in force, the newest day first. Days of a cycle add up to it."""
+    """One for each contract and day on which it was in force, the newest day first. Days of a cycle add up to it.
+
+    ``stands``: fees of (contract, day) that were issued and hold, whatever the day would come to now.
+    """
     if not agreements:
         return []
-    pools = sorted({pool for one in agreements for version in one.versions for pool in version.terms.pools})
     # Places in the tiers are taken from the beginning of the cycle, which may lie before the period.
     since = min(first.replace(day=1), first - timedelta(days=6))
-    served = await _served(conn, shop, pools, since, last)
-    sold = await _sold(conn, shop, pools, first, last)
+    reading = await _Reading.of(conn, shop, agreements, since, last)
     found = []
-    for day in (last - timedelta(days=number) for number in range((last - first).days + 1)):
-        for agreement in agreements:
+    for agreement in agreements:
+        fees: defaultdict[date, int] = defaultdict(int)
+        for day in (since + timedelta(days=number) for number in range((last - since).days + 1)):
             version = agreement.version_at(calendar.day_end_ms(day) - 1)
             if version is None:
                 continue
-            before = effective(
-                (one for one in served if version.cycle_start(day) <= one.day < day), version.terms.pools
-            )
-            happened = Happened(
-                served=[one for one in served if one.day == day],
-                sold=[Sold(one.order, one.pool, one.net(version)) for one in sold if one.day == day],
+            follows = agreement.version_at(calendar.day_end_ms(day + timedelta(days=1)) - 1)
+            begins = version.cycle_start(day)
+            ends = follows is None or version.cycle_start(day + timedelta(days=1)) != begins
+            cycle = Cycle((day - begins).days + 1, version.cycle_days(day), ends, fees[begins])
+            happened, nets = await reading.happened(agreement, version, day, cycle, calendar)
+            one = DayStatement(agreement, version, day, settle(version.terms, day, day, happened), nets)
+            fees[begins] += (stands or {}).get((agreement.contract, day), one.fee_fen)
+            if day >= first:
+                found.append(one)
+    return sorted(found, key=lambda one: -one.day.toordinal())
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What happened from the beginning of the cycle on, read once."""
+
+    conn: Connection
+    shop: UUID
+    served: list[Served]
+    sold: list[_Sale]
+    spans: list[_Span]
+
+    @classmethod
+    async def of(
+        cls, conn: Connection, shop: UUID, agreements: Sequence[Agreement], since: date, last: date
+    ) -> _Reading:
+        versions = [version for one in agreements for version in one.versions]
+        pools = sorted({pool for version in versions for pool in version.terms.pools})
+        by_minute = any(isinstance(price, PerMinute) for version in versions for price in version.terms.prices)
+        return cls(
+            conn, shop, await _served(conn, shop, pools, since, last), await _sold(conn, shop, pools, since, last),
+            await _spans(conn, shop, pools, since, last) if by_minute else [],
+        )  # fmt: skip
+
+    async def happened(
+        self, agreement: Agreement, version: Version, day: date, cycle: Cycle, calendar: Calendar
+    ) -> tuple[Happened, dict[str, int]]:
+        terms = version.terms
+        begins = version.cycle_start(day)
+        sold = [one for one in self.sold if one.day == day and one.pool in terms.pools]
+        nets = {one.order: one.net(version) for one in sold}
+        from_ms, to_ms = calendar.day_end_ms(day - timedelta(days=1)), calendar.day_end_ms(day)
+        online: list[Online] = []
+        if any(isinstance(price, PerOnlineHour) for price in terms.prices):
+            rows = await self.conn.fetch(
+                "select agent_id, ms, shops from online_of($1, $2, ms_at($3), least(ms_at($4), now()))",
+                self.shop, sorted(terms.pools), from_ms, to_ms,
+            )  # fmt: skip
+            online = [Online(row["agent_id"], max(0, row["ms"]), row["shops"]) for row in rows]
+        handled: defaultdict[UUID, int] = defaultdict(int)
+        for span in self.spans:
+            if span.pool in terms.pools:
+                handled[span.conversation] += max(0, min(span.to_ms, to_ms) - max(span.from_ms, from_ms))
+        measured = await self._measured(version, begins, day) if cycle.ends and terms.promises else []
+        earlier = (one for one in self.served if begins <= one.day < day)
+        return (
+            Happened(
+                served=[one for one in self.served if one.day == day],
+                sold=[Sold(one.order, one.pool, one.net(version)) for one in sold],
                 seats=_seats(version, day),
-                before=len(before),
-            )
-            found.append(DayStatement(agreement, version, day, settle(version.terms, day, day, happened)))
-    return found
+                online=online,
+                handled=[Handled(conversation, ms) for conversation, ms in handled.items()],
+                measured=measured,
+                cycle=cycle,
+                before=len(effective(earlier, terms.pools)),
+            ),
+            nets,
+        )
+
+    async def _measured(self, version: Version, first: date, last: date) -> list[Measured]:
+        """The promised figures of a cycle, over the contract's pools."""
+        by_pool = await read.sums(self.conn, read.Asked(self.shop, first, last), "pool", Teams())
+        sums = Sums()
+        for pool in version.terms.pools:
+            sums.add(by_pool.get(str(pool), Sums()))
+        return measured_of(sums)
+
+
+def measured_of(sums: Sums) -> list[Measured]:
+    """Every figure that a contract may promise, as an exact fraction; without cases, none."""
+    firsts, waits, service, reply = sums.firsts, sums.waits, sums.service_ext, sums.reply_3min
+    some = [
+        Measured("frt_mean_ms", firsts.sum_ms, firsts.n, firsts.n),
+        Measured("frt_p95_ms", round(firsts.percentile(0.95) or 0), min(1, firsts.n), firsts.n),
+        Measured("art_mean_ms", waits.sum_ms, waits.n, waits.n),
+        Measured("within_30s", service.hits * 1000, service.n, service.n),
+        Measured("reply_rate_3min", reply.hits * 1000, reply.n, reply.n),
+        Measured("csat", sums.stars * 100, sums.ratings, sums.ratings),
+    ]
+    return [one for one in some if one.denominator]
 
 
 def _seats(version: Version, day: date) -> list[SeatDays]:
@@ -96,3 +210,25 @@ async def _sold(conn: Connection, shop: UUID, pools: Sequence[UUID], first: date
         shop, first, last, DEFAULT_RULE.name, pools,
     )  # fmt: skip
     return [_Sale(row["order_id"], row["pool_id"], row["day"], row["paid_fen"], row["refunded_fen"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A conversation was with a pool's agent; parked time lies between two spans."""
+
+    conversation: UUID
+    pool: UUID
+    from_ms: int
+    to_ms: int
+
+
+async def _spans(conn: Connection, shop: UUID, pools: Sequence[UUID], first: date, last: date) -> list[_Span]:
+    rows = await conn.fetch(
+        """select conversation_id, pool_id, at_ms(assigned_at) as from_ms,
+             at_ms(coalesce(released_at, clock_timestamp())) as to_ms
+           from assignment where shop_id = $1 and pool_id = any($4)
+             and assigned_at < $3::date + interval '2 days'
+             and coalesce(released_at, clock_timestamp()) > $2::date - interval '1 day'""",
+        shop, first, last, pools,
+    )  # fmt: skip
+    return [_Span(row["conversation_id"], row["pool_id"], row["from_ms"], row["to_ms"]) for row in rows]

@@ -51,3 +51,11 @@ TeamsOf = Callable[[Connection, UUID], Awaitable[Teams]]
 
 async def nobody_known(conn: Connection, shop: UUID) -> Teams:
     return Teams()
+
+
+NamesOf = Callable[[Connection, UUID, str], Awaitable[dict[str, str]]]
+"""(connection, shop, ``menu`` or ``push``) -> names of the shop's menu items or push rules by their key."""
+
+
+async def no_names(conn: Connection, shop: UUID, of: str) -> dict[str, str]:
+    return {}

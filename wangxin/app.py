@@ -88,8 +88,9 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         dispatcher.rest_time.router(deps),
         dispatcher.training.rest.router(deps, known_of),
         push.rest.router(deps),
-        metrics.rest.router(deps, teams_of),
+        metrics.rest.router(deps, teams_of, names_of),
         metrics.rest_statements.router(deps, agreements_of),
+        metrics.rest_statements.provider_router(deps),
     )
 
 
@@ -155,39 +156,99 @@ async def teams_of(conn: Connection, shop: UUID) -> Teams:
     return Teams(pools, names, frozenset(seat["agent_id"] for seat in seats if seat["protected"]))
 
 
+async def names_of(conn: Connection, shop: UUID, of: str) -> dict[str, str]:
+    """What the reports call menu items and push rules."""
+    if of == "menu":
+        from menus.model import walk
+        from menus.record_postgres import published
+
+        menu = await published(conn, shop)
+        return {} if menu is None else {item.id: item.label for _, item in walk(menu.items)}
+    if of == "push":
+        from push.record import rules
+
+        return {str(rule.id): rule.body.name for rule in await rules.read_all(conn, shop)}
+    return {}
+
+
 async def agreements_of(conn: Connection, shop: UUID) -> list[Agreement]:
-    """The shop's contracts as a settlement reads them."""
-    return [
-        Agreement(
-            contract["id"], contract["provider_id"], contract["provider_name"],
-            tuple(_version(contract["id"], contract["pools"], version) for version in contract["versions"]),
-        )
-        for contract in await dispatcher.admin_read.contracts(conn, shop)
-    ]  # fmt: skip
+    """The shop's contracts as a settlement reads them: the versions that both sides agreed on."""
+    found = []
+    for contract in await dispatcher.admin_read.contracts(conn, shop):
+        agreed = [one for one in contract["versions"] if one["state"] == "accepted"]
+        versions = tuple(_version(contract["id"], contract["pools"], version) for version in agreed)
+        if versions:
+            found.append(Agreement(contract["id"], contract["provider_id"], contract["provider_name"], versions))
+    return found
 
 
 def _version(contract: UUID, pools: Sequence[UUID], version: dict[str, Any]) -> Version:
     terms = version["terms"]
-    price, commission = terms["price"], terms["commission"]
-    prices: list[settlement.Price] = []
-    unsettled = [price["model"]] if price["model"] not in ("per_conversation", "per_seat_month") else []
-    if price["model"] == "per_conversation":
-        above = sorted((tier["above"], tier["price_fen"]) for tier in price["tiers"])
-        if not above or above[0][0] > 0:
-            above.insert(0, (0, price["price_fen"]))
-        ends: list[int | None] = [*(begin for begin, _ in above[1:]), None]
-        tiers = (settlement.Tier(end, fen) for end, (_, fen) in zip(ends, above, strict=True))
-        prices.append(settlement.PerConversation(tuple(tiers)))
-    elif price["model"] == "per_seat_month":
-        prices.append(settlement.PerSeat(price["price_fen"]))
+    commission = terms["commission"]
+    prices = _prices(terms["price"])
     if commission["per_mille"]:
         prices.append(settlement.PerOrder(commission["per_mille"]))
-    unsettled += ["silent_orders"] if commission["silent_orders"] and commission["per_mille"] else []
-    unsettled += ["penalties"] if terms["penalties"] else []
+    unsettled = ["silent_orders"] if commission["silent_orders"] and commission["per_mille"] else []
+    if any(target["metric"] == "qa_pass" for target in terms["targets"]):
+        unsettled.append("qa_pass")
     return Version(
-        settlement.Terms(contract, version["version"], frozenset(pools), tuple(prices)),
+        settlement.Terms(
+            contract, version["version"], frozenset(pools), tuple(prices), _promises(terms),
+            terms["penalty_cap_per_mille"],
+        ),
         version["starts_ms"], version["ends_ms"], terms["seats_committed"], terms["settlement"],
-        commission["refunds"] == "kept", tuple(unsettled),
+        commission["refunds"] == "kept", tuple(unsettled), terms["dispute_days"],
+    )  # fmt: skip
+
+
+def _prices(price: dict[str, Any]) -> list[settlement.Price]:
+    match price["model"]:
+        case "per_seat_month":
+            return [settlement.PerSeat(price["price_fen"])]
+        case "per_online_hour":
+            return [settlement.PerOnlineHour(price["price_fen"])]
+        case "per_handled_minute":
+            return [settlement.PerMinute(price["price_fen"])]
+        case "base_plus_tier":
+            included = price["included"]
+            above = sorted((max(tier["above"], included), tier["price_fen"]) for tier in price["tiers"])
+            if not above or above[0][0] > included:
+                above.insert(0, (included, price["price_fen"]))
+            return [settlement.Base(price["base_fen"]), _tiers([(0, 0), *above] if included else above)]
+        case _:
+            above = sorted((tier["above"], tier["price_fen"]) for tier in price["tiers"])
+            if not above or above[0][0] > 0:
+                above.insert(0, (0, price["price_fen"]))
+            return [_tiers(above)]
+
+
+def _tiers(above: Sequence[tuple[int, int]]) -> settlement.PerConversation:
+    """From the (above)-th conversation on each costs so much; of two that begin at one place, the later stands."""
+    begins = dict(above)
+    ends: list[int | None] = [*list(begins)[1:], None]
+    return settlement.PerConversation(
+        tuple(settlement.Tier(end, fen) for end, fen in zip(ends, begins.values(), strict=True))
+    )
+
+
+def _promises(terms: dict[str, Any]) -> tuple[settlement.Promise, ...]:
+    """Each target with what missing it costs; the page of the contract shows both beside each other."""
+    bands: dict[str, list[settlement.Band]] = {}
+    for penalty in terms["penalties"]:
+        bands.setdefault(penalty["metric"], []).append(
+            settlement.Band(penalty["off_per_mille"], penalty["fee_per_mille"])
+        )
+    bonuses: dict[str, list[settlement.Band]] = {}
+    for bonus in terms["bonuses"]:
+        bonuses.setdefault(bonus["metric"], []).append(
+            settlement.Band(bonus["better_per_mille"], bonus["fee_per_mille"])
+        )
+    return tuple(
+        settlement.Promise(
+            target["metric"], target["op"] == ">=", target["value"], target["sample_min"],
+            tuple(bands.get(target["metric"], ())), tuple(bonuses.get(target["metric"], ())),
+        )
+        for target in terms["targets"]
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ import dispatcher.quality
 import menus.service
 from metrics.service import Figures
 from push.service import Push
-from wangxin.app import patient_pool, until_stopped, urls
+from wangxin.app import agreements_of, patient_pool, until_stopped, urls
 from wangxin.config import Settings
 from wangxin.model.facts import Consumer
 from wangxin.storage.hints import Hints, wake_channel
@@ -192,5 +192,6 @@ async def run_worker(settings: Settings) -> None:
         _every("floors of quality", QUALITY_SWEEP_S, lambda: dispatcher.quality.sweep(pool, hints)),
         _every("figures of old", SLOW_SWEEP_S, lambda: figures.sweep(slow=True)),
         _every("sums of days", SEAL_S, figures.seal),
+        _every("statements", SEAL_S, lambda: figures.settle(agreements_of)),
         _keep_rq(),
     )

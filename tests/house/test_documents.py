@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -78,6 +79,22 @@ def test_every_alert_asks_for_a_figure_that_there_is() -> None:
     asked = set(re.findall(r"\bwangxin_[a-z_]+", "\n".join(re.findall(r"expr: (.+)", rules))))
     assert len(asked) >= 6
     assert {re.sub(r"_bucket$", "", name) for name in asked} <= set(exported())
+
+
+def test_every_panel_of_the_dashboard_asks_for_figures_and_labels_that_there_are() -> None:
+    board = json.loads((ROOT / "deploy" / "grafana" / "wangxin.json").read_text())
+    known, seen = exported(), set()
+    for panel in board["panels"]:
+        assert panel["targets"], panel["title"]
+        for target in panel["targets"]:
+            asked = {re.sub(r"_bucket$", "", name) for name in re.findall(r"\bwangxin_[a-z_]+", target["expr"])}
+            assert asked
+            assert asked <= set(known), target["expr"]
+            labels = {label for name in asked for label in known[name].split(",")} | {"le"}
+            for by in re.findall(r"by \(([a-z, ]+)\)", target["expr"]):
+                assert {label.strip() for label in by.split(",")} <= labels, target["expr"]
+            seen |= asked
+    assert seen == set(known), "a figure that no panel shows"
 
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import openpyxl
 import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from pydantic import SecretStr
 
 from metrics import rest_statements
@@ -23,8 +24,9 @@ from metrics.rest import router
 from metrics.service import Figures
 from tests import browser
 from tests.conftest import Shop
-from tests.metrics.conftest import agreements_of, serve, teams_of
-from tests.metrics.talk import BEN, NIGHT
+from tests.metrics.conftest import NIGHT_CONTRACT, agreements_of, serve, teams_of
+from tests.metrics.talk import BEN, NIGHT, PROVIDER
+from tests.metrics.test_rollups import back_in_time
 from tests.web.api.conftest import make_person
 from wangxin.config import Settings
 from wangxin.edge import Deps, Gate
@@ -43,6 +45,8 @@ class Office:
     page: Page
     base: str
     complaints: list[str]
+    chief: str  # the token of the provider's boss
+    context: BrowserContext
 
     async def opens(self, path: str) -> Page:
         await self.page.goto(f"{self.base}/merchant/{path}")
@@ -64,10 +68,17 @@ async def office(
     live = valkey.connect(valkey_url)
     deps = Deps(settings, pool, live, Hints(live), Gate(pool, settings.signing_key()))
     boss = await make_person(deps, "boss", [busy_shop.id], role="merchant")
+    await pool.execute("insert into provider (provider_id, name) values ($1, '客满满')", PROVIDER)
+    chief = await make_person(deps, "chief", [], role="provider", provider=PROVIDER)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = create_app(settings, deps, [router(deps, teams_of), rest_statements.router(deps, agreements_of)])
+    routers = [
+        router(deps, teams_of),
+        rest_statements.router(deps, agreements_of),
+        rest_statements.provider_router(deps),
+    ]
+    app = create_app(settings, deps, routers)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
@@ -86,7 +97,7 @@ async def office(
         complaints: list[str] = []
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda wrong: complaints.append(str(wrong)))
-        yield Office(page, f"http://127.0.0.1:{port}", complaints)
+        yield Office(page, f"http://127.0.0.1:{port}", complaints, chief.token, context)
         await chromium.close()
     server.should_exit = True
     await serving
@@ -147,7 +158,24 @@ async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_
     await expect(topics.get_by_role("row").filter(has_text="未归类")).to_contain_text("样本")
 
     await page.get_by_role("button", name="计算各平台口径").click()
-    await expect(page.get_by_role("row").filter(has_text="tmall_3min")).to_be_visible()
+    tmall = page.get_by_role("row").filter(has_text="tmall_3min")
+    await expect(tmall).to_be_visible()
+    await page.locator("summary").filter(has_text="选择本店看哪些口径").click()
+    await page.get_by_role("checkbox", name="旺旺 3 分钟人工响应率").click()
+    await expect(tmall).to_have_count(0)
+    await expect(page.get_by_role("row").filter(has_text="douyin_3min")).to_be_visible()
+
+    await page.get_by_label("分组").select_option("push")
+    pushes = page.get_by_role("region", name="推送规则", exact=True).last
+    await expect(pushes.get_by_role("row").filter(has_text="不是推送带来")).to_be_visible()
+
+    change = page.get_by_role("region", name="某天以来的变化").first
+    await change.get_by_label("从哪天起").fill(await page.get_by_label("从哪天起").get_attribute("max") or "")
+    await change.get_by_label("服务商").select_option("客满满")
+    await change.get_by_role("button", name="看变化").click()
+    await expect(change.get_by_role("row").filter(has_text="平均响应").first).to_contain_text("样本不足")
+    beside = change.get_by_role("table", name="客满满与同时段的自有客服")
+    await expect(beside.get_by_role("row").filter(has_text="询单转化率")).to_contain_text("33.3%")
     await no_violations(page)
     await page.evaluate("document.documentElement.classList.add('dark')")
     await no_violations(page)
@@ -181,6 +209,65 @@ async def test_the_statement_shows_what_each_contract_owes_and_every_line_its_ev
     await office.page.set_viewport_size({"width": 390, "height": 844})
     wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, "the page itself must not scroll sideways"
+    assert office.complaints == []
+
+
+async def test_a_provider_disputes_a_line_the_merchant_answers_and_what_is_signed_is_frozen(
+    office: Office, pool: asyncpg.Pool, busy_shop: Shop, tmp_path: Path
+) -> None:
+    await back_in_time(pool, busy_shop.id, 1)
+    await pool.execute(
+        """insert into contract (shop_id, id, version, provider_id, pool_ids, starts_at, terms, created_by)
+           values ($1, $2, 1, $3, $4, '2020-01-01', '{}', $2)""",
+        busy_shop.id, NIGHT_CONTRACT, PROVIDER, [NIGHT],
+    )  # fmt: skip
+    assert await Figures(pool).settle(agreements_of) > 0
+    day = (await pool.fetchval("select min(day) from tally")).isoformat()
+    assert office.context.browser is not None
+    desk = await office.context.browser.new_context(locale="zh-CN", reduced_motion="reduce", accept_downloads=True)
+    desk.set_default_timeout(SLOW_MS)
+    await desk.add_init_script(f"sessionStorage.setItem('wangxin.account', '{office.chief}')")
+    theirs = await desk.new_page()
+    theirs.on("console", lambda said: office.complaints.append(said.text) if said.type == "error" else None)
+    await theirs.goto(f"{office.base}/merchant/provider/statements")
+    issued = theirs.locator(f"[data-statement='{day}']")
+    await expect(issued).to_contain_text("待服务商确认", timeout=SLOW_MS)
+    await issued.get_by_role("button", name="提出异议").first.click()
+    form = issued.get_by_role("form")
+    await form.get_by_label("应为").fill("4.00")
+    await form.get_by_label("理由").fill("少算一个会话")
+    await no_violations(theirs)
+    await form.get_by_role("button", name="提交异议").click()
+    await expect(issued).to_have_attribute("data-state", "disputed")
+    await expect(issued.get_by_role("button", name="确认签收")).to_have_count(0)
+
+    page = await office.opens("statements")
+    asked = page.locator(f"[data-statement='{day}']")
+    await expect(asked).to_contain_text("异议：应为 ¥4.00，少算一个会话", timeout=SLOW_MS)
+    await asked.get_by_role("button", name="答复异议").click()
+    await asked.get_by_label("改为").fill("3.50")
+    await asked.get_by_label("答复说明").fill("按半价补")
+    await asked.get_by_role("button", name="按此金额").click()
+    await expect(asked).to_have_attribute("data-state", "open")
+    await expect(asked).to_contain_text("¥8.25")
+
+    await theirs.reload()
+    await expect(issued).to_contain_text("改为 ¥3.50：按半价补", timeout=SLOW_MS)
+    await issued.get_by_role("button", name="确认签收").click()
+    await expect(issued).to_have_attribute("data-state", "signed")
+    await expect(issued.get_by_role("button", name="提出异议")).to_have_count(0)
+    await no_violations(theirs)
+    async with theirs.expect_download() as coming:
+        await theirs.get_by_role("button", name="导出 XLSX").click()
+    await (await coming.value).save_as(tmp_path / "s.xlsx")
+    rows = list(openpyxl.load_workbook(tmp_path / "s.xlsx")["lines"].iter_rows(values_only=True))
+    mine = [row for row in rows if row[rows[0].index("day")] == day]
+    assert sum(row[rows[0].index("agreed_fen")] for row in mine) == 825
+    await theirs.set_viewport_size({"width": 390, "height": 844})
+    wide = await theirs.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, "the page itself must not scroll sideways"
+    await page.reload()
+    await expect(asked).to_have_attribute("data-state", "signed", timeout=SLOW_MS)
     assert office.complaints == []
 
 

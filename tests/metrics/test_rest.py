@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from metrics.csv_out import csv_text
+from metrics.profiles import PROFILES
 from metrics.rest import router
 from tests.conftest import Shop, make_shop
 from tests.metrics.conftest import teams_of
@@ -123,6 +124,53 @@ async def test_a_provider_sees_its_own_part_only(office: Office) -> None:
     assert {row["agent_id"] for row in (await office.get("{shop}/turns", team="own"))["rows"]} == {str(BEN)}
     assert {row["agent_id"] for row in (await office.get("{shop}/orders"))["rows"]} == {str(BEN)}
     assert [pool["name"] for pool in (await office.get("{shop}/overview"))["board"]["pools"]] == ["夜间组"]
+
+
+async def test_figures_go_by_menu_item_and_by_push_as_well(office: Office, pool: asyncpg.Pool) -> None:
+    office.sits(Role.MERCHANT)
+    chats = await pool.fetch("select conversation_id, thread_id from tally where pool_id = $1 order by 1", NIGHT)
+    rule = new_id()
+    await pool.execute("update conversation set outbound_rule = $1 where id = $2", rule, chats[0]["conversation_id"])
+    for chat, items in zip(chats, (("a1", "b2"), ("a1",)), strict=True):
+        for seq, item in enumerate(items):
+            await pool.execute(
+                "insert into bot_turn (shop_id, thread_id, seq, conversation_id, how, item)"
+                " values ($1, $2, $3, $4, 'menu', $5)",
+                office.shop.id, chat["thread_id"], 90 + seq, chat["conversation_id"], item,
+            )  # fmt: skip
+    by_push = {row["key"]: row["figures"] for row in (await office.get("{shop}/series", by="push"))["rows"]}
+    assert (by_push[str(rule)]["served"], by_push[str(rule)]["conversion"]["n"], by_push[""]["served"]) == (1, 1, 4)
+    by_menu = {row["key"]: row["figures"] for row in (await office.get("{shop}/series", by="menu"))["rows"]}
+    assert {key: one["served"] for key, one in by_menu.items()} == {"a1": 1, "b2": 1, "": 3}
+    assert (by_menu["b2"]["conversion"]["hits"], by_menu["b2"]["orders"], by_menu["b2"]["turns"]) == (1, 1, 1)
+
+
+async def test_a_shop_chooses_the_definitions_that_it_reads(office: Office, pool: asyncpg.Pool) -> None:
+    office.sits(Role.MERCHANT)
+    assert len((await office.get("{shop}/profiles"))["profiles"]) == len(PROFILES)
+    path = f"/metrics/{office.shop.id}/profiles"
+    assert (await office.http.put(path, json={"names": ["pdd_3min", "tmall_3min"]})).status_code == 204
+    found = await office.get("{shop}/profiles")
+    assert [row["profile"] for row in found["profiles"]] == ["tmall_3min", "pdd_3min"]
+    assert sum(row["chosen"] for row in found["known"]) == 2
+    assert (await office.http.put(path, json={"names": ["fastest"]})).json()["code"] == "profile.unknown"
+    assert (await office.http.put(path, json={"names": []})).status_code == 204
+    assert len((await office.get("{shop}/profiles"))["profiles"]) == len(PROFILES)
+    assert await pool.fetchval("select count(*) from audit where action = 'profiles.chosen'") == 2
+
+
+async def test_what_changed_since_a_day_is_for_the_shops_own_people(office: Office) -> None:
+    office.sits(Role.MERCHANT)
+    day = (await office.get("{shop}/report"))["first"]
+    found = await office.get("{shop}/change", since=day, days=7, team=str(PROVIDER))
+    by_name = {one["figure"]: one for one in found["changes"]}
+    assert (by_name["conversion"]["n_before"], by_name["conversion"]["n_after"]) == (0, 5)
+    assert not any(one["enough"] for one in found["changes"] + found["beside"])
+    beside = {one["figure"]: one for one in found["beside"]}
+    assert (beside["conversion"]["team"], round(beside["conversion"]["own"], 3)) == (1.0, 0.333)
+    assert await office.get("{shop}/change", since="2999-01-01") == (400, "period.wrong")
+    office.sits(Role.PROVIDER, provider=PROVIDER)
+    assert (await office.get("{shop}/change", since=day))[0] == 403
 
 
 async def test_an_agent_sees_his_own_day_and_not_the_shops(office: Office) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from uuid import UUID
 
 from hypothesis import given
@@ -12,21 +14,30 @@ from hypothesis import strategies as st
 
 from metrics.settlement import (
     Band,
+    Base,
+    Cycle,
+    Handled,
     Happened,
     LineKind,
     Measured,
+    Online,
     PerConversation,
+    PerMinute,
+    PerOnlineHour,
     PerOrder,
     PerSeat,
+    Price,
+    Promise,
     SeatDays,
     Served,
-    ServiceTerm,
+    Settled,
     Sold,
     Statement,
     Terms,
     Tier,
-    correct,
+    corrections,
     effective,
+    off_per_mille,
     settle,
 )
 from tests.metrics.talk import NIGHT, OWN, who
@@ -35,7 +46,7 @@ FIRST, LAST = date(2026, 11, 1), date(2026, 11, 30)
 TIERS = PerConversation((Tier(2, 90), Tier(None, 70)))
 
 
-def terms(*prices: PerConversation | PerSeat | PerOrder, **more: object) -> Terms:
+def terms(*prices: Price, **more: object) -> Terms:
     return Terms(who(1), 3, frozenset({NIGHT}), prices, **more)  # type: ignore[arg-type]
 
 
@@ -88,16 +99,52 @@ def test_commission_is_rounded_per_order() -> None:
 
 
 def test_a_missed_promise_costs_its_band_and_never_more_than_the_cap() -> None:
-    promise = ServiceTerm("reply_3min", (Band(0.0, -300), Band(0.9, -50), Band(0.95, 0), Band(0.99, 20)), 385)
-    contract = terms(TIERS, service=(promise,))
+    promise = Promise("reply_rate_3min", True, 950, 385, (Band(1, 50), Band(50, 300)), (Band(40, 20),))  # at least 95 %
+    contract = terms(TIERS, promises=(promise,))
     conversations = [served(n) for n in range(12)]
 
-    def extra(value: float, n: int = 1000) -> int:
-        found = statement(contract, served=conversations, measured=[Measured("reply_3min", value, n)])
+    def extra(share: int, n: int = 1000) -> int:
+        measured = [Measured("reply_rate_3min", share * n, n, n)]
+        found = statement(contract, served=conversations, measured=measured)
         return sum(line.amount_fen for line in found.lines if line.kind is LineKind.SERVICE)
 
-    assert [extra(0.995), extra(0.96), extra(0.92), extra(0.5)] == [18, 0, -44, -176]
-    assert extra(0.5, n=384) == 0
+    assert [extra(995), extra(960), extra(940), extra(500)] == [18, 0, -44, -176]
+    assert extra(500, n=384) == 0
+
+
+def test_a_promise_of_at_most_is_missed_by_more_and_judged_exactly() -> None:
+    promise = Promise("frt_mean_ms", False, 30_000, 1, (Band(100, 100),), (Band(100, 50),))
+    assert [off_per_mille(promise, Measured("frt_mean_ms", ms, 1, 1)) for ms in (33_000, 27_000)] == [100, -100]
+    thirds = Measured("frt_mean_ms", 100_000, 3, 3)  # 33,333.3 ms: no rounding on the way
+    assert off_per_mille(promise, thirds) == Fraction(1000, 9)
+
+
+def test_promises_are_judged_once_a_cycle_over_all_its_fees() -> None:
+    promise = Promise("reply_rate_3min", True, 950, 1, (Band(1, 100),))
+    contract = terms(TIERS, promises=(promise,))
+    missed = [Measured("reply_rate_3min", 1, 2, 2)]
+
+    def lines(cycle: Cycle) -> list[int]:
+        found = statement(contract, served=[served(1)], measured=missed, cycle=cycle)
+        return [line.amount_fen for line in found.lines if line.kind is LineKind.SERVICE]
+
+    assert lines(Cycle(29, 30, ends=False, fee_fen=910)) == []
+    assert lines(Cycle(30, 30, ends=True, fee_fen=910)) == [-100]
+
+
+def test_time_is_paid_by_its_milliseconds_and_shared_by_the_shops_it_serves() -> None:
+    hours = statement(terms(PerOnlineHour(6_000)), online=[Online(who(1), 5_400_000), Online(who(2), 3_600_000, 2)])
+    assert [(line.quantity, line.amount_fen) for line in hours.lines] == [(120, 12_000)]
+    minutes = statement(terms(PerMinute(150)), handled=[Handled(who(1), 90_000), Handled(who(2), 0)])
+    assert [(line.quantity, line.amount_fen, line.evidence) for line in minutes.lines] == [(2, 225, (str(who(1)),))]
+
+
+def test_a_base_fee_and_what_it_includes_come_before_the_tiers() -> None:
+    price = (Base(100_000), PerConversation((Tier(2, 0), Tier(None, 90))))
+    found = statement(terms(*price), served=[served(n) for n in range(5)], cycle=Cycle(1, 30))
+    assert [(line.kind, line.amount_fen) for line in found.lines] == [
+        (LineKind.BASE, 3_333), (LineKind.CONVERSATIONS, 0), (LineKind.CONVERSATIONS, 270)
+    ]  # fmt: skip
 
 
 def test_a_fee_cap_is_a_line_of_its_own() -> None:
@@ -106,8 +153,21 @@ def test_a_fee_cap_is_a_line_of_its_own() -> None:
 
 
 def test_a_later_refund_is_a_correction_in_the_next_cycle() -> None:
-    lines = correct(PerOrder(30), [Sold("a", NIGHT, 10_000), Sold("b", NIGHT, 5_000)], [Sold("a", NIGHT, 2_000)])
-    assert [(line.label, line.amount_fen) for line in lines] == [("order a", -240), ("order b", -150)]
+    contract = terms(PerOrder(30))
+    settled = Settled(FIRST, {LineKind.COMMISSION: 450}, {}, {"a": 10_000, "b": 5_000})
+    now = statement(contract, sold=[Sold("a", NIGHT, 2_000)])
+    (line,) = corrections(settled, now, {"a": 2_000})
+    assert (line.kind, line.amount_fen, line.evidence) == (LineKind.CORRECTION, -390, ("a", "b"))
+    assert (line.of_day, line.of_kind) == (FIRST, LineKind.COMMISSION)
+
+
+def test_a_conversation_that_came_late_is_a_correction_and_an_agreed_line_is_none() -> None:
+    settled = Settled(FIRST, {LineKind.CONVERSATIONS: 90}, {LineKind.CONVERSATIONS: frozenset({str(who(5001))})}, {})
+    now = statement(terms(TIERS), served=[served(1), served(2)])
+    (line,) = corrections(settled, now, {})
+    assert (line.amount_fen, line.evidence) == (90, (str(who(5002)),))
+    assert corrections(replace(settled, agreed=frozenset({LineKind.CONVERSATIONS})), now, {}) == []
+    assert corrections(replace(settled, amounts={LineKind.CONVERSATIONS: 180}), now, {}) == []
 
 
 SERVED = st.lists(
@@ -132,18 +192,45 @@ SEATS = st.lists(
 )
 
 
-@given(SERVED, SOLD, SEATS, st.integers(1, 20), st.integers(1, 300), st.integers(1, 999_999), st.integers(1, 60))
+ONLINE = st.lists(
+    st.builds(Online, st.uuids(), st.integers(0, 40_000_000), st.integers(1, 4)), max_size=5, unique_by=lambda o: o.seat
+)
+HANDLED = st.lists(st.builds(Handled, st.uuids(), st.integers(0, 4_000_000)), max_size=8)
+MEASURED = st.builds(Measured, st.just("frt_mean_ms"), st.integers(0, 10**8), st.integers(1, 3_000), st.integers(0, 60))
+
+
+def half_away(value: Decimal) -> int:
+    return int(value.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+@given(
+    SERVED, SOLD, SEATS, ONLINE, HANDLED, MEASURED, st.integers(1, 20), st.integers(1, 300), st.integers(1, 999_999),
+    st.integers(1, 60), st.integers(0, 10**6), st.integers(0, 300),
+)  # fmt: skip
 def test_an_independent_computation_agrees_to_the_fen(
     conversations: list[Served],
     sold: list[Sold],
     seats: list[SeatDays],
+    online: list[Online],
+    handled: list[Handled],
+    measured: Measured,
     up_to: int,
     fen: int,
-    seat_fen: int,
+    dear: int,
     mille: int,
+    earlier: int,
+    cap: int,
 ) -> None:
-    contract = terms(PerConversation((Tier(up_to, fen * 2), Tier(None, fen))), PerSeat(seat_fen), PerOrder(mille))
-    found = statement(contract, served=conversations, sold=sold, seats=seats)
+    """All price models, commission, penalty and bonus of a month, computed again with decimals and another order."""
+    promise = Promise("frt_mean_ms", False, 30_000, 30, (Band(50, 40), Band(200, 90)), (Band(100, 15),))
+    contract = terms(
+        PerConversation((Tier(up_to, fen * 2), Tier(None, fen))), PerSeat(dear), PerOnlineHour(dear), PerMinute(fen),
+        Base(dear), PerOrder(mille), promises=(promise,), penalty_per_mille_max=cap,
+    )  # fmt: skip
+    found = statement(
+        contract, served=conversations, sold=sold, seats=seats, online=online, handled=handled, measured=[measured],
+        cycle=Cycle(30, 30, ends=True, fee_fen=earlier),
+    )  # fmt: skip
 
     shopper_days = {
         (one.shopper, one.day)
@@ -151,11 +238,21 @@ def test_an_independent_computation_agrees_to_the_fen(
         if one.shopper_messages > 0 and dict(Counter(dict(one.replies_by_pool))).get(NIGHT, 0) > 0
     }
     expected = sum(fen * 2 if place <= up_to else fen for place in range(1, len(shopper_days) + 1))
-    for seat in seats:
-        expected += int((Decimal(seat_fen) * seat.days / 30).quantize(Decimal(1), ROUND_HALF_UP))
-    for one in sold:
-        if one.pool == NIGHT:
-            expected += int((Decimal(one.net_fen) * mille / 1000).quantize(Decimal(1), ROUND_HALF_UP))
+    expected += sum(half_away(Decimal(dear) * seat.days / 30) for seat in seats)
+    expected += sum(half_away(Decimal(dear) * one.ms / (3_600_000 * one.shops)) for one in online)
+    expected += sum(half_away(Decimal(fen) * one.ms / 60_000) for one in handled)
+    expected += dear - half_away(Decimal(dear) * 29 / 30)
+    expected += sum(half_away(Decimal(one.net_fen) * mille / 1000) for one in sold if one.pool == NIGHT)
+    if measured.n >= 30:
+        mean = Fraction(measured.numerator, measured.denominator)
+        share = 0
+        if mean >= 36_000:
+            share = -min(90, cap)
+        elif mean >= 31_500:
+            share = -min(40, cap)
+        elif mean <= 27_000:
+            share = 15
+        expected += half_away(Decimal(expected + earlier) * share / 1000)
     assert found.total_fen == expected
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from uuid import UUID
 
@@ -90,7 +92,32 @@ def test_a_shopper_and_an_agent_talk_to_each_other_on_different_hubs(chromium: B
         guest.says("太好了,谢谢")
         expect(log).to_contain_text("太好了,谢谢")
         expect(box(page, guest)).to_have_value("")
+        shows_his_own_figures(page, house, "own1")
         assert not shown.policy_breaches()
+
+
+def shows_his_own_figures(page: Page, house: House, login: str) -> None:
+    """What the page says is what the record says, counted by another query, with its definition beside it."""
+    agent = house.agents[login]
+    deadline = time.monotonic() + 30
+    while not house.sql("select count(*) from turn where agent_id = $1 and answered_at is not null", agent):
+        assert time.monotonic() < deadline, "the figures never came"
+        page.wait_for_timeout(200)
+    served, mean_ms = house.sql(
+        """select count(*) || ' ' || avg(ms) from (
+             select extract(epoch from min(x.at) filter (where x.sender_kind = 'agent')
+               - greatest(max(x.at) filter (where x.body ->> 'event' = 'handoff.requested'),
+                          min(x.at) filter (where x.sender_kind = 'shopper'))) * 1000 as ms
+             from conversation c join entry x on x.conversation_id = c.id and x.lane = 0
+             where c.agent_id = $1 group by c.id) t""",
+        agent,
+    ).split()
+    mean_s = Decimal(round(float(mean_ms)) / 1000).quantize(Decimal("0.1"), ROUND_HALF_UP)  # as browsers round
+    page.get_by_role("button", name="数据", exact=True).click()
+    own = page.get_by_role("listitem")
+    expect(own.filter(has_text="今日接待")).to_contain_text(f"{served} 次会话")
+    expect(own.filter(has_text="平均响应")).to_contain_text(f"{mean_s}s")
+    expect(own.filter(has_text="平均响应")).to_contain_text("机器人和自动回复不算")
 
 
 def nodes_of(page: Page) -> list[str]:

@@ -53,6 +53,8 @@ export interface Options {
   /** instead of the account's token; null: none */
   as?: string | null;
   headers?: Record<string, string>;
+  /** the answer is a file */
+  blob?: boolean;
 }
 
 async function call<T>(method: string, path: string, body: unknown, options: Options = {}): Promise<T> {
@@ -77,6 +79,7 @@ async function call<T>(method: string, path: string, body: unknown, options: Opt
     throw new ApiError("network.away", 0, "", 3_000);
   }
   const kind = answer.headers.get("content-type") ?? "";
+  if (answer.ok && options.blob) return (await answer.blob()) as T;
   const said: unknown = kind.includes("json") ? await answer.json().catch(() => null) : await answer.text();
   if (answer.ok) return said as T;
   const trouble = errorOf(answer, said);
@@ -104,6 +107,7 @@ function errorOf(answer: Response, said: unknown): ApiError {
 
 export const api = {
   get: <T>(path: string, options?: Options) => call<T>("GET", path, undefined, options),
+  file: (path: string, options?: Options) => call<Blob>("GET", path, undefined, { ...options, blob: true }),
   post: <T>(path: string, body?: unknown, options?: Options) => call<T>("POST", path, body ?? {}, options),
   put: <T>(path: string, body?: unknown, options?: Options) => call<T>("PUT", path, body ?? {}, options),
   patch: <T>(path: string, body?: unknown, options?: Options) => call<T>("PATCH", path, body ?? {}, options),

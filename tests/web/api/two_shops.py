@@ -183,6 +183,20 @@ async def _serving(deps: Deps, side: Side, provider: UUID) -> None:
             terms=Terms(name=f"{side.mark}新版"), by=UUID(ids["merchant"]),
         )  # fmt: skip
         await provider_record.ask(conn, shop, contract, ids["number"], provider)
+        ids.update(day="2026-11-11", line=0)
+        line = {"kind": "conversations", "label": f"{side.mark}会话", "quantity": 1, "unit_fen": 90, "amount_fen": 90,
+                "evidence": [f"{side.mark}凭据"], "of_day": None, "of_kind": None}  # fmt: skip
+        statement = new_id()
+        await conn.execute(
+            """insert into statement (shop_id, id, contract_id, version, provider_id, day, cycle_first, lines, fee_fen,
+                 total_fen, due_at) values ($1, $2, $3, 1, $4, '2026-11-11', '2026-11-01', $5, 90, 90, '2100-01-01')""",
+            shop, statement, contract, provider, [line],
+        )  # fmt: skip
+        await conn.execute(
+            """insert into statement_dispute (shop_id, statement_id, line, reason, claimed_fen, raised_by)
+               values ($1, $2, 0, $3, 180, $4)""",
+            shop, statement, f"{side.mark}少一个", provider,
+        )  # fmt: skip
 
 
 async def _talk(deps: Deps, chat: Chat, side: Side, served_by: UUID) -> None:

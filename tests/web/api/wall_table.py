@@ -253,9 +253,25 @@ TABLE: dict[str, Row] = {
     f"GET {_FIGURES}/orders": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/orders.csv": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/profiles": Row(OVERSEES, **_BY_PERSON),
+    f"PUT {_FIGURES}/profiles": Row("merchant", {"names": ["tmall_3min"]}),
+    f"GET {_FIGURES}/change": Row(
+        "merchant supervisor", query={"since": "2026-11-11", "team": "{provider}"}, inside="own"
+    ),
     f"GET {_FIGURES}/statements": Row("merchant"),
     f"GET {_FIGURES}/statements.csv": Row("merchant"),
-    f"GET {_FIGURES}/statements/{{contract}}": Row("merchant", query={"day": "2026-11-11"}),
+    f"GET {_FIGURES}/statements.xlsx": Row("merchant"),
+    f"GET {_FIGURES}/statements/{{contract}}": Row("merchant", query={"day": "{day}"}),
+    f"POST {_FIGURES}/statements/{{contract}}/{{day}}/lines/{{line}}/answer": Row(
+        "merchant", {"note": "{mark}好的"}, inside="own"
+    ),
+    f"GET {_OUT}/statements": Row("provider"),
+    f"GET {_OUT}/statements.csv": Row("provider"),
+    f"GET {_OUT}/statements.xlsx": Row("provider"),
+    f"GET {_OUT}/statements/{{contract}}": Row("provider", query={"day": "{day}"}),
+    f"PUT {_OUT}/statements/{{contract}}/{{day}}/lines/{{line}}/dispute": Row(
+        "provider", {"reason": "{mark}少算了", "claimed_fen": 100}, inside="own"
+    ),
+    f"POST {_OUT}/statements/{{contract}}/{{day}}/sign": Row("provider"),
     # --- last, since it ends what was used before
     f"DELETE {_SETTINGS}/secrets/{{kid}}": Row("merchant", elsewhere="own"),
     "POST /api/v1/logout": Row(STAFF),

@@ -1,14 +1,25 @@
-// A CSV answer as a file: it is fetched with the token, which a plain link could not carry.
+// An answer as a file: it is fetched with the token, which a plain link could not carry.
 import { api } from "@/shared/api";
+
+type Query = Record<string, string | number | null | undefined>;
 
 export async function downloadCsv(
   path: string,
-  query: Record<string, string | number | null | undefined>,
+  query: Query,
   name: string,
 ): Promise<void> {
   const text = await api.get<string>(path, { query, headers: { Accept: "text/csv" } });
   // Reading as text took the byte order mark away, without which spreadsheets take Chinese for Latin.
-  const url = URL.createObjectURL(new Blob(["﻿", text], { type: "text/csv;charset=utf-8" }));
+  save(new Blob(["﻿", text], { type: "text/csv;charset=utf-8" }), name);
+}
+
+/** Any other file, as it is. */
+export async function downloadFile(path: string, query: Query, name: string): Promise<void> {
+  save(await api.file(path, { query }), name);
+}
+
+function save(content: Blob, name: string): void {
+  const url = URL.createObjectURL(content);
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

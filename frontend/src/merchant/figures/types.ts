@@ -149,17 +149,26 @@ export interface StatementLine {
   label: string;
   quantity: number;
   unit_fen: number;
+  /** as issued */
   amount_fen: number;
+  /** as it counts after a dispute */
+  agreed_fen: number;
+  of_day: string | null;
+  of_kind: string | null;
   evidence_n: number;
   evidence?: string[];
+  dispute: { reason: string; claimed_fen: number; agreed_fen: number | null; note: string } | null;
 }
 
 export interface Statement {
   contract: string;
   version: number;
+  shop: string;
   provider: string;
   day: string;
-  cycle: "week" | "month";
+  state: "preview" | "open" | "disputed" | "signed" | "lapsed";
+  due_ms: number | null;
+  signed_ms: number | null;
   unsettled: string[];
   total_fen: number;
   lines: StatementLine[];
