@@ -67,12 +67,13 @@ def router(deps: Deps) -> APIRouter:
             {
                 "id": seat["agent_id"], "name": seat["name"], "pools": seat["pools"], "load": seat["load"],
                 "seats_max": seat["seats_max"], "free": seat["seats_max"] - seat["load"],
+                "languages": seat["languages"],
             }
             for seat in seats
             if seat["state"] == "ready" and seat["connected"] and seat["agent_id"] != actor.id
         ]  # fmt: skip
         persons.sort(key=lambda p: (p["free"] <= 0, -p["free"], p["name"]))
-        shown = ("id", "name", "kind", "provider_name", "open", "ready", "free", "wait_ms")
+        shown = ("id", "name", "kind", "provider_name", "open", "ready", "free", "wait_ms", "languages")
         return {"pools": [{k: p[k] for k in shown} for p in pools], "agents": persons}
 
     # --- explain -----------------------------------------------------------------------------------------------------

@@ -298,12 +298,12 @@ def figure(page: Page, name: str) -> Locator:
 def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Page) -> None:
     merchant.get_by_role("link", name="分流规则").click()
     steps = merchant.get_by_role("listitem").filter(has_text="首选外包")
-    merchant.get_by_role("group", name="第 2 步").get_by_role("button", name="删除条件 1").click()
     merchant.get_by_role("button", name="成本优先").click()
     expect(merchant.get_by_label("客服池选择")).to_have_value("value")
     merchant.get_by_role("button", name="响应优先").click()
     expect(merchant.get_by_label("客服池选择")).to_have_value("rank")
     merchant.reload()
+    merchant.get_by_role("group", name="第 2 步").get_by_role("button", name="删除条件 1").click()
     merchant.get_by_role("button", name="加一个话题").click()
     merchant.get_by_label("话题 3", exact=True).fill("尺码")
     merchant.get_by_label("话题 3 优先级").fill("2")
