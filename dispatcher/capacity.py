@@ -67,10 +67,14 @@ class SeatNow:
         return (self.served + self.credit) * 1_000_000 // self.terms.ability_per_mille
 
 
-def _by_level(seat: SeatNow, sign: int) -> Score:
+def _least_loaded(seat: SeatNow) -> Score:
     terms = seat.terms
-    level = (len(seat.live) + len(seat.held) + (seat.turns if sign > 0 else 0)) * 1_000 // terms.seats_max
-    return (sign * level, (seat.served + seat.credit) * 1_000_000 // terms.ability_per_mille, seat.last_assigned_ms)
+    level = (len(seat.live) + len(seat.held) + seat.turns) * 1_000 // terms.seats_max
+    return (level, (seat.served + seat.credit) * 1_000_000 // terms.ability_per_mille, seat.last_assigned_ms)
+
+
+def _fullest(seat: SeatNow) -> Score:
+    return (-(seat.load * 1_000 // seat.terms.seats_max), seat.share(), seat.last_assigned_ms)
 
 
 def _marginal(seat: SeatNow) -> Score:
@@ -83,8 +87,8 @@ def _marginal(seat: SeatNow) -> Score:
 
 
 _SCORES: dict[AgentRule, Callable[[SeatNow], Score]] = {
-    "least_loaded": lambda seat: _by_level(seat, 1),
-    "fullest": lambda seat: _by_level(seat, -1),
+    "least_loaded": _least_loaded,
+    "fullest": _fullest,
     "longest_idle": lambda seat: (seat.idle_since_ms,),
     "round_robin": lambda seat: (seat.last_assigned_ms,),
     "fastest": lambda seat: (-seat.terms.ability_per_mille, seat.idle_since_ms),

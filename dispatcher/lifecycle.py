@@ -32,14 +32,14 @@ def handoff_requested(f: Floor, e: ev.HandoffRequested) -> None:
         if c.state != "message_box":
             return  # asked twice
         f.box[c.shop].pop(c.id, None)
-        c.state = "waiting"
+        _begin_waiting(c, f.now_ms)
     else:
         rule = f.terms.topic(e.shop, e.topic)
         c = f.conversations[e.conversation] = Conversation(
             e.conversation, e.shop, e.shopper, e.topic, rule.priority, rule.target_ms, rule.needs,
-            min(e.enqueued_ms, f.now_ms), epoch=e.epoch, sticky=e.sticky, sticky_ms=e.sticky_ms,
+            min(e.enqueued_ms, f.now_ms), epoch=e.epoch, waiting_ms=f.now_ms, since_ms=f.now_ms, sticky=e.sticky,
+            sticky_ms=e.sticky_ms,
         )  # fmt: skip
-    _begin_waiting(c, f.now_ms)
     if f.lines.of_shop(c.shop) >= f.policy(c).waiting_max:
         # The bound protects those who wait already; a free seat implies that nobody waits, so none is passed by.
         to_box(f, c, "full")

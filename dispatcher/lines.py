@@ -118,6 +118,7 @@ class Lines:
         for pool in before:
             if pool not in c.pools:
                 self._one_less(pool)
+        equals, row = c.equals, (c.enqueued_ms, c.id)
         for pool in c.pools:
             if pool not in before:
                 self._count[pool] = self._count.get(pool, 0) + 1
@@ -126,7 +127,7 @@ class Lines:
                 if rank is None:
                     rank = _Rank()
                     self._ranks[pool] = dict(sorted([*ranks.items(), ((c.priority, c.target_ms), rank)]))
-                rank.add(c.equals, (c.enqueued_ms, c.id))
+                rank.add(equals, row)
         self._in[c.id] = c.pools
 
     def remove(self, c: Conversation) -> None:
