@@ -11,6 +11,7 @@ from dispatcher.ability_record import COLUMNS, FIT, fit_of
 from dispatcher.contracts import HOURS, POLICY, Terms, to_contract
 from dispatcher.hours import local_day
 from dispatcher.model import Contract, Id, Policy, Pool, Routing, Seat, Shop, leveled
+from dispatcher.roster_record import all_groups
 from dispatcher.training.record import certificates
 from wangxin.model.conversation import State
 from wangxin.storage.postgres import Connection
@@ -60,6 +61,7 @@ async def load_routing(conn: Connection) -> Routing:
             for r in seats
         ),
         certificates=await certificates(conn, contracts),
+        groups=await all_groups(conn, contracts),
     )  # fmt: skip
 
 

@@ -73,6 +73,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import dispatcher.rest
     import dispatcher.rest_provider
     import dispatcher.rest_time
+    import dispatcher.rest_roster
     import dispatcher.training.rest
     import menus.rest
     import metrics.rest
@@ -86,6 +87,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         dispatcher.rest.router(deps),
         dispatcher.rest_provider.router(deps),
         dispatcher.rest_time.router(deps),
+        dispatcher.rest_roster.router(deps),
         dispatcher.training.rest.router(deps, known_of),
         push.rest.router(deps),
         metrics.rest.router(deps, teams_of, names_of),

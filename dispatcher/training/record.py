@@ -73,6 +73,7 @@ class Served:
     shop: UUID
     name: str
     asked: Training
+    dedicated: bool
 
 
 async def served(conn: Connection, provider: UUID, agent: UUID | None = None) -> list[Served]:
@@ -90,11 +91,13 @@ async def served(conn: Connection, provider: UUID, agent: UUID | None = None) ->
         provider,
         agent,
     )
-    found: dict[UUID, tuple[str, list[Training]]] = {}
+    found: dict[UUID, tuple[str, list[Terms]]] = {}
     for row in rows:
-        asked = Terms.model_validate(row["terms"]).training
-        found.setdefault(row["shop_id"], (row["name"], []))[1].append(asked)
-    return [Served(shop, name, strictest(asked)) for shop, (name, asked) in found.items()]
+        found.setdefault(row["shop_id"], (row["name"], []))[1].append(Terms.model_validate(row["terms"]))
+    return [
+        Served(shop, name, strictest(one.training for one in terms), any(one.dedicated for one in terms))
+        for shop, (name, terms) in found.items()
+    ]
 
 
 async def providers_of(conn: Connection, shop: UUID) -> list[Row]:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import dispatcher.demo
+import dispatcher.training.demo
 import menus.demo
 import push.demo
 from push.demo import DemoMember
@@ -17,7 +18,7 @@ from wangxin.demo.canned import CANNED
 from wangxin.demo.goods import SENYE
 from wangxin.demo.orders import orders
 from wangxin.demo.people import MemberOfShop, members
-from wangxin.demo.shown import MERCHANT, NAME, PASSWORD, PROVIDER, SHOWN_MEMBERS, SLUG, SUPERVISOR
+from wangxin.demo.shown import MERCHANT, NAME, NEWCOMER, PASSWORD, PROVIDER, SHOWN_MEMBERS, SLUG, SUPERVISOR
 from wangxin.passwords import hash_password
 from wangxin.storage import accounts, postgres
 from wangxin.storage.postgres import Connection
@@ -57,6 +58,13 @@ async def _fill(conn: Connection, password: str) -> None:
         conn, new_id(), login=PROVIDER, password_hash=password, role="provider", name="云杉主管",
         provider=seeded.providers["云杉客服"],
     )  # fmt: skip
+    spruce = seeded.providers["云杉客服"]
+    newcomer = await accounts.keep_account(
+        conn, new_id(), login=NEWCOMER, password_hash=password, role="agent", name=dispatcher.training.demo.NEWCOMER,
+        persona=dispatcher.training.demo.NEWCOMER, provider=spruce,
+    )  # fmt: skip
+    team = [logins[seat.login] for seat in dispatcher.demo.SEATS if seat.provider == "云杉客服"]
+    await dispatcher.training.demo.seed(conn, shop, logins[MERCHANT], spruce, team, newcomer)
     await push.demo.seed(conn, shop, logins[MERCHANT], [_profile(member) for member in people])
     await menus.demo.seed(conn, shop)
     await _goods_and_orders(conn, shop, people)

@@ -8,6 +8,7 @@ PASSWORD = "wangxin-demo"  # noqa: S105 - printed on purpose: the demo is for ev
 MERCHANT = "merchant"
 SUPERVISOR = "supervisor"
 PROVIDER = "provider"
+NEWCOMER = "yun3"
 SHOWN_MEMBERS = 6
 
 Row = tuple[str, str, str]
@@ -18,6 +19,7 @@ ROWS: list[Row] = [
     ("shopper, on the shop's page", f"/demo/{SLUG}", "switch at the top: member or guest"),
     ("shopper, full page", f"/chat/{SLUG}", "as a guest"),
     ("agent console", "/agent", f"yun1 / {PASSWORD}   (outsourced; the own team's seat is busy)"),
+    ("agent, not certified yet", "/agent", f"{NEWCOMER} / {PASSWORD}   (the training page)"),
     ("merchant console", "/merchant", f"{MERCHANT} / {PASSWORD}"),
     ("supervisor (agent console)", "/agent", f"{SUPERVISOR} / {PASSWORD}"),
     ("provider (merchant console)", "/merchant", f"{PROVIDER} / {PASSWORD}"),

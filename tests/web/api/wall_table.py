@@ -193,6 +193,15 @@ TABLE: dict[str, Row] = {
     f"PUT {_OUT}/seats/{{outsourced_agent}}": Row("provider", {"name": "far", "pools": ["{outsourced_pool}"]}),
     f"GET {_OUT}/contracts": Row("provider"),
     f"POST {_OUT}/contracts/{{contract}}/versions/{{number}}/answer": Row("provider", {"accepted": True}),
+    f"GET {_OUT}/roster": Row("provider", query={"week": "2026-11-25"}),
+    f"PUT {_OUT}/roster": Row(
+        "provider", {"agent": "{outsourced_agent}", "day": "2026-11-25", "hours": "22:00-06:00"},
+    ),
+    f"POST {_OUT}/roster/publish": Row("provider", {"week": "2026-11-25"}),
+    f"POST {_OUT}/roster/import": Row("provider", {"csv": "login,date,hours\n{mark},2026-11-26,", "apply": True}),
+    f"GET {_OUT}/shifts": Row("supervisor agent outsourced idle"),
+    f"GET {_OUT}/groups": Row("provider"),
+    f"PUT {_OUT}/groups/{{shop}}": Row("provider", {"name": "{mark}组", "agents": ["{outsourced_agent}"]}),
     # --- what an outsourced agent must have passed
     f"GET {_TRAINING}/mine": Row("supervisor agent outsourced idle"),
     f"GET {_TRAINING}/provided": Row("provider"),
