@@ -75,6 +75,7 @@ class Auditor:
             {"own": own, "preferred": preferred, "any": list(self.contracts)}[str(stage.pools)]
             for stage in self.policy.stages
         ]
+        self.papers = {(c.contract, c.agent): c.until_ms for c in self.routing.certificates}
         self.used: dict[tuple[Id, int], int] = {}
         self.held: dict[Id, set[Id]] = {agent: set() for agent in self.cap}
         """Conversations that take a slot of his, offers included."""
@@ -201,6 +202,7 @@ class Auditor:
         case = self.cases[d.conversation]
         assert d.epoch == case.epoch + 1, "epochs grow by one"
         assert d.pool in self.pools[d.agent] & {p for stage in self.stages for p in stage}, "a pool he may go to"
+        assert not self._barred(d.pool, d.agent), "only who is certified, where the contract asks for it"
         if case.state == "assigned":
             assert d.reason in ("transfer", "takeover"), f"{d.conversation} has somebody already"
         if d.reason == "resume":
@@ -273,6 +275,10 @@ class Auditor:
             return True
         return self.used.get((contract.id, self._day()), 0) < contract.daily_max
 
+    def _barred(self, pool: Id, agent: Id) -> bool:
+        contract = self.contracts.get(pool)
+        return contract is not None and contract.certified and self.papers.get((contract.id, agent), 0) <= self.now
+
     def _free_seats(self, pool: Id, conversation: Id, case: Case) -> list[Id]:
         """Who could take it now in this pool."""
         if not self._volume_left(pool, case):
@@ -285,6 +291,7 @@ class Auditor:
             and agent in self.connected
             and len(self.held[agent]) < most
             and agent not in case.excluded
+            and not self._barred(pool, agent)
         ]
 
     def _check(self) -> None:

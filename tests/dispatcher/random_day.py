@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from dispatcher.core import Core
 from dispatcher.decisions import Decision
 from dispatcher.journal import Line, TakenOver, canonical, from_row, to_row
 from dispatcher.lines import Conversation
-from dispatcher.model import Policy, Stage, TopicRule, Trigger
+from dispatcher.model import Certificate, Policy, Stage, TopicRule, Trigger
 from tests.dispatcher.auditor import Auditor
 from tests.dispatcher.floor_plan import START, world
 
@@ -56,9 +57,13 @@ class Day:
 
     def __init__(
         self, policy: Policy, chance: random.Random | Any, *, own: int = 2, gold: int = 2, silver: int = 1,
-        crashes: bool = False, journal: bool = False,
+        crashes: bool = False, journal: bool = False, certified: bool = False,
     ) -> None:  # fmt: skip
-        self.routing = world(own, gold, silver, seats_max=2, policy=policy, contracts=({"daily_max": 40}, {}))
+        terms = {"daily_max": 40, "certified": certified}
+        self.routing = world(own, gold, silver, seats_max=2, policy=policy, contracts=(terms, {}))
+        if certified:  # one has a paper, one whose paper ends within the day, the others have none
+            papers = (Certificate("cg", 1, "gold1", 2**60), Certificate("cg", 1, "gold2", START + 1_800_000))
+            self.routing = replace(self.routing, certificates=papers)
         self.auditor = Auditor(self.routing)
         self.now = START
         self.agents = [seat.agent for seat in self.routing.seats]

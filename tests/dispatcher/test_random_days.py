@@ -25,6 +25,13 @@ def test_a_random_day_keeps_every_promise_though_the_core_crashes(name: str) -> 
         assert bool(day.crashed) == bool(seed)
 
 
+@pytest.mark.parametrize("name", ["default", "offers"])
+def test_a_random_day_gives_nobody_to_who_is_not_certified(name: str) -> None:
+    day = Day(POLICIES[name], random.Random(name), own=1, gold=4, silver=0, certified=True)
+    day.steps(1_500)
+    assert day.auditor.finished > 50, "the day was busy"
+
+
 @pytest.mark.parametrize("name", ["default", "offers", "measured"])
 def test_after_a_crash_between_any_two_steps_the_journal_gives_the_same_state_and_decisions(name: str) -> None:
     day = Day(POLICIES[name], random.Random(name), crashes=True, journal=True)
