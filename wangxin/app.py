@@ -72,8 +72,8 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     """What is mounted under /api/v1, beside the edge's own routes."""
     import dispatcher.rest
     import dispatcher.rest_provider
-    import dispatcher.rest_time
     import dispatcher.rest_roster
+    import dispatcher.rest_time
     import dispatcher.training.rest
     import menus.rest
     import metrics.rest

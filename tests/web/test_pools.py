@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
-from tests.web.training_flow import newcomer_is_trained, week_is_planned
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 
 pytestmark = pytest.mark.timeout(300)
@@ -381,13 +380,3 @@ def test_the_pages_fit_a_phone(chromium: Browser, house: House) -> None:
             )
             assert wide <= 0, f"{tab}: tables scroll in boxes of their own"
             assert faults_of(page) == []
-
-
-def test_a_newcomer_gets_no_shopper_before_he_has_passed_what_the_contract_asks(
-    merchant: Page, chromium: Browser, house: House
-) -> None:
-    newcomer_is_trained(merchant, chromium, house)
-
-
-def test_a_provider_plans_a_week_and_his_agents_see_their_shifts(chromium: Browser, house: House) -> None:
-    week_is_planned(chromium, house)

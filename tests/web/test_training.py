@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dispatcher.training.talks import HELLO
-from tests.web.browsing import faults_of, screen
+from tests.web.browsing import faults_of, launched, screen
 from tests.web.browsing import sign_in as sign_in_agent
-from tests.web.house import PASSWORD, House
+from tests.web.house import PASSWORD, House, open_house
 from wangxin.clock import new_id
+from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 
+pytestmark = pytest.mark.timeout(300)
+BUILT = Path(__file__).parents[2] / "wangxin" / "web" / "static" / "consoles"
+if not BUILT.exists():
+    pytest.skip("the pages are not built: make pages", allow_module_level=True)
 ANSWERS = {
     "怎么退货": "七天内在订单页点申请退货，邮费由店铺承担。",
     "能换尺码吗": "可以换，七天内在订单页点申请换货。",
     "多久发货": "下午四点前付款当天发货，其余次日发。",
     "发什么快递": "默认发顺丰，偏远地区发邮政。",
 }
-SHOP = "店铺 jia"
+
+
+@pytest.fixture(scope="module")
+def house(
+    embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    with open_house(embedded_postgres, embedded_valkey, tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def chromium(house: House) -> Iterator[Browser]:
+    with launched() as found:
+        yield found
+
+
+def sign_in(page: Page, house: House, path: str, login: str) -> None:
+    page.goto(f"{house.url}/merchant/{path}?lang=zh-CN")
+    page.locator("#login").fill(login)
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+
+
+@pytest.fixture
+def merchant(chromium: Browser, house: House) -> Iterator[Page]:
+    with screen(chromium) as shown:
+        sign_in(shown.page, house, "pools", "boss")
+        yield shown.page
+        assert shown.policy_breaches() == []
 
 
 def furnish(house: House) -> None:
@@ -66,14 +102,16 @@ def write_pack_and_ask(page: Page, house: House) -> None:
         contract.get_by_label(one).check()
     contract.get_by_label("打字速度（每分钟字数，0 为不要求）").fill("50")
     assert faults_of(page) == []
-    contract.get_by_role("button", name="保存").click()
-    expect(contract.get_by_text("等待服务商答复", exact=True)).to_be_visible()
+    contract.get_by_role("button", name="看改动").click()
+    expect(contract.locator("tr[data-changed='training']")).to_contain_text("通过案例演练")
+    contract.get_by_role("button", name="提交给服务商").click()
+    expect(contract.get_by_text("等待服务商答复", exact=True).first).to_be_visible()
 
 
 def accept(page: Page) -> None:
     """The provider: the newest version."""
     page.get_by_role("link", name="合同", exact=True).click()
-    asked = page.locator("section[data-version]").first
+    asked = page.locator("[data-version='2']")
     expect(asked).to_contain_text("打字每分钟 50 字")
     asked.get_by_role("button", name="接受").click()
     expect(asked.get_by_text("已接受", exact=True)).to_be_visible()
@@ -147,15 +185,14 @@ def take_drill(page: Page, then: str) -> None:
     expect(page.locator(".said.then")).to_contain_text(then)
 
 
-def newcomer_is_trained(merchant: Page, chromium: Browser, house: House) -> None:
+def test_a_newcomer_gets_no_shopper_before_he_has_passed_what_the_contract_asks(
+    merchant: Page, chromium: Browser, house: House
+) -> None:
     furnish(house)
     then = recorded(house)
     write_pack_and_ask(merchant, house)
     with screen(chromium) as chief, screen(chromium) as desk:
-        chief.page.goto(f"{house.url}/merchant/provider?lang=zh-CN")
-        chief.page.locator("#login").fill("yunboss")
-        chief.page.locator("#password").fill(PASSWORD)
-        chief.page.keyboard.press("Enter")
+        sign_in(chief.page, house, "provider", "yunboss")
         accept(chief.page)
 
         page = sign_in_agent(desk, house, "yun1")
@@ -209,8 +246,7 @@ def newcomer_is_trained(merchant: Page, chromium: Browser, house: House) -> None
     expect(merchant.locator("tr[data-agent='云朵']")).to_contain_text("未认证")
 
 
-def week_is_planned(chromium: Browser, house: House) -> None:
-    """The provider writes shifts, from a file too, publishes them, and names the group of a shop."""
+def test_a_provider_plans_a_week_and_his_agents_see_their_shifts(chromium: Browser, house: House) -> None:
     house.sql(
         "insert into contract (shop_id, id, version, provider_id, pool_ids, starts_at, ends_at, terms, created_by)"
         " select shop_id, id, version + 1, provider_id, pool_ids, starts_at, ends_at, terms || $1::jsonb, created_by"
@@ -220,10 +256,7 @@ def week_is_planned(chromium: Browser, house: House) -> None:
     )  # fmt: skip
     with screen(chromium) as chief, screen(chromium, width=390, height=844, lang="en", theme="dark") as desk:
         page = chief.page
-        page.goto(f"{house.url}/merchant/provider/roster?lang=zh-CN")
-        page.locator("#login").fill("yunboss")
-        page.locator("#password").fill(PASSWORD)
-        page.keyboard.press("Enter")
+        sign_in(page, house, "provider/roster", "yunboss")
         row = page.locator("tr[data-agent='云帆']")
         row.get_by_role("button").first.click()
         page.keyboard.type("09:00-13:00; 12:00-18:00")
