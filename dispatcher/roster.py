@@ -5,8 +5,6 @@ A span is (from, to) in minutes since midnight of its day; ``to`` above 1,440 re
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +13,9 @@ from itertools import pairwise
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from dispatcher.agents import Fault
 from dispatcher.hours import DAY_MIN, Hours, open_at
+from dispatcher.sheets import Fault, read_sheet
 from wangxin.model import limits
-from wangxin.model.refusals import Refusal
 
 TZ = "Asia/Shanghai"
 """Rosters are written in this zone, as days of seats are reckoned."""
@@ -89,25 +86,13 @@ def read_file(
 ) -> tuple[dict[tuple[UUID, date], tuple[Span, ...]], list[Fault]]:
     """The days of a CSV (``login,date,hours``) and what is wrong with the others. Days that are not in it stay as they
     are ``before``. Raises ``roster.no_columns``, ``roster.broken``, ``roster.too_many``."""
-    text = text.removeprefix("\ufeff")
-    first = text.splitlines()[:1]
-    cut = max(",\t", key=first[0].count) if first else ","
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=cut, strict=True))
-    except csv.Error as why:
-        raise Refusal("roster.broken", str(why), field="csv") from None
-    heads = [HEADINGS.get(cell.strip(), cell.strip().lower()) for cell in rows[0]] if rows else []
-    if not {"login", "date", "hours"} <= set(heads):
-        raise Refusal("roster.no_columns", "the heading row needs login, date and hours", field="csv")
-    if len(rows) - 1 > limits.ROSTER_ROWS_MAX:
-        raise Refusal("roster.too_many", f"at most {limits.ROSTER_ROWS_MAX} rows at once", field="csv")
+    rows = read_sheet(
+        text, "roster", headings=HEADINGS, needed=("login", "date", "hours"), rows_max=limits.ROSTER_ROWS_MAX
+    )
     found: dict[tuple[UUID, date], tuple[Span, ...]] = {}
     rows_of: dict[tuple[UUID, date], int] = {}
     faults: list[Fault] = []
-    for number, cells in enumerate(rows[1:], 2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        row = dict(zip(heads, (cell.strip() for cell in cells), strict=False))
+    for number, row in rows:
         agent = logins.get(row.get("login", "").lower())
         if agent is None:
             faults.append(Fault(number, "login", "row.no_agent", row.get("login", "")[:60]))
