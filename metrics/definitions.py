@@ -10,6 +10,7 @@ from metrics.conversion import PAY_WITHIN_MS, RULES
 from metrics.intervals import COMPARABLE_N_MIN
 from metrics.model import HOUR, SECOND
 from metrics.profiles import PROFILES
+from metrics.scorecards import ABOVE_OWN, PRIOR_CONVERSATIONS, STAR_CUTS, STAR_MARGIN, WEIGHTS
 from metrics.settlement import LineKind
 
 FIGURES: dict[str, str] = {
@@ -66,6 +67,21 @@ CHANGES: dict[str, str] = {
     f"interval. Below {COMPARABLE_N_MIN} cases on a side, or 3 days for a mean, nothing is concluded.",
     "same hours": "A provider beside the own people: the own figure of each hour of the day, weighted as the "
     "provider's cases lie. Hours in which only one of the two worked are left out, and the share compared is said.",
+}
+
+STARS: dict[str, str] = {
+    "score": "0 to 100: "
+    + ", ".join(f"{part.replace('_', ' ')} {weight}" for part, weight in WEIGHTS.items())
+    + f". Each part is pulled to the market's rate as if {PRIOR_CONVERSATIONS} cases of it had been seen before; a "
+    "part without cases takes the market's.",
+    "stars": "Once a month, from three to six: "
+    + ", ".join(f"{stars} from {cut:g}" for stars, cut in STAR_CUTS)
+    + f"; a change needs {STAR_MARGIN:g} points beyond the cut.",
+    "operating ability": "Response, reply rate and conversion of the score, among themselves. Conversion stands beside "
+    f"the own people's of the same hours: as good as they is the middle, {ABOVE_OWN * 100:g} points better the best.",
+    "winning of brands": "How many shops are served: n of n + 5.",
+    "service reviews": "Ratings and quality checks of the score, among themselves.",
+    "potential": "How the conversations grew from one month to the next: 50 is standing still, 100 twice as many.",
 }
 
 STATEMENT: dict[LineKind, str] = {
@@ -143,6 +159,12 @@ def as_markdown() -> str:
         "| comparison | definition |",
         "|---|---|",
         *(f"| {name} | {says} |" for name, says in CHANGES.items()),
+        "",
+        "## Stars of providers",
+        "",
+        "| figure | definition |",
+        "|---|---|",
+        *(f"| {name} | {says} |" for name, says in STARS.items()),
         "",
         "## Lines of a statement",
         "",

@@ -5,7 +5,6 @@ A merchant and the shop's supervisors see everything of their shops; a provider'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
@@ -14,15 +13,15 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from metrics import change_report, definitions, drill_postgres, live, profile_rows, report
+from metrics import cards_postgres, change_report, definitions, drill_postgres, live, profile_rows, report
 from metrics import report_postgres as read
 from metrics.clocks import Calendar
 from metrics.conversion import DEFAULT_RULE, RULES
-from metrics.csv_out import Cell, csv_text
 from metrics.drill_postgres import Outcome
 from metrics.figures import SERVICE_MS, Sums, figures_json
 from metrics.profiles import PROFILES
 from metrics.record_postgres import calendars
+from metrics.tables_out import FIGURE_COLUMNS, cells, csv_response, exported, named
 from metrics.teams import NamesOf, Teams, TeamsOf, no_names, nobody_known
 from wangxin import clock
 from wangxin.edge import Deps
@@ -191,9 +190,9 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_
         async with deps.scope(actor, shop) as conn:
             asked, teams, _ = await asked_of(conn, shop, actor, wanted)
             rows = await _series(conn, asked, teams, wanted.by, await names_of(conn, shop, wanted.by))
-        headings = [wanted.by, "name", *_FIGURE_COLUMNS]
-        body = [[row["key"] or "", row["name"], *_cells(row["figures"])] for row in rows]
-        return _csv(f"{wanted.by}-{asked.first}-{asked.last}", headings, body)
+        headings = [wanted.by, "name", *FIGURE_COLUMNS]
+        body = [[row["key"] or "", row["name"], *cells(row["figures"])] for row in rows]
+        return csv_response(f"{wanted.by}-{asked.first}-{asked.last}", headings, body)
 
     @routes.get("/{shop}/turns")
     async def turns(shop: UUID, wanted: Annotated[Turns, Query()], actor: Actor = Depends(overseer)) -> dict[str, Any]:
@@ -203,7 +202,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_
             rows = await drill_postgres.turns(conn, asked, teams, outcome=wanted.outcome, offset=wanted.offset)
         more = len(rows) == drill_postgres.TURNS_PAGE
         return {
-            "rows": [_named(row, teams) for row in rows],
+            "rows": [named(row, teams) for row in rows],
             "next_offset": wanted.offset + len(rows) if more else None,
         }
 
@@ -218,7 +217,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_
         columns = ["thread_id", "first_seq", "conversation_id", "day", "opened_at", "human_at", "assigned_at",
                    "answered_at", "answered_by", "agent", "pool", "questions", "transfers", "wait_ms", "agent_wait_ms",
                    "response_ms", "business_ms", "excluded", "void_reason", "left_message"]  # fmt: skip
-        return _csv(f"turns-{asked.first}-{asked.last}", columns, _exported(rows, columns, teams, calendar))
+        return csv_response(f"turns-{asked.first}-{asked.last}", columns, exported(rows, columns, teams, calendar))
 
     @routes.get("/{shop}/conversations.csv")
     async def conversations_csv(shop: UUID, wanted: Wanted, actor: Actor = Depends(overseer)) -> Response:
@@ -229,7 +228,9 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_
         columns = ["conversation_id", "thread_id", "day", "opened_at", "enqueued_at", "assigned_at", "first_human_at",
                    "closed_at", "close_reason", "agent", "pool", "topic", "shopper_messages", "human_messages",
                    "bot_messages", "transfers", "left_message", "abandoned", "score"]  # fmt: skip
-        return _csv(f"conversations-{asked.first}-{asked.last}", columns, _exported(rows, columns, teams, calendar))
+        return csv_response(
+            f"conversations-{asked.first}-{asked.last}", columns, exported(rows, columns, teams, calendar)
+        )
 
     @routes.put("/{shop}/turns/{thread}/{first_seq}/void", status_code=204)
     async def void(shop: UUID, thread: UUID, first_seq: int, why: Void, actor: Actor = Depends(merchant)) -> None:
@@ -249,7 +250,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_
             rows = await drill_postgres.orders(conn, asked, teams, kind=wanted.kind, offset=wanted.offset)
         more = len(rows) == drill_postgres.TURNS_PAGE
         return {
-            "rows": [_named(row, teams) for row in rows],
+            "rows": [named(row, teams) for row in rows],
             "next_offset": wanted.offset + len(rows) if more else None,
         }
 
@@ -261,7 +262,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_
             rows = await drill_postgres.orders(conn, asked, teams, kind=wanted.kind, limit=drill_postgres.EXPORT_MAX)
         columns = ["order_id", "kind", "created_at", "converted_at", "agent", "pool", "orders", "paid_fen",
                    "refunded_fen", "conversation_id"]  # fmt: skip
-        return _csv(f"orders-{asked.first}-{asked.last}", columns, _exported(rows, columns, teams, calendar))
+        return csv_response(f"orders-{asked.first}-{asked.last}", columns, exported(rows, columns, teams, calendar))
 
     @routes.get("/{shop}/change")
     async def changed(
@@ -272,6 +273,12 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_
         async with deps.scope(actor, shop) as conn:
             return await change_report.document(conn, shop, wanted.since, wanted.days, wanted.team,
                                                 await teams_of(conn, shop))  # fmt: skip
+
+    @routes.get("/{shop}/directory")
+    async def directory(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """Providers that take shops, with stars and dimensions, and whether they fill this shop's busiest hour."""
+        async with deps.scope(actor, shop) as conn:
+            return await cards_postgres.directory(conn, shop)
 
     @routes.get("/{shop}/profiles")
     async def profiles(shop: UUID, wanted: Wanted, actor: Actor = Depends(overseer)) -> dict[str, Any]:
@@ -339,48 +346,3 @@ def _name(by: By, key: str | None, teams: Teams) -> str:
         pool = teams.pools.get(UUID(key))
         return pool.name if pool else ""
     return teams.agents.get(UUID(key), "")
-
-
-def _named(row: dict[str, Any], teams: Teams) -> dict[str, Any]:
-    pool = teams.pools.get(row["pool_id"])
-    return {**row, "agent": teams.agents.get(row["agent_id"], ""), "pool": pool.name if pool else ""}
-
-
-_FIGURE_COLUMNS = (
-    "conversations", "served", "turns", "first_response_p50_ms", "first_response_p95_ms", "first_response_mean_ms",
-    "response_mean_ms", "reply_3min", "reply_3min_n", "answered_in_time", "abandonment", "overflow", "conversion",
-    "conversion_n", "conversion_low", "conversion_high", "orders", "paid_fen", "rating_mean", "rating_n",
-)  # fmt: skip
-
-
-def _cells(figures: dict[str, Any]) -> list[Cell]:
-    first, conversion = figures["first_response"], figures["conversion"]
-    return [
-        figures["conversations"], figures["served"], figures["turns"], first["p50"], first["p95"], first["mean"],
-        figures["response"]["mean"], figures["reply_3min"]["share"], figures["reply_3min"]["n"],
-        figures["service_all"]["share"], figures["abandonment"]["share"], figures["overflow"]["share"],
-        conversion["share"], conversion["n"], conversion["low"], conversion["high"], figures["orders"],
-        figures["paid_fen"], figures["rating"]["mean"], figures["rating"]["n"],
-    ]  # fmt: skip
-
-
-def _exported(
-    rows: Sequence[dict[str, Any]], columns: Sequence[str], teams: Teams, calendar: Calendar
-) -> list[list[Cell]]:
-    """Moments in the shop's zone, names for ids."""
-
-    def cell(row: dict[str, Any], column: str) -> Cell:
-        value = row[column]
-        if column.endswith("_at") and value is not None:
-            return calendar.local(value).isoformat(timespec="milliseconds")
-        return value if isinstance(value, (int, float, str, bool)) or value is None else str(value)
-
-    return [[cell(named, column) for column in columns] for named in (_named(row, teams) for row in rows)]
-
-
-def _csv(name: str, headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Response:
-    return Response(
-        csv_text(headings, rows),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"', "X-Content-Type-Options": "nosniff"},
-    )

@@ -63,3 +63,45 @@ def next_share(now: float, wanted: float) -> float:
     assert 0 <= wanted <= 1
     low, high = now * (1 - SHARE_CHANGE_MAX), min(1.0, now * (1 + SHARE_CHANGE_MAX))
     return min(max(wanted, low), high)
+
+
+# --- the four dimensions --------------------------------------------------------------------------------------------
+
+OPERATING = ("response", "reply_rate", "conversion")
+REVIEWS = ("rating", "quality")
+ABOVE_OWN = 0.1  # a conversion so far above the own people's of the same hours is the best there is
+
+
+def against_own(team: float, own: float, n: int) -> Rate:
+    """A conversion beside that of the own people in the same hours as a rate: as good as they are is the middle."""
+    share = min(1.0, max(0.0, 0.5 + (team - own) / (2 * ABOVE_OWN)))
+    return Rate(round(share * n), n)
+
+
+def dimensions(card: Card) -> dict[str, float]:
+    """Operating ability and reviews, 0 to 100: the score's own parts among themselves."""
+
+    def of(parts: tuple[str, ...]) -> float:
+        weight = sum(WEIGHTS[part] for part in parts)
+        points = sum(
+            WEIGHTS[part] * shrunk(card.parts.get(part, Rate(0, 0)), card.market[part], PRIOR_CONVERSATIONS)
+            for part in parts
+        )
+        return round(100 * points / weight, 1)
+
+    return {"operating": of(OPERATING), "reviews": of(REVIEWS)}
+
+
+def brands(shops: int) -> float:
+    """Winning of brands, 0 to 100: how many shops it serves; ten are 67, and more count less and less."""
+    assert shops >= 0
+    return round(100 * shops / (shops + 5), 1)
+
+
+def potential(before: int, now: int) -> float:
+    """0 to 100: how the conversations grew from one month to the next; 50 is standing still, 100 twice as many."""
+    assert before >= 0
+    assert now >= 0
+    if not before:
+        return 50.0
+    return round(min(100.0, max(0.0, 50 + 50 * (now - before) / before)), 1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from metrics import cards_postgres as cards
 from metrics import orders_postgres as orders
 from metrics import record_postgres as record
 from metrics import rollups_postgres as rollups
@@ -16,6 +18,7 @@ from metrics import sealing_postgres as sealing
 from metrics import statement_record
 from metrics.agreements import AgreementsOf
 from metrics.rows import TABLES, Row, Table
+from metrics.teams import TeamsOf
 from wangxin import clock
 from wangxin.storage.postgres import Connection, Pool
 
@@ -91,6 +94,18 @@ class Figures:
                     agreements = await agreements_of(conn, shop)
                     n += await statement_record.issue(conn, shop, agreements, calendar, clock.now_ms(), clock.new_id)
             return n + await statement_record.lapse(conn)
+
+    async def grade(self, teams_of: TeamsOf, *, today: date) -> int:
+        """Grade the providers for the month before ``today``'s, once; returns how many."""
+        last = today.replace(day=1) - timedelta(days=1)
+        month = last.replace(day=1)
+        async with self._pool.acquire() as conn, conn.transaction():
+            if not await cards.ungraded(conn, month):
+                return 0
+            months: dict[UUID, cards.Month] = {}
+            for (shop,) in await conn.fetch("select shop_id from shop order by 1"):
+                await cards.add_shop(conn, shop, month, last, await teams_of(conn, shop), months)
+            return await cards.write(conn, month, months)
 
     async def _credit(self, conn: Connection, shoppers: set[tuple[UUID, UUID]]) -> int:
         by_shop: dict[UUID, list[UUID]] = {}

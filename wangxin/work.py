@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
 
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
@@ -19,7 +20,8 @@ import dispatcher.quality
 import menus.service
 from metrics.service import Figures
 from push.service import Push
-from wangxin.app import agreements_of, patient_pool, until_stopped, urls
+from wangxin import clock
+from wangxin.app import agreements_of, patient_pool, teams_of, until_stopped, urls
 from wangxin.config import Settings
 from wangxin.model.facts import Consumer
 from wangxin.storage.hints import Hints, wake_channel
@@ -32,11 +34,18 @@ QUEUE = "wangxin"
 TICK_S = 1.0
 SLOW_SWEEP_S = 300.0
 SEAL_S = 60.0
+GRADE_S = 3_600.0
+GRADE_AFTER_DAYS = 2  # of a month, so that its last days are sealed
 QUALITY_SWEEP_S = 60.0
 RETRY_S = 1.0
 LISTEN_S = 5.0
 Work = Callable[[], Awaitable[int]]
 """One turn: does what is there and says how much it was."""
+
+
+def graded_day(now_ms: int) -> date:
+    """The day by which it is decided which month is over."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC).date() - timedelta(days=GRADE_AFTER_DAYS)
 
 
 class Waker:
@@ -193,5 +202,6 @@ async def run_worker(settings: Settings) -> None:
         _every("figures of old", SLOW_SWEEP_S, lambda: figures.sweep(slow=True)),
         _every("sums of days", SEAL_S, figures.seal),
         _every("statements", SEAL_S, lambda: figures.settle(agreements_of)),
+        _every("stars", GRADE_S, lambda: figures.grade(teams_of, today=graded_day(clock.now_ms()))),
         _keep_rq(),
     )

@@ -263,6 +263,7 @@ TABLE: dict[str, Row] = {
     f"GET {_FIGURES}/orders.csv": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/profiles": Row(OVERSEES, **_BY_PERSON),
     f"PUT {_FIGURES}/profiles": Row("merchant", {"names": ["tmall_3min"]}),
+    f"GET {_FIGURES}/directory": Row("merchant"),
     f"GET {_FIGURES}/change": Row(
         "merchant supervisor", query={"since": "2026-11-11", "team": "{provider}"}, inside="own"
     ),
