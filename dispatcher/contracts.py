@@ -159,7 +159,7 @@ def to_contract(
 
 def check_terms(terms: Terms) -> None:
     """What no single field can see. Raises ``contract.volume``, ``contract.tiers``, ``contract.targets``,
-    ``contract.penalties`` with the field."""
+    ``contract.penalties``, ``contract.bonuses`` with the field."""
     if terms.daily_max is not None and terms.daily_min > terms.daily_max:
         raise Refusal("contract.volume", "the least volume is above the most", field="terms.daily_min")
     above = [tier.above for tier in terms.price.tiers]
@@ -171,6 +171,9 @@ def check_terms(terms: Terms) -> None:
     for n, penalty in enumerate(terms.penalties):
         if penalty.metric not in metrics:
             raise Refusal("contract.penalties", "a penalty belongs to a target", field=f"terms.penalties.{n}")
+    for n, bonus in enumerate(terms.bonuses):
+        if bonus.metric not in metrics:
+            raise Refusal("contract.bonuses", "a bonus belongs to a target", field=f"terms.bonuses.{n}")
 
 
 POLICY: TypeAdapter[Policy] = TypeAdapter(Policy)

@@ -199,6 +199,8 @@ async def test_terms_that_contradict_each_other_are_refused_at_their_field(offic
         ({"daily_min": 9, "daily_max": 8}, "contract.volume", "terms.daily_min"),
         ({"price": {"tiers": [{"above": 5, "price_fen": 1}] * 2}}, "contract.tiers", "terms.price.tiers"),
         ({"targets": [], "penalties": terms["penalties"]}, "contract.penalties", "terms.penalties.0"),
+        ({"bonuses": [{"metric": "csat", "better_per_mille": 50, "fee_per_mille": 10}]}, "contract.bonuses",
+         "terms.bonuses.0"),
         ({"targets": [terms["targets"][0]] * 2}, "contract.targets", "terms.targets"),
     ):  # fmt: skip
         body = {"pools": contract["pools"], "starts_ms": 0, "terms": {**terms, **more}}

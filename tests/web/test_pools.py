@@ -179,6 +179,9 @@ def test_a_provider_is_written_down_signs_and_its_agent_serves_under_the_contrac
     form.get_by_role("button", name="加一项扣费").click()
     form.get_by_label("扣费 1 差了 %").fill("10")
     form.get_by_label("扣费 1 扣费用 %").fill("2")
+    form.get_by_role("button", name="加一项奖励").click()
+    form.get_by_label("奖励 1 好于 %").fill("5")
+    form.get_by_label("奖励 1 加费用 %").fill("1")
     for field in ("订单", "备注", "标签"):
         form.get_by_label(field, exact=True).uncheck()
     form.get_by_role("button", name="提交给服务商").click()
@@ -189,6 +192,7 @@ def test_a_provider_is_written_down_signs_and_its_agent_serves_under_the_contrac
     contract = merchant.locator("section[data-contract='晚风客服']")
     expect(contract.locator("[data-term='price']")).to_contain_text("超过 500：¥0.90")
     expect(contract.locator("[data-term='penalties']")).to_contain_text("差 10% 扣费用的 2%")
+    expect(contract.locator("[data-term='bonuses']")).to_contain_text("好 5% 加费用的 1%")
 
     with screen(chromium) as shown:
         page = shown.page

@@ -83,6 +83,11 @@ export interface Penalty {
   off_per_mille: number;
   fee_per_mille: number;
 }
+export interface Bonus {
+  metric: string;
+  better_per_mille: number;
+  fee_per_mille: number;
+}
 export interface Terms {
   name: string;
   topics: string[];
@@ -100,6 +105,7 @@ export interface Terms {
   targets: Target[];
   penalties: Penalty[];
   penalty_cap_per_mille: number;
+  bonuses: Bonus[];
   visible_fields: string[];
   settlement: string;
   dispute_days: number;
@@ -381,6 +387,6 @@ export function freshTerms(from?: Terms): Terms {
         commission: { per_mille: 0, silent_orders: false, refunds: "clawed_back" },
         targets: [{ metric: "frt_p95_ms", op: "<=", value: 30_000, sample_min: 30 }],
         training: { exam: false, drills: false, typing_cpm: 0, practice: false }, dedicated: false,
-        penalties: [], penalty_cap_per_mille: 300, visible_fields: ["level", "orders", "tags", "remark"], settlement: "month", dispute_days: 7,
+        penalties: [], penalty_cap_per_mille: 300, bonuses: [], visible_fields: ["level", "orders", "tags", "remark"], settlement: "month", dispute_days: 7,
       };
 }
