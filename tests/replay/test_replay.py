@@ -39,6 +39,7 @@ async def test_a_replayed_recording_keeps_the_promise_and_overflows_when_the_own
     figures = {figure: (value, source) for figure, value, source in result.rows()}
     assert figures["conversion"][1] == "recorded"
     assert figures["lost"] == ("0", "judged independently")
+    assert figures["figures that differ when recomputed"][0] == "0"
 
 
 def test_the_sample_that_ships_is_a_recording_with_times() -> None:

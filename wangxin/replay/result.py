@@ -14,6 +14,8 @@ from wangxin.replay.agreement import Agreement
 from wangxin.replay.drive import Outcome
 from wangxin.replay.recording import Recording
 
+RECOMPUTED = "figures that differ when recomputed"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -41,10 +43,12 @@ class Result:
     agreement: Agreement
     bought: int
     """Conversations that a provider's agent answered, by the judge's own count."""
+    differences: int
+    """Rows of the figures that come out otherwise when they are computed again from the record."""
 
     @property
     def kept(self) -> bool:
-        return self.verdict.kept and not self.outcome.given_up and self.agreement.agrees
+        return self.verdict.kept and not self.outcome.given_up and self.agreement.agrees and not self.differences
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(figure, value, what it rests on)."""
@@ -82,6 +86,7 @@ class Result:
             ("first response by record", within, f"median {agreement.apart_ms} ms apart"),
             ("messages by the record", f"{agreement.counted} of {agreement.said}", "folded from the record"),
             ("overflowed by the judge", _share(self.bought, agreement.answered), "who spoke"),
+            (RECOMPUTED, str(self.differences), "computed again from the record"),
             ("figures agree", "yes" if agreement.agrees else "no", "both counts"),
         ]
 
@@ -106,7 +111,7 @@ class Result:
     def print(self, out: Console) -> None:
         table = Table("figure", "value", "rests on", title=f"{self.plan.file.name} at ×{self.plan.speed:g}", box=None)
         for figure, value, source in self.rows():
-            bad = (figure in BREACHES and value != "0") or (figure == "figures agree" and value != "yes")
+            bad = (figure in (*BREACHES, RECOMPUTED) and value != "0") or (figure == "figures agree" and value != "yes")
             table.add_row(figure, f"[red]{value}[/red]" if bad else value, f"[dim]{source}[/dim]")
         out.print(table)
         for kind in BREACHES:

@@ -54,9 +54,10 @@ async def judged(plan: Plan, place: Stage, recording: Recording, scripts: list[S
     await _keep_orders(place, scripts, outcome)
     verdict = check([person.party for person in outcome.parties], await _record(place))
     await Figures(place.pool).catch_up()
+    again = await Figures(place.pool).verify(place.shop)
     figures, record, counted = await _figures(place)
     agreement = compare(outcome.moments, record, said=outcome.said, counted=counted)
-    return Result(plan, recording, outcome, verdict, figures, agreement, await _bought(place))
+    return Result(plan, recording, outcome, verdict, figures, agreement, await _bought(place), again.differences)
 
 
 @contextlib.contextmanager
