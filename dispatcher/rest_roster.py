@@ -75,7 +75,7 @@ def router(deps: Deps) -> APIRouter:
             drafts, published = await record.days(
                 conn, owner.id, monday - timedelta(days=1), monday + timedelta(days=roster.WEEK)
             )
-            needs = await record.needs(conn, owner.id)
+            needs = await record.needs(conn, owner.id, now_ms())
         dates = [monday + timedelta(days=n) for n in range(roster.WEEK)]
         cells = [(one["agent"], day) for one in team for day in dates]
         return {

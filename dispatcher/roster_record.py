@@ -11,6 +11,8 @@ from dispatcher.admin_read import Row
 from dispatcher.contracts import Terms
 from dispatcher.model import Group
 from dispatcher.roster import WEEK, Need, Span
+from dispatcher.training.model import required
+from dispatcher.training.record import certificates
 from wangxin.storage.postgres import Connection
 
 
@@ -56,10 +58,11 @@ async def mine(conn: Connection, agent: UUID, first: date, last: date) -> list[R
     return [dict(row) for row in rows]
 
 
-async def needs(conn: Connection, provider: UUID) -> list[Need]:
-    """The contracts in force or to come that are owed seats, and who may fill them."""
+async def needs(conn: Connection, provider: UUID, now_ms: int) -> list[Need]:
+    """The contracts in force or to come that are owed seats, and who may fill them: of its pools, certified and in the
+    project group where the contract asks for that."""
     rows = await conn.fetch(
-        """select c.id, c.shop_id, s.name, c.terms, g.agents as grouped,
+        """select c.id, c.version, c.provider_id, c.shop_id, s.name, c.terms, g.agents as grouped,
                   array(select distinct a.agent_id from pool_agent a join seat t on t.agent_id = a.agent_id
                          where a.pool_id = any(c.pool_ids) and t.retired_at is null) as agents
              from (select distinct on (shop_id, id) * from agreed_contract where provider_id = $1
@@ -69,10 +72,13 @@ async def needs(conn: Connection, provider: UUID) -> list[Need]:
             where (c.ends_at is null or c.ends_at > clock_timestamp()) order by s.name, c.id""",
         provider,
     )
+    papers = {(one.contract, one.agent) for one in await certificates(conn, rows) if one.until_ms > now_ms}
     found = []
     for row in rows:
         terms = Terms.model_validate(row["terms"])
         agents = frozenset(row["agents"])
+        if required(terms.training):
+            agents = frozenset(agent for agent in agents if (str(row["id"]), str(agent)) in papers)
         if terms.dedicated:
             agents &= frozenset(row["grouped"] or ())
         if terms.seats_committed:
