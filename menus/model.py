@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from wangxin.model import limits
 
 
-def _no_nul(value: str) -> str:
+def no_nul(value: str) -> str:
     if "\x00" in value:
         raise ValueError("U+0000 is not text")
     return value
@@ -23,9 +23,9 @@ class Closed(BaseModel):
 
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_.-]+$")]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_no_nul)]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1_000), AfterValidator(_no_nul)]
-Topic = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_no_nul)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(no_nul)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1_000), AfterValidator(no_nul)]
+Topic = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(no_nul)]
 """A shop's own heading for questions, or what a person is asked about: any words."""
 
 
@@ -67,7 +67,7 @@ class Logistics(Closed):
 class Field_(Closed):
     id: Key
     label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
-    type: Literal["text", "long_text", "number", "phone", "date", "select", "image"] = "text"
+    type: Literal["text", "long_text", "number", "phone", "date", "select", "image", "video"] = "text"
     required: bool = True
     options: tuple[Annotated[str, StringConstraints(min_length=1, max_length=40)], ...] = Field(
         default=(), max_length=20
@@ -146,7 +146,7 @@ class Item(Closed):
 
 
 Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_no_nul)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(no_nul)]
 
 
 class Hours(Closed):

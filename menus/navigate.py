@@ -226,6 +226,8 @@ def return_form(order: bodies.Order) -> bodies.Form:
             bodies.FormField(id="kind", label=say.RETURN_KIND, type="select", options=say.RETURN_KINDS),
             bodies.FormField(id="reason", label=say.RETURN_REASON, type="select", options=say.RETURN_REASONS),
             bodies.FormField(id="words", label=say.RETURN_WORDS, type="long_text", required=False),
+            bodies.FormField(id="picture", label=say.RETURN_PICTURE, type="image", required=False),
+            bodies.FormField(id="video", label=say.RETURN_VIDEO, type="video", required=False),
         ),
         submit=say.SUBMIT,
     )

@@ -326,19 +326,28 @@ async def owns_thread(conn: Executor, shop: UUID, thread: UUID, shopper: UUID) -
     return found is not None
 
 
-async def own_picture(conn: Executor, shop: UUID, owner: UUID, media: str) -> tuple[int, int] | None:
-    """(width, height) of a picture that this person uploaded; None where there is no such picture of his."""
+@dataclass(frozen=True, slots=True)
+class Upload:
+    width: int
+    height: int
+    duration_ms: int
+
+
+async def own_upload(conn: Executor, shop: UUID, owner: UUID, media: str, kind: str) -> Upload | None:
+    """A picture ("image") or "video" that this person uploaded; None where there is no such upload of his."""
     try:
         id_ = UUID(media)
     except ValueError:
         return None
     row = await conn.fetchrow(
-        "select width, height from media where shop_id = $1 and id = $2 and owner_id = $3 and kind = 'image'",
+        "select width, height, coalesce(duration_ms, 0) as duration_ms from media"
+        " where shop_id = $1 and id = $2 and owner_id = $3 and kind = $4",
         shop,
         id_,
         owner,
+        kind,
     )
-    return None if row is None else (row["width"], row["height"])
+    return None if row is None else Upload(*row.values())
 
 
 async def last_words(conn: Executor, thread: UUID) -> str:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
-from menus import navigate, say, voice
+from menus import aftersale, navigate, record_aftersale, say, voice
 from menus import record_postgres as record
 from menus.model import Form, Menu
 from menus.navigate import HUMAN, RETURN_FORM, Outcome
 from menus.record_postgres import TurnRow
 from menus.shopdata import ShopData, StoredShopData
-from wangxin.clock import now_ms
+from wangxin.clock import new_id, now_ms
 from wangxin.model.actor import Actor, Role
 from wangxin.model.conversation import State
 from wangxin.model.facts import MenuTapped, ShopperSpoke
 from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.protocol import bodies
+from wangxin.protocol.bodies import Choice
 from wangxin.protocol.frames import BotAsk, ChoiceSubmit, FormSubmit, Frame, MenuTap
 from wangxin.protocol.reply import Handler, Reply
 from wangxin.storage import entries, outbox
@@ -25,6 +27,7 @@ from wangxin.storage.conversations import Standing
 from wangxin.storage.postgres import Connection, Pool
 
 AFTERSALE = "aftersale"
+Evidence = bodies.Image | bodies.Video
 
 
 def _shop_of(actor: Actor) -> UUID:
@@ -154,6 +157,8 @@ class Taps:
                 raise Refusal("menu.unknown_item", "the menu has no such item", status=404)
             seen = await voice.look(conn, self._data, shop, shopper, item, guest=guest)
             return navigate.answer(menu, item, seen), {"item": item.id}
+        if kind == "withdraw":
+            return await self._withdraw(conn, standing, rest), {}
         if kind in ("logistics", "return", "remind"):
             found = await self._data.order(conn, shop, shopper, rest)
             if kind == "logistics" or found is None:
@@ -175,9 +180,9 @@ class Taps:
             wrong = navigate.missing_fields(form.fields, frame.values)
             if wrong:
                 raise Refusal("form.incomplete", say.FILL_IN, field=wrong[0], status=422)
-            pictures = await self._pictures(conn, actor, shop, form, frame.values)
+            evidence = await self._evidence(conn, actor, shop, form, frame.values)
             labels = {field.id: field.label for field in form.fields if field.id in frame.values}
-            values = {**frame.values, **dict.fromkeys(pictures, say.PICTURE_BELOW)}
+            values = {**frame.values, **dict.fromkeys(evidence, say.PICTURE_BELOW)}
             answer = bodies.FormAnswer(form=form.form, title=form.title, values=values, labels=labels, quote=frame.seq)
             line = await voice.shopper_line(conn, standing, standing.shopper, frame.client_msg_id, answer)
             if line is None:
@@ -186,44 +191,77 @@ class Taps:
             await record.log_turn(
                 conn, TurnRow(shop, frame.thread, line.seq, line.conversation, "form", said=form.title)
             )
-            await self._show(conn, standing, frame.client_msg_id, pictures)
+            await self._show(conn, standing, frame.client_msg_id, evidence)
             if entry.sender_kind == "agent":
                 return _reply(shop, frame.thread)
-            menu = await record.published(conn, shop)
-            outcome = _after_form(form.form, menu)
+            if form.form.startswith(f"{RETURN_FORM}:"):
+                outcome = await self._case(conn, standing, form.form, frame.values, evidence)
+            else:
+                outcome = _after_form(form.form, await record.published(conn, shop))
             person = await voice.carry_out(conn, shop, frame.thread, outcome, why="form")
         return _reply(shop, frame.thread, person=person)
 
-    async def _pictures(
+    async def _case(
+        self, conn: Connection, standing: Standing, form: str, values: dict[str, str], evidence: Mapping[str, Evidence]
+    ) -> Outcome:
+        """Opens the after-sale case of an order; a person takes it up. One that is open already goes on as it is."""
+        order = form.partition(":")[2]
+        if await self._data.order(conn, standing.shop, standing.shopper, order) is None:
+            return Outcome((bodies.BotAnswer(text=say.NO_SUCH_ORDER, choices=(navigate.person_choice(),)),))
+        media = [str(one.media) for one in evidence.values()]
+        case, new = await record_aftersale.open_case(
+            conn, standing.shop, new_id(), standing.thread, standing.shopper, order, values, media
+        )
+        withdraw = Choice(id=f"withdraw:{case.id}", label=say.CASE_WITHDRAW)
+        text = say.FORM_TO_PERSON if new else say.CASE_OPEN_ALREADY
+        return Outcome((bodies.BotAnswer(text=text, choices=(withdraw,)),), human=new, topic=AFTERSALE)
+
+    async def _withdraw(self, conn: Connection, standing: Standing, case_id: str) -> Outcome:
+        case = await record_aftersale.lock(conn, standing.shop, _uuid(case_id))
+        if case.shopper != standing.shopper:
+            raise not_found("choice")
+        try:
+            aftersale.check_step(case.state, "withdrawn", shopper=True)
+        except Refusal:
+            return Outcome((bodies.BotAnswer(text=say.CASE_NOT_NOW, choices=(navigate.person_choice(),)),))
+        await record_aftersale.change(conn, case, "withdrawn", "", "shopper", standing.shopper)
+        return Outcome((bodies.BotAnswer(text=say.CASE_WITHDRAWN),))
+
+    async def _evidence(
         self, conn: Connection, actor: Actor, shop: UUID, form: bodies.Form, values: dict[str, str]
-    ) -> dict[str, bodies.Image]:
-        """The uploads that stand in picture fields, by field. Raises ``form.incomplete`` for one that is not his."""
-        found: dict[str, bodies.Image] = {}
+    ) -> dict[str, Evidence]:
+        """The uploads that stand in picture and video fields. Raises ``form.incomplete`` for one that is not his."""
+        found: dict[str, Evidence] = {}
         for field in form.fields:
             given = values.get(field.id, "")
-            if field.type != "image" or not given:
+            if field.type not in ("image", "video") or not given:
                 continue
-            size = await record.own_picture(conn, shop, actor.id, given)
-            if size is None:
+            up = await record.own_upload(conn, shop, actor.id, given, field.type)
+            if up is None:
                 raise Refusal("form.incomplete", say.FILL_IN, field=field.id, status=422)
-            found[field.id] = bodies.Image(media=UUID(given), width=size[0], height=size[1])
+            media = UUID(given)
+            found[field.id] = (
+                bodies.Image(media=media, width=up.width, height=up.height)
+                if field.type == "image"
+                else bodies.Video(media=media, width=up.width, height=up.height, duration_ms=up.duration_ms)
+            )
         return found
 
     async def _show(
-        self, conn: Connection, standing: Standing, client_msg_id: UUID, pictures: dict[str, bodies.Image]
+        self, conn: Connection, standing: Standing, client_msg_id: UUID, evidence: Mapping[str, Evidence]
     ) -> None:
-        """Pictures of a form stand below it as lines of their own, seen by whoever sees the thread's pictures."""
-        for field, picture in pictures.items():
-            line = await voice.shopper_line(conn, standing, standing.shopper, uuid5(client_msg_id, field), picture)
+        """Uploads of a form stand below it as lines of their own, seen by whoever sees the thread's pictures."""
+        for field, upload in evidence.items():
+            line = await voice.shopper_line(conn, standing, standing.shopper, uuid5(client_msg_id, field), upload)
             if line is not None and line.seq is not None:
                 # logged, so that the bot does not take it for a picture out of the blue
-                turn = TurnRow(standing.shop, standing.thread, line.seq, line.conversation, "card", said="[image]")
+                turn = TurnRow(
+                    standing.shop, standing.thread, line.seq, line.conversation, "card", said=f"[{upload.kind}]"
+                )
                 await record.log_turn(conn, turn)
 
 
 def _after_form(form: str, menu: Menu | None) -> Outcome:
-    if form.startswith(f"{RETURN_FORM}:"):
-        return Outcome((bodies.BotAnswer(text=say.FORM_TO_PERSON),), human=True, topic=AFTERSALE)
     item = menu.find(form) if menu else None
     if item is None or not isinstance(item.action, Form):
         return Outcome((bodies.BotAnswer(text=say.FORM_THANKS),))

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -76,6 +76,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import dispatcher.rest_time
     import dispatcher.training.rest
     import menus.rest
+    import menus.rest_aftersale
     import metrics.rest
     import metrics.rest_statements
     import push.rest
@@ -84,6 +85,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     return (
         rest_agent.router(deps, desk_sources(deps.pool)),
         menus.rest.router(deps),
+        menus.rest_aftersale.router(deps, opened_fields(deps.pool)),
         dispatcher.rest.router(deps),
         dispatcher.rest_provider.router(deps),
         dispatcher.rest_time.router(deps),
@@ -94,6 +96,16 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         metrics.rest_statements.router(deps, agreements_of),
         metrics.rest_statements.provider_router(deps),
     )
+
+
+def opened_fields(pool: Pool) -> Callable[[UUID, UUID], Awaitable[frozenset[str] | None]]:
+    """(provider, shop) -> what of a shopper the contract in force opens to the provider's agents."""
+
+    async def fields(provider: UUID, shop: UUID) -> frozenset[str] | None:
+        async with pool.acquire() as conn:
+            return await dispatcher.people.visible_fields(conn, provider, shop)
+
+    return fields
 
 
 def desk_sources(pool: Pool) -> rest_agent.Sources:
@@ -109,10 +121,6 @@ def desk_sources(pool: Pool) -> rest_agent.Sources:
             return {}
         known = found[0].profile
         return {"level": "" if known.level is None else f"V{known.level}", "tags": sorted(known.tags)}
-
-    async def fields(provider: UUID, shop: UUID) -> frozenset[str] | None:
-        async with pool.acquire() as conn:
-            return await dispatcher.people.visible_fields(conn, provider, shop)
 
     async def set_tags(shop: UUID, shopper: UUID, tags: tuple[str, ...]) -> None:
         at = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
@@ -134,7 +142,7 @@ def desk_sources(pool: Pool) -> rest_agent.Sources:
         async with pool.acquire() as conn:
             return await dispatcher.people.open_offers(conn, actor.id, actor.shops)
 
-    return rest_agent.Sources(profile, fields, reply_limits, set_tags, seat, offers)
+    return rest_agent.Sources(profile, opened_fields(pool), reply_limits, set_tags, seat, offers)
 
 
 async def known_of(conn: Connection, shop: UUID) -> list[Known]:
@@ -269,16 +277,12 @@ def door(pool: Pool, settings: Settings) -> ShopDoor:
     from wangxin.chat.door import ShopDoor
     from wangxin.edge import Gate
 
-    async def fields(provider: UUID, shop: UUID) -> frozenset[str] | None:
-        async with pool.acquire() as conn:
-            return await dispatcher.people.visible_fields(conn, provider, shop)
-
     async def seat(agent: UUID) -> str | None:
         async with pool.acquire() as conn:
             now = await seat_of(conn, agent)
         return now.state if now else None
 
-    return ShopDoor(Gate(pool, settings.signing_key(), serves(pool)), fields=fields, seat=seat)
+    return ShopDoor(Gate(pool, settings.signing_key(), serves(pool)), fields=opened_fields(pool), seat=seat)
 
 
 class Lines:

@@ -262,10 +262,23 @@ async def test_a_return_goes_from_order_to_form_to_a_person(window: Window) -> N
             FormSubmit(thread=window.chat.thread, seq=form["seq"], values={"kind": "换尺码"}, client_msg_id=new_id())
         )
     filled = await window.fill(form["seq"], {"kind": "换尺码", "reason": "尺码不合适"})
-    assert [line["kind"] for line in filled] == ["form_answer", "bot_answer", "event"]
+    assert [line["kind"] for line in filled] == ["form_answer", "aftersale", "bot_answer", "event"]
+    assert (filled[1]["state"], filled[1]["wants"], filled[1]["order"]) == ("open", "换尺码", "20261108-10002")
     assert await window.state() == "waiting"
     (fact,) = await window.facts("dispatcher")
     assert fact["topic"] == "aftersale"
+    # The same order again is the same case; he may take it back, once.
+    again = (await window.choose(choices["seq"], "return:20261108-10002"))[-1]
+    (_, told) = await window.fill(again["seq"], {"kind": "退货退款", "reason": "不喜欢"})
+    assert "还在处理中" in told["text"]
+    withdraw = told["choices"][0]["id"]
+    taken_back = await window.choose(told["seq"], withdraw)
+    assert [(line["kind"], line.get("state")) for line in taken_back[-2:]] == [
+        ("aftersale", "withdrawn"), ("bot_answer", None),
+    ]  # fmt: skip
+    assert "不能撤销" in (await window.choose(told["seq"], withdraw))[-1]["text"]
+    states = "select array_agg(state order by at) from aftersale_step"
+    assert await window.pool.fetchval(states) == ["open", "withdrawn"]
 
 
 async def test_another_shoppers_thread_does_not_exist(window: Window) -> None:

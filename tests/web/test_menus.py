@@ -338,6 +338,40 @@ def test_the_menu_gives_own_orders_and_carries_a_form_with_a_picture_to_the_agen
         expect(seen).to_contain_text("穿了两次就起球")
         expect(seen.get_by_role("button", name="查看图片")).to_be_visible()
         expect(seen).to_contain_text("买家提交了表单")
+        # A return is a case: the shopper asks, the agent approves beside the chat, the merchant ends it on his page.
+        chip(shopper, "退换售后").click()
+        shopper.get_by_role("button", name="申请退换货").click()
+        log.get_by_role("button", name="粗针圆领毛衣").last.click()
+        form = log.get_by_role("article").filter(has=shopper.get_by_label("您希望"))
+        form.get_by_label("您希望").select_option("退货退款")
+        form.get_by_label("原因").select_option("质量问题")
+        form.get_by_label("照片凭证（选填） 选择图片").set_input_files(
+            {"name": "hole.png", "mimeType": "image/png", "buffer": picture()}
+        )
+        expect(form.get_by_text("hole.png")).to_be_visible()
+        form.get_by_role("button", name="提交").click()
+        expect(log.get_by_role("article").filter(has_text="待处理")).to_contain_text("退货退款")
+        assert faults_of(shopper) == []
+        agent.get_by_role("tab", name="订单").click()
+        case = agent.get_by_role("article", name="订单 20261108-70001 的售后申请")
+        expect(case).to_contain_text("聊天里有 1 份凭证")
+        case.get_by_label("告诉买家（可不填）").fill("请寄回杭州仓")
+        case.get_by_role("button", name="同意", exact=True).click()
+        expect(case).to_contain_text("商家已同意")
+        assert faults_of(agent) == []
+        expect(log.get_by_role("article").filter(has_text="商家已同意")).to_contain_text("请寄回杭州仓")
+        boss = figures
+        boss.goto(f"{house.url}/merchant/aftersale")
+        boss.get_by_role("button", name=re.compile("^商家已同意")).click()
+        mine = boss.get_by_role("article", name="订单 20261108-70001 的售后申请")
+        mine.get_by_role("button", name="已收到退货").click()
+        boss.get_by_role("button", name=re.compile("^已收到退货")).first.click()
+        mine.get_by_role("button", name="办完了").click()
+        boss.get_by_role("button", name=re.compile("^已完成")).click()
+        expect(mine).to_be_visible()
+        expect(mine.get_by_role("button")).to_have_count(0)
+        assert faults_of(boss) == []
+        expect(log.get_by_role("article").filter(has_text="已完成").last).to_contain_text("退货退款")
         assert desk.policy_breaches() + phone.policy_breaches() == []
 
 

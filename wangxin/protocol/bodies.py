@@ -103,6 +103,18 @@ class Refund(Body):
     state: MaybeText = ""
 
 
+class AfterSale(Body):
+    """A step of an after-sale case; ``note`` is what the shop says with it."""
+
+    kind: Literal["aftersale"] = "aftersale"
+    case: Id
+    order: ShortText
+    wants: MaybeText = ""
+    reason: MaybeText = ""
+    state: Literal["open", "approved", "refused", "received", "done", "withdrawn"]
+    note: MaybeText = ""
+
+
 class PayReminder(Body):
     kind: Literal["pay_reminder"] = "pay_reminder"
     order: ShortText
@@ -137,7 +149,7 @@ class Choices(Body):
 class FormField(Closed):
     id: Key
     label: ShortText
-    type: Literal["text", "long_text", "number", "phone", "date", "select", "image"] = "text"
+    type: Literal["text", "long_text", "number", "phone", "date", "select", "image", "video"] = "text"
     required: bool = True
     options: tuple[ShortText, ...] = Field(default=(), max_length=20)
 
@@ -287,6 +299,7 @@ AnyBody = Annotated[
     | Order
     | Logistics
     | Refund
+    | AfterSale
     | PayReminder
     | Coupon
     | Choices

@@ -1,5 +1,5 @@
 // The pages of the merchant console, in the order of the navigation. The page `x` is src/merchant/pages/x.vue.
-import { Bot, ChartLine, LayoutDashboard, ListTree, ReceiptText, Send, Settings, Users } from "@lucide/vue";
+import { Bot, ChartLine, LayoutDashboard, ListTree, ReceiptText, Send, Settings, Undo2, Users } from "@lucide/vue";
 import type { Component } from "vue";
 import type { Key } from "@/shared/i18n";
 
@@ -16,6 +16,7 @@ export const NAV: readonly NavItem[] = [
   { page: "overview", text: "merchant.nav.overview", icon: LayoutDashboard },
   { page: "menus", text: "merchant.nav.menus", icon: ListTree },
   { page: "bot", text: "merchant.nav.bot", icon: Bot },
+  { page: "aftersale", text: "merchant.nav.aftersale", icon: Undo2 },
   { page: "push", text: "merchant.nav.push", icon: Send },
   { page: "pools", text: "merchant.nav.pools", icon: Users },
   { page: "statements", text: "merchant.nav.statements", icon: ReceiptText },

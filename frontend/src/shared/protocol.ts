@@ -1,5 +1,18 @@
 // Made from wangxin/protocol by `python -m wangxin.protocol.typescript`. Never edited by hand.
 
+/** A step of an after-sale case; `note` is what the shop says with it. */
+export interface AfterSaleBody {
+  /** seq of the public line that is quoted */
+  quote?: number | null;
+  kind: "aftersale";
+  case: string;
+  order: string;
+  wants?: string;
+  reason?: string;
+  state: "open" | "approved" | "refused" | "received" | "done" | "withdrawn";
+  note?: string;
+}
+
 export interface ArticleBody {
   /** seq of the public line that is quoted */
   quote?: number | null;
@@ -106,7 +119,7 @@ export interface FormAnswerBody {
 export interface FormField {
   id: string;
   label: string;
-  type?: "text" | "long_text" | "number" | "phone" | "date" | "select" | "image";
+  type?: "text" | "long_text" | "number" | "phone" | "date" | "select" | "image" | "video";
   required?: boolean;
   options?: string[];
 }
@@ -824,6 +837,7 @@ export type AnyBody =
   | OrderBody
   | LogisticsBody
   | RefundBody
+  | AfterSaleBody
   | PayReminderBody
   | CouponBody
   | ChoicesBody

@@ -224,6 +224,12 @@ async def _talk(deps: Deps, chat: Chat, side: Side, served_by: UUID) -> None:
         "update shop_order set logistics = $3, lines = $4 where shop_id = $1 and id = $2", chat.shop, ids["order"],
         {"parcel": f"{mark}SF1234567890123"}, [{"title": f"{mark}毛衣"}],
     )  # fmt: skip
+    ids["case"] = str(new_id())
+    await deps.pool.execute(
+        "insert into aftersale (shop_id, id, thread_id, shopper_id, order_id, wants, words)"
+        " values ($1, $2, $3, $4, $5, '退货', $6)",
+        chat.shop, UUID(ids["case"]), chat.thread, chat.shopper, ids["order"], f"{mark}破了",
+    )  # fmt: skip
     await deps.pool.execute(
         "insert into product (shop_id, id, title, price_fen) values ($1, 'p1', $2, 18900)", chat.shop, f"{mark}毛衣"
     )

@@ -148,6 +148,11 @@ TABLE: dict[str, Row] = {
     f"POST {_SHOP_MENUS}/golden/run": Row("merchant", {"draft": MENU}, inside="own"),
     f"POST {_SHOP_MENUS}/try": Row("merchant", {"text": "怎么退货"}),
     f"DELETE {_SHOP_MENUS}/faq/{{id}}": Row("merchant"),
+    # --- after-sale cases
+    "GET /api/v1/aftersale/threads/{thread}": Row(SERVING),
+    "POST /api/v1/aftersale/threads/{thread}/cases/{case}": Row(SERVING, {"state": "approved", "note": "{mark}好"}),
+    "GET /api/v1/aftersale/{shop}": Row("merchant"),
+    "GET /api/v1/aftersale/{shop}/cases/{case}/steps": Row("merchant"),
     # --- who serves whom
     f"GET {_DISPATCH}/floor": Row("merchant"),
     f"GET {_DISPATCH}/targets": Row(SEATED),

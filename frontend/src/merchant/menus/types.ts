@@ -4,7 +4,7 @@ import type { AnyBody } from "@/shared/protocol";
 export interface FormFieldDraft {
   id: string;
   label: string;
-  type: "text" | "long_text" | "number" | "phone" | "date" | "select" | "image";
+  type: "text" | "long_text" | "number" | "phone" | "date" | "select" | "image" | "video";
   required: boolean;
   options: string[];
 }
@@ -152,4 +152,4 @@ export const KINDS: readonly Kind[] = [
   "product_list", "human",
 ];
 export const ORDER_STATES = ["unpaid", "paid", "shipped", "signed", "refunding", "refunded", "cancelled"] as const;
-export const FIELD_TYPES: readonly FormFieldDraft["type"][] = ["text", "long_text", "number", "phone", "date", "select", "image"];
+export const FIELD_TYPES: readonly FormFieldDraft["type"][] = ["text", "long_text", "number", "phone", "date", "select", "image", "video"];
