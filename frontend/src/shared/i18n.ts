@@ -3,6 +3,7 @@
 import { ref } from "vue";
 import type agent from "@/locales/zh-CN/agent.json";
 import type bot from "@/locales/zh-CN/bot.json";
+import type cards from "@/locales/zh-CN/cards.json";
 import type common from "@/locales/zh-CN/common.json";
 import type console from "@/locales/zh-CN/console.json";
 import type menu from "@/locales/zh-CN/menu.json";
@@ -15,6 +16,7 @@ import type terms from "@/locales/zh-CN/terms.json";
 import type training from "@/locales/zh-CN/training.json";
 
 export type Key = keyof (typeof common &
+  typeof cards &
   typeof console &
   typeof shopper &
   typeof agent &
@@ -40,6 +42,12 @@ let files: Files = {};
 export function startLocale(): Locale {
   const lang = document.documentElement.lang;
   return LOCALES.includes(lang as Locale) ? (lang as Locale) : "en";
+}
+
+/** The texts of a part that is loaded later. */
+export function moreTexts(from: Files): Promise<void> {
+  files = { ...files, ...from };
+  return setLocale(locale.value, false);
 }
 
 export async function loadTexts(from: Files, wanted: Locale = startLocale()): Promise<void> {

@@ -46,7 +46,6 @@ export class Chat {
   private saidTyping = 0;
   private typingTimer = 0;
   private menuTimer = 0;
-  private menuStale = false;
   private files = new Map<string, File>();
   private early: (() => void)[] = [];
   private started = 0;
@@ -56,10 +55,7 @@ export class Chat {
     readonly identity: Identity,
   ) {
     this.refused.value = recall(this.refusedKey) === "1";
-    document.addEventListener("visibilitychange", () => {
-      this.seen();
-      if (!document.hidden && this.menuStale) void this.refreshMenu();
-    });
+    document.addEventListener("visibilitychange", () => this.seen());
     watch(locale, () => void this.refreshMenu());
   }
 
@@ -181,12 +177,11 @@ export class Chat {
   private show(menu: Menu): void {
     this.menu.value = menu;
     clearTimeout(this.menuTimer);
-    // One that depends on the hour or the queue is asked for again; a window nobody looks at waits until somebody does.
-    if (menu.look_again_ms) this.menuTimer = window.setTimeout(() => (document.hidden ? (this.menuStale = true) : void this.refreshMenu()), menu.look_again_ms);
+    // one that depends on the hour or the queue is asked for again
+    if (menu.look_again_ms) this.menuTimer = window.setTimeout(() => this.refreshMenu(), menu.look_again_ms);
   }
   async refreshMenu(): Promise<void> {
     const shop = this.shop.value;
-    this.menuStale = false;
     if (!shop || !this.begun) return;
     const menu = await fetchMenu(shop, this.identity.current ?? "").catch(() => this.menu.value);
     if (menu) this.show(menu);

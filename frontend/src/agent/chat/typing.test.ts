@@ -3,8 +3,8 @@ import { takeTyped, typedAt, typedBy } from "./typing";
 
 describe("typing", () => {
   it("counts what hands have typed, and neither pasted words nor letters of a composition that goes on", () => {
-    expect(typedBy({ inputType: "insertText", data: "好", isComposing: false })).toBe(1);
-    expect(typedBy({ inputType: "insertFromPaste", data: "很长的一段", isComposing: false })).toBe(0);
+    expect(typedBy({ inputType: "insertText", data: "\u597d", isComposing: false })).toBe(1);
+    expect(typedBy({ inputType: "insertFromPaste", data: "\u5f88\u957f\u7684\u4e00\u6bb5", isComposing: false })).toBe(0);
     expect(typedBy({ inputType: "insertCompositionText", data: "ni", isComposing: true })).toBe(0);
     expect(typedBy({ inputType: "deleteContentBackward", data: null, isComposing: false })).toBe(0);
   });
