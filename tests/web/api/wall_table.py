@@ -150,7 +150,9 @@ TABLE: dict[str, Row] = {
     f"DELETE {_SHOP_MENUS}/faq/{{id}}": Row("merchant"),
     # --- after-sale cases
     "GET /api/v1/aftersale/threads/{thread}": Row(SERVING),
-    "POST /api/v1/aftersale/threads/{thread}/cases/{case}": Row(SERVING, {"state": "approved", "note": "{mark}好"}, inside="own"),
+    "POST /api/v1/aftersale/threads/{thread}/cases/{case}": Row(
+        SERVING, {"state": "approved", "note": "{mark}好"}, inside="own"
+    ),
     "GET /api/v1/aftersale/{shop}": Row("merchant"),
     "GET /api/v1/aftersale/{shop}/cases/{case}/steps": Row("merchant"),
     # --- who serves whom
