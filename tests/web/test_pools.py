@@ -299,7 +299,7 @@ def figure(page: Page, name: str) -> Locator:
     return page.locator(f"tr[data-figure='{name}']")
 
 
-def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Page) -> None:
+def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Page, house: House) -> None:
     merchant.get_by_role("link", name="分流规则").click()
     steps = merchant.get_by_role("listitem").filter(has_text="首选外包")
     merchant.get_by_role("button", name="成本优先").click()
