@@ -256,6 +256,9 @@ async def test_a_provider_disputes_a_line_the_merchant_answers_and_what_is_signe
     await issued.get_by_role("button", name="确认签收").click()
     await expect(issued).to_have_attribute("data-state", "signed")
     await expect(issued.get_by_role("button", name="提出异议")).to_have_count(0)
+    await theirs.get_by_role("button", name="全部签收").click()
+    await theirs.get_by_role("group", name="全部签收").get_by_role("button", name="确认签收").click()
+    await expect(theirs.locator("[data-state='open']")).to_have_count(0)
     await no_violations(theirs)
     async with theirs.expect_download() as coming:
         await theirs.get_by_role("button", name="导出 XLSX").click()
