@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from menus.understand.normalise import has_words, normalise
+from menus.slots import about_order, order_in_hand, picked
+from menus.understand.normalise import PLACE, has_words, normalise
 
 if TYPE_CHECKING:  # the dictionaries behind them take a second to load, and only who understands needs them
     from menus.understand.matcher import Match
@@ -40,6 +41,8 @@ class Turn:
     text: str
     entry: str | None = None
     item: str | None = None
+    shown: tuple[str, ...] = ()
+    """The buttons it gave, by id, and ``order:NUMBER`` for an order it put on the table."""
 
     @property
     def failed(self) -> bool:
@@ -58,7 +61,8 @@ class Understood:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``how``, and what it needs: the FAQ entry, the menu item, up to three suggestions (entry ids or item ids)."""
+    """``how``, and what it needs: the FAQ entry, the menu item, up to three suggestions (entry ids or item ids), the
+    button that was meant (``choice``: ``logistics:NUMBER`` and the like)."""
 
     how: How
     entry: str | None = None
@@ -67,6 +71,7 @@ class Decision:
     words: Literal["", "hello", "thanks", "okay", "not_understood", "tell_more", "asked", "angry", "failed"] = ""
     topic: str = ""
     confidence: float = 0.0
+    choice: str = ""
 
 
 _ASKS_FOR_A_PERSON = re.compile(
@@ -81,14 +86,14 @@ _ANGER = re.compile(
     r"|(没|没有|无)人(管|理|回|处理)|不(理人|处理|解决)|等了?.{0,6}(几天|半天|一天|很久|好久|这么久)|说了.{0,4}(几|多少|好几)遍|(怎么|为什么)还(不|没)(给我|处理|解决)"
 )
 _HELLO = re.compile(
-    r"^(你好|您好|在吗|在么|在不在|有人在吗|亲|嗨|哈喽|hello|hi|早上好|下午好|晚上好|你好呀|早|客服|亲亲|小姐姐)+(吗|呀|啊|哈)?$"
+    r"^(你好|您好|在吗|在么|在不在|有人在吗|在|亲|嗨|哈喽|hello|hi|早上好|下午好|晚上好|你好呀|早|客服|亲亲|小姐姐)+(吗|呀|啊|哈)?$"
 )
 _THANKS = re.compile(r"谢谢|感谢|多谢|辛苦|麻烦(你|您)了|thanks|thank you|3q")
 _BYE = re.compile(
-    r"^(好|好的|好滴|好哒|好吧|嗯|嗯嗯|哦|哦哦|噢|行|行吧|可以|ok|okay|知道了|明白|明白了|了解|了解了|收到|没了|没有了|没事|没事了|不用|不用了"
-    r"|没问题|再见|拜拜|88|晚安|哈哈|呵呵|是|是的|对|对的|嗯好|好的知道了|没有其他问题了|暂时没有|先这样)+$"
+    r"^(好|好的|好滴|好哒|好吧|嗯|嗯嗯|哦|哦哦|噢|行|行吧|可以|ok|okay|知道了|明白|明白了|了解|了解了|收到|没了|没有了|没事|没事了|没事啦|好啦|行啦|不用|不用了"
+    r"|没问题|再见|拜拜|88|晚安|哈哈|呵呵|恩|恩恩|没|不需要|解决|解决了|稍等|等等|五星|好评|是|是的|对|对的|嗯好|好的知道了|没有其他问题了|暂时没有|先这样)+$"
 )
-_FILLERS = re.compile(r"(啊|呀|哦|呢|哈|啦|了|哒|滴|亲|的|嘛|吧|～)+$")
+_FILLERS = re.compile(r"(啊|呀|哦|呢|哈|啦|了|哒|滴|亲|的|嘛|吧|ヾ)+$")
 
 
 def asks_for_a_person(text: str) -> bool:
@@ -107,14 +112,16 @@ def is_angry(text: str, raw: str, earlier: Sequence[Turn]) -> bool:
 
 def small_talk(text: str) -> Literal["hello", "thanks", "okay", ""]:
     """The kind of small talk a normalised text is as a whole; "" where it says anything more."""
-    if _HELLO.match(text):
+    text = text.replace(PLACE, "")
+    if not text:
+        return ""
+    thankless = _THANKS.sub("", text)
+    rest = _FILLERS.sub("", thankless)
+    if _HELLO.match(text) or _HELLO.match(rest):
         return "hello"
-    if _BYE.match(text):
-        return "okay"
-    rest = _FILLERS.sub("", _THANKS.sub("", text))
-    if rest != text and (not rest or len(rest) <= 2 or _BYE.match(rest)):
+    if thankless != text and (len(rest) <= 2 or _BYE.match(rest)):
         return "thanks"
-    return ""
+    return "okay" if not rest or _BYE.match(text) or _BYE.match(rest) else ""
 
 
 def needs_understanding(text: str) -> bool:
@@ -142,26 +149,50 @@ def decide(
         return Decision("handoff", words="asked")
     if is_angry(text, raw, earlier):
         return Decision("handoff", words="angry", topic="complaint")
+    if text == PLACE:
+        return _unanswered(earlier, ())  # a number or a masked name alone: whose, and what about it?
     if not has_words(raw):
         # only marks or emoji: once a friendly word, then nothing, for there is nothing to answer
         said = bool(earlier) and earlier[-1].how in ("smalltalk", "silent")
         return Decision("silent") if said else Decision("smalltalk", words="okay")
+    button = picked(text, earlier)
+    if button is not None:
+        return _chosen(button)
     kind = small_talk(text)
     if kind:
         return Decision("smalltalk", words=kind)
+    order, wanted = order_in_hand(earlier), about_order(text)
+    if order is not None and wanted in ("logistics", "remind"):
+        return Decision("choice", choice=f"{wanted}:{order}")
     if understood is None:
         return _unanswered(earlier, ())
     match, routing = understood.match, understood.routing
     best = match.candidates[0].entry if match.candidates else None
-    if best is not None and match.confidence >= bounds.answer_from and not _just_said(best, earlier):
-        return Decision("answer", entry=best, confidence=match.confidence)
     topic, share = routing.ranked[0] if routing.ranked else ("", 0.0)
     sure_of_topic = share >= bounds.topic_from and routing.none <= bounds.topic_none_max
-    if sure_of_topic and topic in item_of_topic and not _just_shown(item_of_topic[topic], earlier):
-        return Decision("item", item=item_of_topic[topic], confidence=share, topic=topic)
+    item = item_of_topic.get(topic, "") if sure_of_topic else ""
+    shows_item = item != "" and not _just_shown(item, earlier)
+    # the thing itself, a parcel say, before words about it, where both are sure
+    surer = shows_item and share > match.confidence
+    if best is not None and match.confidence >= bounds.answer_from and not surer and not _just_said(best, earlier):
+        return Decision("answer", entry=best, confidence=match.confidence)
+    if order is not None and wanted is not None:
+        return Decision("choice", choice=f"{wanted}:{order}")
+    if shows_item:
+        return Decision("item", item=item, confidence=share, topic=topic)
     if share >= 0.5 and topic == "complaint":
         return Decision("handoff", words="angry", topic="complaint", confidence=share)
     return _unanswered(earlier, _suggestions(match, routing, item_of_topic, entry_of_topic, bounds))
+
+
+def _chosen(button: str) -> Decision:
+    """What the tap on the button would bring."""
+    kind, _, id_ = button.partition(":")
+    if kind == "faq":
+        return Decision("answer", entry=id_, confidence=1.0)
+    if kind == "item":
+        return Decision("item", item=id_, confidence=1.0)
+    return Decision("choice", choice=button)
 
 
 def _just_said(entry: str, earlier: Sequence[Turn]) -> bool:

@@ -10,6 +10,8 @@ from menus.dialogue import Decision
 
 Expects = Literal["entry", "item", "human", "none"]
 Verdict = Literal["right", "offered", "wrong"]
+Guard = Literal["warn", "block"]
+"""What a shop wants of a menu that breaks golden questions: published with a warning, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)

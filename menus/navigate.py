@@ -196,6 +196,30 @@ def one_parcel(found: OrderSeen | None) -> Outcome:
     return Outcome((found.logistics,))
 
 
+def about(kind: str, found: OrderSeen | None) -> Outcome:
+    """What a button about one order brings (``logistics``, ``return``, ``remind``), in the order's state."""
+    if kind == "return" and found is not None:
+        if found.order.state not in _RETURNABLE:
+            return _or_human(say.NOTHING_TO_RETURN)
+        return Outcome((return_form(found.order),))
+    if kind == "remind" and found is not None and found.order.state == "paid":
+        return Outcome((bodies.BotAnswer(text=say.REMINDED),))
+    return one_parcel(found)
+
+
+def shown_by(outcome: Outcome) -> list[str]:
+    """The buttons an outcome gives but the way to a person, and the order it puts on the table, for the log."""
+    orders = [body.order for body in outcome.says if isinstance(body, bodies.Order | bodies.Logistics)]
+    buttons = [
+        choice.id
+        for body in outcome.says
+        if isinstance(body, bodies.Choices | bodies.Suggestions | bodies.BotAnswer)
+        for choice in body.choices
+        if choice.id != HUMAN
+    ]
+    return [*(f"order:{order}" for order in orders[:1]), *buttons]
+
+
 def _form(item: Item, action: Form) -> bodies.Form:
     fields = tuple(
         bodies.FormField(id=f.id, label=f.label, type=f.type, required=f.required, options=f.options)
@@ -205,7 +229,7 @@ def _form(item: Item, action: Form) -> bodies.Form:
 
 
 def _returns(action: ReturnExchange, seen: Seen) -> Outcome:
-    can = [o.order for o in seen.orders if o.order.state in ("paid", "shipped", "signed")][:ORDERS_SHOWN]
+    can = [o.order for o in seen.orders if o.order.state in _RETURNABLE][:ORDERS_SHOWN]
     choices = [Choice(id=f"return:{o.order}", label=say.this_order(o)) for o in can if _KEY.match(f"return:{o.order}")]
     policy = (bodies.BotAnswer(text=action.policy),) if action.policy else ()
     if not choices:
@@ -215,6 +239,7 @@ def _returns(action: ReturnExchange, seen: Seen) -> Outcome:
 
 
 RETURN_FORM = "return"
+_RETURNABLE = ("paid", "shipped", "signed")
 
 
 def return_form(order: bodies.Order) -> bodies.Form:

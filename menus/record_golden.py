@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from menus.golden import Expects, Golden, Judged
+from menus.golden import Expects, Golden, Guard, Judged
 from wangxin.storage.postgres import Connection
 
 
@@ -42,4 +42,17 @@ async def keep_verdicts(conn: Connection, shop: UUID, judged: Sequence[Judged]) 
     await conn.executemany(
         "update golden_question set verdict = $3, judged_at = clock_timestamp() where shop_id = $1 and id = $2",
         [(shop, UUID(one.golden.id), one.verdict) for one in judged],
+    )
+
+
+async def guard(conn: Connection, shop: UUID) -> Guard:
+    kept = await conn.fetchval("select settings->>'golden_guard' from shop where shop_id = $1", shop)
+    return "block" if kept == "block" else "warn"
+
+
+async def keep_guard(conn: Connection, shop: UUID, guard: Guard) -> None:
+    await conn.execute(
+        "update shop set settings = settings || jsonb_build_object('golden_guard', $2::text) where shop_id = $1",
+        shop,
+        guard,
     )

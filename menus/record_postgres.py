@@ -228,21 +228,27 @@ async def taken_up(conn: Executor, shop: UUID, thread: UUID, seq: int) -> bool:
 async def earlier_turns(conn: Executor, shop: UUID, conversation: UUID, most: int = 8) -> list[Turn]:
     """The newest turns of a conversation, oldest first."""
     rows = await conn.fetch(
-        "select how, said, entry, item from bot_turn where shop_id = $1 and conversation_id = $2"
+        "select how, said, entry, item, shown from bot_turn where shop_id = $1 and conversation_id = $2"
         " order by seq desc limit $3",
         shop,
         conversation,
         most,
     )
     return [
-        Turn(row["how"], row["said"], None if row["entry"] is None else str(row["entry"]), row["item"])
+        Turn(
+            row["how"],
+            row["said"],
+            None if row["entry"] is None else str(row["entry"]),
+            row["item"],
+            tuple(row["shown"]),
+        )
         for row in reversed(rows)
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class TurnRow:
-    """``shown``: the suggestions given, as choice ids."""
+    """``shown``: the buttons given, by id, and ``order:NUMBER`` for an order put on the table."""
 
     shop: UUID
     thread: UUID
@@ -274,6 +280,17 @@ async def log_turn(conn: Connection, turn: TurnRow) -> None:
         turn.topic,
         turn.confidence,
         list(turn.shown),
+    )
+
+
+async def log_shown(conn: Connection, shop: UUID, thread: UUID, seq: int, shown: Sequence[str]) -> None:
+    """What a logged turn put before the shopper, known only once it was said."""
+    await conn.execute(
+        "update bot_turn set shown = $4 where shop_id = $1 and thread_id = $2 and seq = $3",
+        shop,
+        thread,
+        seq,
+        list(shown),
     )
 
 

@@ -237,9 +237,13 @@ def router(deps: Deps) -> APIRouter:
 
     @routes.post("/{shop}/publish")
     async def publish(shop: UUID, asked: Publish, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        """The draft becomes the next version; open windows hear of it at once."""
+        """The draft becomes the next version; open windows hear of it at once. Raises ``menu.golden_broken`` where the
+        shop wants no menu that breaks golden questions."""
         async with deps.scope(actor, shop) as conn:
-            menu = await publishing.publish(conn, shop, actor, note=asked.note, revision=asked.revision)
+            draft, looked_at, _ = await publishing.draft_of(conn, shop)
+            await rest_golden.refuse_broken(brains, conn, shop, draft)
+            revision = looked_at if asked.revision is None else asked.revision
+            menu = await publishing.publish(conn, shop, actor, note=asked.note, revision=revision)
             await deps.audit(conn, actor, shop, "menu.publish", str(menu.version), {"note": asked.note})
         await service.tell_menu(deps.hints, shop, menu.version)
         return {"version": menu.version}
@@ -284,6 +288,8 @@ def router(deps: Deps) -> APIRouter:
     async def add_plan(shop: UUID, asked: Plan, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """The draft as it is now goes live at the moment; later changes of the draft do not change it."""
         async with deps.scope(actor, shop) as conn:
+            draft, _, _ = await publishing.draft_of(conn, shop)
+            await rest_golden.refuse_broken(brains, conn, shop, draft)
             id_ = await publishing.plan(
                 conn, shop, actor, at_ms=asked.at_ms, until_ms=asked.until_ms, note=asked.note,
                 revision=asked.revision, now_ms=now_ms(),

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from menus import golden, record_golden, service
+from menus import golden, record_golden
 from menus import record_postgres as record
-from menus.brain import Brain, Brains, topics_of
-from menus.dialogue import Decision, Thresholds
+from menus.brain import Brain, Brains
+from menus.examine import Change, examine, gave, shown
 from menus.faq_files import Phrasing
-from menus.golden import Expects, Judged
-from menus.model import Closed, Draft, Menu, everything
+from menus.golden import Expects, Guard, Judged
+from menus.model import Closed, Draft, everything
 from wangxin.clock import new_id
 from wangxin.edge import Deps
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal, not_found
-
-GONE = "gone"
-"""Stands for a question that is deleted or switched off: no answer is that one."""
+from wangxin.storage.postgres import Connection
 
 
 class WrittenGolden(Closed):
@@ -40,6 +37,10 @@ class Examine(Closed):
     draft: Draft | None = None
 
 
+class GuardWritten(Closed):
+    guard: Guard
+
+
 def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
     """Adds the routes of golden questions to those of the menus."""
     merchant = deps.require(Role.MERCHANT)
@@ -49,6 +50,7 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
         """The golden questions with their last verdict, and the menu items that one may expect."""
         async with deps.scope(actor, shop) as conn:
             found = await record_golden.all_golden(conn, shop)
+            guard = await record_golden.guard(conn, shop)
             ids = await record.keys(conn, shop)
             menu = await record.published(conn, shop)
         items = [] if menu is None else [item for _, item in everything(menu) if item.action.kind != "submenu"]
@@ -64,6 +66,7 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
                 for g in found
             ],
             "items": [{"id": item.id, "label": item.label} for item in items],
+            "guard": guard,
         }
 
     @routes.post("/{shop}/golden", status_code=201)
@@ -92,27 +95,25 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             if not await record_golden.drop(conn, shop, golden):
                 raise not_found("golden")
 
+    @routes.put("/{shop}/golden/guard")
+    async def keep_guard(shop: UUID, asked: GuardWritten, actor: Actor = Depends(merchant)) -> dict[str, str]:
+        """Whether a menu that breaks golden questions is published with a warning, or not at all."""
+        async with deps.scope(actor, shop) as conn:
+            await record_golden.keep_guard(conn, shop, asked.guard)
+            await deps.audit(conn, actor, shop, "golden.guard", "", {"guard": asked.guard})
+        return {"guard": asked.guard}
+
     @routes.post("/{shop}/golden/run")
     async def run(shop: UUID, asked: Examine, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """Asks the bot every golden question, each as the first words of a conversation."""
         async with deps.scope(actor, shop) as conn:
             found = await record_golden.all_golden(conn, shop)
-        brain = await brains.of(shop)
-        if asked.draft is not None:
-            menu = Menu.of(1, asked.draft)
-            brain = dataclasses.replace(brain, menu=menu, items_of_topics=topics_of(menu))
-        ids = {entry.key: id for id, entry in brain.entries.items()}
-        judged = [
-            golden.judge(
-                dataclasses.replace(one, ref=ids.get(one.ref, GONE)) if one.expects == "entry" else one,
-                await service.think(brains, brain, one.said, [], Thresholds()),
-            )
-            for one in found
-        ]  # fmt: skip
+            guard = await record_golden.guard(conn, shop)
+        done = await examine(brains, await brains.of(shop), found, asked.draft)
         if asked.draft is None:
             async with deps.scope(actor, shop) as conn:
-                await record_golden.keep_verdicts(conn, shop, judged)
-        whole = golden.outcome(judged)
+                await record_golden.keep_verdicts(conn, shop, done.judged)
+        whole = golden.outcome(done.judged)
         return {
             "total": whole.total,
             "right": whole.right,
@@ -120,8 +121,23 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             "wrong": whole.wrong,
             "answered": whole.answered,
             "precision": None if whole.precision is None else round(whole.precision, 3),
-            "judged": [_shown(brain, one) for one in judged],
+            "guard": guard,
+            "judged": [_shown(done.brain, one) for one in done.judged],
+            "changes": [_change(done.brain, one) for one in done.changes],
+            "evaluation": shown(done),
         }
+
+
+async def refuse_broken(brains: Brains, conn: Connection, shop: UUID, draft: Draft) -> None:
+    """Raises ``menu.golden_broken`` (409, ``field``: what the first one says) where the shop wants a menu stopped that
+    breaks golden questions, and this draft does."""
+    if await record_golden.guard(conn, shop) != "block":
+        return
+    found = await record_golden.all_golden(conn, shop)
+    done = await examine(brains, await brains.of(shop, conn), found, draft)
+    broken = [one.golden.said for one in done.changes if one.broke]
+    if broken:
+        raise Refusal("menu.golden_broken", f"{len(broken)}", field=broken[0], status=409)
 
 
 def _shown(brain: Brain, one: Judged) -> dict[str, Any]:
@@ -131,15 +147,15 @@ def _shown(brain: Brain, one: Judged) -> dict[str, Any]:
         "verdict": one.verdict,
         "broke": one.broke,
         "how": one.decision.how,
-        "gave": _gave(brain, one.decision),
+        "gave": gave(brain, one.decision),
     }
 
 
-def _gave(brain: Brain, decision: Decision) -> str:
-    """The question or item the bot gave, or those it offered."""
-    item = brain.menu.find(decision.item) if brain.menu and decision.item else None
-    if item is not None:
-        return item.label
-    if decision.entry in brain.entries:
-        return brain.entries[decision.entry].phrasings[0]
-    return " / ".join(choice.label for choice in service.chips(brain, decision))
+def _change(brain: Brain, one: Change) -> dict[str, Any]:
+    return {
+        "id": one.golden.id,
+        "said": one.golden.said,
+        "was": {"how": one.was.decision.how, "gave": gave(brain, one.was.decision), "verdict": one.was.verdict},
+        "now": {"how": one.now.decision.how, "gave": gave(brain, one.now.decision), "verdict": one.now.verdict},
+        "broke": one.broke,
+    }

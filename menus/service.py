@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from uuid import UUID
 
 from menus import dialogue, navigate, publishing, record_variants, say, voice
@@ -125,7 +126,10 @@ class Bot:
         earlier = await record.earlier_turns(conn, fact.shop, fact.conversation)
         if entry.kind != "text":
             outcome = _card(entry.kind, entry.body)
-            turn = TurnRow(fact.shop, fact.thread, fact.seq, fact.conversation, "card", said=f"[{entry.kind}]")
+            turn = TurnRow(
+                fact.shop, fact.thread, fact.seq, fact.conversation, "card", said=_said(entry.kind, entry.body),
+                shown=_on_the_table(entry.kind, entry.body, outcome),
+            )  # fmt: skip
             await record.log_turn(conn, turn)
             return True, await voice.carry_out(conn, fact.shop, fact.thread, outcome)
         text = str(json.loads(entry.body).get("text", ""))
@@ -162,33 +166,65 @@ class Bot:
         if decision.how == "answer":
             assert decision.entry is not None, "an answer names its question"
             await record.count_asked(conn, shop, UUID(decision.entry))
-        if decision.how == "item":
-            assert decision.item is not None, "an item is named"
-            item = brain.menu.find(decision.item) if brain.menu else None
-            assert item is not None, "the brain's items come from its menu"
-            assert brain.menu is not None, "an item has a menu"
-            seen = await voice.look(conn, self._data, shop, shopper, item)
-            person = await voice.carry_out(conn, shop, thread, navigate.answer(brain.menu, item, seen))
-            return True, person
+        if decision.how in ("item", "choice"):
+            outcome = await self._outcome(conn, shop, shopper, brain, decision)
+            await record.log_shown(conn, shop, thread, fact.seq, navigate.shown_by(outcome))
+            return True, await voice.carry_out(conn, shop, thread, outcome)
         await voice.speak(conn, shop, thread, spoken(brain, decision, variant))
         return True, False
+
+    async def _outcome(self, conn: Connection, shop: UUID, shopper: UUID, brain: Brain, decision: Decision) -> Outcome:
+        """What an item answers, or a button about an order."""
+        if decision.how == "choice":
+            kind, _, order = decision.choice.partition(":")
+            return navigate.about(kind, await self._data.order(conn, shop, shopper, order))
+        assert decision.item is not None, "an item is named"
+        item = brain.menu.find(decision.item) if brain.menu else None
+        assert brain.menu is not None, "an item has a menu"
+        assert item is not None, "the brain's items come from its menu"
+        return navigate.answer(brain.menu, item, await voice.look(conn, self._data, shop, shopper, item))
 
 
 async def think(
     brains: Brains, brain: Brain, text: str, earlier: list[Turn], bounds: Thresholds, variant: str = ""
 ) -> Decision:
     """What the bot would do with ``text`` of a shopper who sees this menu. Also what "try the bot" shows."""
-    understood: Understood | None = None
-    if dialogue.needs_understanding(normalise(text)):
-        understood = await brains.understand(brain, text)
+    return judge(brain, text, await hear(brains, brain, text), earlier, bounds, variant)
+
+
+async def hear(brains: Brains, brain: Brain, text: str) -> Understood | None:
+    """What the words mean; None where they need no understanding, or it took too long."""
+    return await brains.understand(brain, text) if dialogue.needs_understanding(normalise(text)) else None
+
+
+def judge(
+    brain: Brain,
+    text: str,
+    understood: Understood | None,
+    earlier: list[Turn],
+    bounds: Thresholds,
+    variant: str = "",
+) -> Decision:
     return dialogue.decide(
         text,
         understood,
-        earlier,
+        [*earlier[:-1], *(replace(last, shown=_standing(brain, last.shown)) for last in earlier[-1:])],
         item_of_topic=brain.item_of_topic(variant),
         entry_of_topic=brain.entry_of_topic,
         bounds=bounds,
     )
+
+
+def _standing(brain: Brain, shown: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the buttons whose question or item is gone since."""
+
+    def stands(button: str) -> bool:
+        kind, _, id_ = button.partition(":")
+        if kind == "item":
+            return brain.menu is not None and brain.menu.find(id_) is not None
+        return kind != "faq" or id_ in brain.entries
+
+    return tuple(button for button in shown if stands(button))
 
 
 HANDOFF_WORDS = {
@@ -227,6 +263,24 @@ def chips(brain: Brain, decision: Decision) -> tuple[Choice, ...]:
         elif kind == "item" and brain.menu is not None and (item := brain.menu.find(id_)) is not None:
             found.append(Choice(id=f"item:{id_}", label=item.label, hint=item.hint))
     return tuple(found[: limits.CHOICES_MAX - 1])
+
+
+def _said(kind: str, body: str) -> str:
+    """A card in words, for the log and the agent who takes over."""
+    shown: dict[str, str] = json.loads(body)
+    match kind:
+        case "order":
+            return say.CARD_ORDER + shown["order"]
+        case "product":
+            return say.CARD_PRODUCT + shown["title"]
+        case _:
+            return f"[{kind}]"
+
+
+def _on_the_table(kind: str, body: str, outcome: Outcome) -> list[str]:
+    if kind != "order":
+        return []
+    return [f"order:{json.loads(body)['order']}", *navigate.shown_by(outcome)]
 
 
 def _card(kind: str, body: str) -> Outcome:

@@ -80,7 +80,7 @@ class Taps:
                 conn,
                 TurnRow(
                     shop, frame.thread, line.seq, line.conversation, "menu", said=item.label, item=item.id,
-                    version=frame.menu_version,
+                    version=frame.menu_version, shown=navigate.shown_by(outcome),
                 ),
             )  # fmt: skip
             person = await voice.carry_out(conn, shop, frame.thread, outcome)
@@ -132,6 +132,7 @@ class Taps:
                 TurnRow(
                     shop, frame.thread, line.seq, line.conversation, "choice", said=label, entry=turn.get("entry"),
                     item=turn.get("item"),
+                    shown=[*([f"order:{turn['order']}"] if turn.get("order") else []), *navigate.shown_by(outcome)],
                 ),
             )  # fmt: skip
             person = await voice.carry_out(conn, shop, frame.thread, outcome, why="asked")
@@ -161,11 +162,7 @@ class Taps:
             return await self._withdraw(conn, standing, rest), {}
         if kind in ("logistics", "return", "remind"):
             found = await self._data.order(conn, shop, shopper, rest)
-            if kind == "logistics" or found is None:
-                return navigate.one_parcel(found), {}
-            if kind == "return":
-                return Outcome((navigate.return_form(found.order),)), {}
-            return Outcome((bodies.BotAnswer(text=say.REMINDED),)), {}
+            return navigate.about(kind, found), {"order": rest if found is not None else None}
         return None, {}
 
     async def form(self, actor: Actor, frame: FormSubmit) -> Reply:

@@ -11,6 +11,7 @@ from menus.dialogue import Turn
 from menus.model import Item
 from menus.navigate import Outcome, Seen, needs
 from menus.shopdata import ShopData
+from menus.slots import order_in_hand
 from wangxin.clock import new_id, now_ms
 from wangxin.model.conversation import State
 from wangxin.model.refusals import Refusal, not_found
@@ -112,13 +113,17 @@ _HOW = {
     "suggest": "给过候选",
     "ask": "没听懂",
     "card": "发了卡片",
+    "handoff": "最后说",
 }
+_TURNS_TOLD = 6
+_REPLIES_TOLD = 3
+_REPLY_CHARS = 80
 
 
 async def handover_card(conn: Connection, shop: UUID, turns: Sequence[Turn], topic: str, why: str) -> str:
-    """What went before, for the agent, in a few lines."""
+    """For the agent, in a few lines: why, what was tapped, asked and tried, what lies on the table, likely replies."""
     lines = [f"转人工：{_WHY.get(why, '')}{'，' if topic and why else ''}{topic}".rstrip("：")]
-    for turn in turns[-6:]:
+    for turn in turns[-_TURNS_TOLD:]:
         if turn.how not in _HOW:
             continue
         answered = ""
@@ -126,7 +131,21 @@ async def handover_card(conn: Connection, shop: UUID, turns: Sequence[Turn], top
             entry = await record.one_entry(conn, shop, UUID(turn.entry))
             answered = f"（{entry.phrasings[0]}）" if entry else ""
         lines.append(f"· {_HOW[turn.how]}：{turn.text[:60]}{answered}")
+    order = order_in_hand(turns)
+    if order is not None:
+        lines.append(f"正在看：{say.CARD_ORDER}{order}")
+    for id_ in _likely(turns):
+        entry = await record.one_entry(conn, shop, UUID(id_))
+        if entry is not None:
+            lines.append(f"可回复：{entry.phrasings[0]}——{entry.answer[:_REPLY_CHARS]}")
     return "\n".join(lines)
+
+
+def _likely(turns: Sequence[Turn]) -> list[str]:
+    """Questions of the shop that the last words came near to, as far as they were not answered with it already."""
+    shown = [one.removeprefix("faq:") for turn in turns[-2:] for one in turn.shown if one.startswith("faq:")]
+    said = {turn.entry for turn in turns}
+    return [id_ for id_ in dict.fromkeys(reversed(shown)) if id_ not in said][:_REPLIES_TOLD]
 
 
 async def carry_out(conn: Connection, shop: UUID, thread: UUID, outcome: Outcome, *, why: str = "menu") -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from menus.understand.normalise import normalise
+from menus.understand.normalise import is_chinese, normalise
 
 CLAIMS = (
     "国家级", "世界级", "最高级", "最便宜", "最低价", "全网最低", "全网第一", "全国第一", "销量第一", "第一品牌",
@@ -33,10 +33,25 @@ def _closed(text: str) -> str:
     return normalise(text).replace(" ", "")
 
 
+_SOUNDS_FROM = 3
+"""Shorter words sound like too much that is harmless."""
+
+
+@lru_cache(maxsize=4_096)
+def _heard(text: str) -> str:
+    from menus.understand.pinyin import sound_text  # its dictionary is for processes that check or understand
+
+    return sound_text(text)
+
+
 def found_in(texts: Sequence[str], words: Sequence[str]) -> Iterator[str]:
-    """The words that stand in one of the texts, also in full width, Traditional script or spaced out."""
+    """The words that stand in one of the texts, also in full width, Traditional script or spaced out, and, from three
+    characters on, written with others of the same sound."""
     plain = [_closed(piece) for text in texts for piece in _pieces(text)]
     for word in words:
         wanted = _closed(word)
-        if wanted and any(wanted in text for text in plain):
+        if not wanted:
+            continue
+        by_sound = len(wanted) >= _SOUNDS_FROM and all(map(is_chinese, wanted))
+        if any(wanted in text or (by_sound and _heard(wanted) in _heard(text)) for text in plain):
             yield word

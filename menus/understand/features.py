@@ -100,7 +100,7 @@ class _Parts:
     chars_sum: float
 
 
-_PARTS_KEPT = 20_000
+_PARTS_KEPT = 5_000  # about a kilobyte each, in every shop's index
 
 
 class Pairs:

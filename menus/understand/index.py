@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from sys import intern
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +16,6 @@ from numpy.typing import NDArray
 from menus.understand.words import Words
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 
 
 def pieces(text: str, words: Sequence[str]) -> Counter[str]:
@@ -45,18 +47,21 @@ class Index:
         for counts in counted:
             seen.update(counts.keys())
         rows = len(self.texts)
-        self.idf: dict[str, float] = {piece: math.log((1 + rows) / (1 + n)) + 1 for piece, n in seen.items()}
+        # what many shops keep is kept once: the pieces themselves, and the few different rarities
+        rarity = {n: math.log((1 + rows) / (1 + n)) + 1 for n in set(seen.values())}
+        self.idf: dict[str, float] = {intern(piece): rarity[n] for piece, n in seen.items()}
         self.rare = math.log(1 + rows) + 1  # what the index has never seen weighs like what it has seen least
-        gathered: dict[str, tuple[list[int], list[float]]] = {piece: ([], []) for piece in seen}
+        # posting lists one after the other; a piece's place in ``idf`` is its place in ``_starts``
+        self._places = {piece: place for place, piece in enumerate(self.idf)}
+        self._starts = array("q", [0, *accumulate(seen.values())])
+        self._rows = np.zeros(self._starts[-1], np.int32)
+        self._weights = np.zeros(self._starts[-1], np.float32)
+        filled = self._starts[:-1]
         for row, counts in enumerate(counted):
             for piece, weight in self._weigh(counts).items():
-                at, weights = gathered[piece]
-                at.append(row)
-                weights.append(weight)
-        self._postings: dict[str, tuple[Ints, Floats]] = {
-            piece: (np.asarray(at, np.int32), np.asarray(weights, np.float32))
-            for piece, (at, weights) in gathered.items()
-        }
+                place = self._places[piece]
+                self._rows[filled[place]], self._weights[filled[place]] = row, weight
+                filled[place] += 1
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -74,9 +79,11 @@ class Index:
         """Cosine of the reading with every row."""
         scores = np.zeros(len(self.texts), np.float32)
         for piece, weight in reading.weights.items():
-            posting = self._postings.get(piece)
-            if posting is not None:
-                scores[posting[0]] += posting[1] * np.float32(weight)  # a row occurs once in a posting list
+            place = self._places.get(piece)
+            if place is not None:
+                start, end = self._starts[place], self._starts[place + 1]
+                # a row occurs once in a posting list
+                scores[self._rows[start:end]] += self._weights[start:end] * np.float32(weight)
         return scores
 
     def nearest(self, reading: Reading, count: int) -> list[tuple[int, float]]:

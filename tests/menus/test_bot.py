@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from uuid import UUID
 
 import pytest
 
+from menus.dialogue import Thresholds
+from menus.service import think
 from tests.conftest import Chat, make_chat
 from tests.menus.conftest import Window
 from wangxin.clock import new_id
@@ -69,6 +72,26 @@ async def test_the_second_failed_turn_brings_a_person_and_a_card_of_what_was_tri
     assert await window.state() == "waiting"
     card = [line for line in await window.lines("internal") if line["kind"] == "note"]
     assert "火星上的猫" in card[0]["text"]
+
+
+async def test_the_card_for_the_agent_tells_menu_order_product_and_likely_replies(window: Window) -> None:
+    await window.order("D1", "shipped", **SHIPPED)
+    await window.tap("logistics")
+    card = {"product": "SY1001", "title": "轻薄立领羽绒服", "price_fen": 35_900}
+    await window.write(card, kind="product")
+    await window.write("尺码")
+    await window.write("那只猫的尺码呢我说的是猫")
+    assert await window.state() == "waiting"
+    (note,) = [line for line in await window.lines("internal") if line["kind"] == "note"]
+    told = note["text"].splitlines()
+    assert told[0].startswith("转人工：机器人未能解答")
+    assert "· 点了菜单：查物流" in told
+    assert "· 发了卡片：商品 轻薄立领羽绒服" in told
+    assert "· 给过候选：尺码" in told
+    assert "· 最后说：那只猫的尺码呢我说的是猫" in told
+    replies = [line for line in told if line.startswith("可回复：")]
+    assert len(replies) == 3
+    assert all("——" in line for line in replies)
 
 
 async def test_an_unsure_bot_shows_three_questions_and_a_way_to_a_person(window: Window) -> None:
@@ -315,3 +338,67 @@ async def test_a_tap_on_an_old_menu_still_works(window: Window) -> None:
     assert (await window.tap("promo-faq", version=1))[-1]["kind"] == "suggestions"
     with pytest.raises(Refusal, match=r"menu\.unknown_version"):
         await window.tap("promo-faq", version=99)
+
+
+async def test_the_card_for_the_agent_names_the_order_on_the_table(window: Window) -> None:
+    await window.order("D1", "shipped", **SHIPPED)
+    await window.write({"order": "D1", "state": "shipped", "amount_fen": 35_900, "lines": []}, kind="order")
+    await window.write("转人工")
+    (note,) = [line for line in await window.lines("internal") if line["kind"] == "note"]
+    assert note["text"].splitlines() == [
+        "转人工：买家要求人工",
+        "· 发了卡片：订单 D1",
+        "· 最后说：转人工",
+        "正在看：订单 D1",
+    ]
+
+
+async def test_an_order_on_the_table_is_what_short_words_are_about(window: Window) -> None:
+    await window.order("D1", "shipped", **SHIPPED)
+    await window.order("D2", "paid")
+    card = {"order": "D1", "state": "shipped", "amount_fen": 35_900, "lines": []}
+    await window.write(card, kind="order")
+    (parcel,) = await window.write("什么时候能到")
+    assert (parcel["kind"], parcel["order"], parcel["parcel"]) == ("logistics", "D1", "SF123456789012")
+    (form,) = await window.write("不想要了想退掉")
+    assert (form["kind"], form["form"]) == ("form", "return:D1")
+    # the order of another card takes its place; paid as it is, the warehouse is urged
+    await window.write({**card, "order": "D2", "state": "paid"}, kind="order")
+    (urged,) = await window.write("怎么还不发货")
+    assert "已为您登记催促" in urged["text"]
+    # a question of its own is answered as one, whatever order lies there
+    (answer,) = await window.write("地址填错了怎么办呀")
+    assert "修改地址" in answer["text"]
+
+
+async def test_a_button_can_be_named_by_its_place(window: Window) -> None:
+    (shown,) = await window.write("尺码")
+    (answer,) = await window.write("第二个")
+    entry = next(iter(shown["choices"][1:2]))
+    assert (answer["kind"], f"faq:{answer['faq']}") == ("bot_answer", entry["id"])
+    # a question that was deleted meanwhile is not picked any more
+    (shown,) = await window.write("尺码")
+    await window.pool.execute("delete from faq_entry where id = $1", UUID(shown["choices"][0]["id"][4:]))
+    await window.pool.execute("update menu_desk set faq_revision = faq_revision + 1")
+    (answer, *_) = await window.write("第一个")
+    assert answer.get("faq") != shown["choices"][0]["id"][4:]
+
+
+ODD = (
+    "", " ", "好" * 4_000, "abc " * 1_000, "😀😀😀", "\u200b\u200d\ufeff", "\u202e货发时么什", 
+    "'; drop table faq_entry; --", "{{ 7 * 7 }} {% for x in y %}${jndi:ldap://x}", "<script>alert(1)</script>", 
+    "Où est mon colis, s'il vous plaît ?",
+    "أين طلبي", "\ud83d", "1", "第九十九个", "%s %d \\x00", "？？？？",
+)  # fmt: skip
+
+
+async def test_bad_input_gets_a_sensible_answer_and_never_an_error(window: Window) -> None:
+    brain = await window.bot.brains.of(window.chat.shop)
+    for text in ODD:
+        decision = await think(window.bot.brains, brain, text, [], Thresholds())
+        # what a right-to-left mark turns round is still the shop's own question
+        assert decision.how in ("ask", "suggest", "smalltalk", "silent", *["answer"] * ("\u202e" in text)), text
+    # and through the record: each is taken up, none is set aside as broken, and the log of the bot is without a fault
+    for text in ("\u202e货发时么什\u200b", "'; drop table faq_entry; --", "好" * 4_000):
+        assert await window.write(text)
+    assert await window.pool.fetchval("select count(*) from outbox where consumer = 'bot'") == 0

@@ -8,6 +8,7 @@ from menus.dialogue import Turn, asks_for_a_person, is_angry, small_talk
 from menus.figures import Count, report
 from menus.model import Draft, Menu, walk
 from menus.navigate import Seen, answer
+from menus.wording import found_in
 
 TOPICS = {q["topic"] for q in questions()}
 PERSON = {"id": "p", "label": "转人工", "action": {"kind": "human"}}
@@ -60,6 +61,12 @@ def test_wording_is_found_however_it_is_written() -> None:
         assert ("a", "item.banned_words") in codes(
             {"id": "a", "label": "价", "action": {"kind": "answer", "text": text}}, PERSON
         ), text
+    # others of the same sound say the same, from three characters on: of two, too much would be caught
+    assert list(found_in(["史无钱例的羽绒服", "独一吴二"], ["史无前例", "独一无二", "极品"])) == [
+        "史无前例",
+        "独一无二",
+    ]
+    assert list(found_in(["立即品鉴", "最好便宜"], ["极品", "最便宜"])) == []
     link = {"id": "a", "label": "链接", "action": {"kind": "link", "title": "加Ｖ X 领券", "url": "https://a.example"}}
     found = problems(draft(link, PERSON), Known(TOPICS))
     assert [(p.item, p.code, p.level) for p in found] == [("a", "item.elsewhere", "warning")]
@@ -117,6 +124,13 @@ def test_small_talk_is_only_small_talk_when_nothing_else_is_said() -> None:
     assert small_talk("好的") == "okay"
     assert small_talk("你好什么时候发货") == ""
     assert small_talk("谢谢那退货怎么弄") == ""
+    assert [small_talk(text) for text in ("在在", "好吧#", "没事啦解决了", "好的ヾ谢谢啊")] == [
+        "hello",
+        "okay",
+        "okay",
+        "thanks",
+    ]
+    assert [small_talk(text) for text in ("退了", "坏了", "白条啊", "#", "")] == [""] * 5
 
 
 def test_anger_shows_in_words_in_marks_and_in_saying_it_again() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -13,8 +16,9 @@ from fastapi.responses import JSONResponse
 
 from menus.rest import router
 from tests.conftest import make_shop
+from tests.house.installation import wangxin
 from tests.menus.conftest import Window
-from wangxin.clock import new_id
+from wangxin.clock import new_id, now_ms
 from wangxin.config import Settings
 from wangxin.edge import Deps, Gate, Known
 from wangxin.model.actor import Actor, Role
@@ -207,7 +211,9 @@ async def test_publishing_what_somebody_else_changed_is_refused(studio: Studio) 
     assert await studio.call("POST", "{shop}/publish", {"revision": kept["revision"]}) == {"version": 2}
 
 
-async def test_golden_questions_tell_what_a_change_broke(studio: Studio) -> None:
+async def test_golden_questions_tell_what_a_change_broke(
+    studio: Studio, database_url: str, valkey_url: str, tmp_path: Path
+) -> None:
     entries = (await studio.call("GET", "{shop}/faq"))["questions"]
     invoice = next(entry for entry in entries if "可以开发票吗" in entry["phrasings"])
     for said, expects, ref in (
@@ -225,6 +231,30 @@ async def test_golden_questions_tell_what_a_change_broke(studio: Studio) -> None
     draft["items"] = draft["items"][1:]
     trial = await studio.call("POST", "{shop}/golden/run", {"draft": draft})
     assert [one["said"] for one in trial["judged"] if one["broke"]] == ["查一下我的包裹物流到哪里了"]
+    (change,) = [one for one in trial["changes"] if one["broke"]]
+    assert (change["was"]["verdict"], change["was"]["how"], change["now"]["verdict"]) == ("right", "item", "wrong")
+    # by default such a menu is published with a warning; a shop may want it stopped
+    assert trial["guard"] == "warn"
+    assert await studio.call("PUT", "{shop}/golden/guard", {"guard": "block"}) == {"guard": "block"}
+    desk = await studio.call("GET", "{shop}/draft")
+    kept = await studio.call("PUT", "{shop}/draft", {"draft": draft, "revision": desk["revision"]})
+    stopped = (409, "menu.golden_broken")
+    assert await studio.call("POST", "{shop}/publish", {"revision": kept["revision"]}) == stopped
+    moment = {"at_ms": now_ms() + 3_600_000, "revision": kept["revision"]}
+    assert await studio.call("POST", "{shop}/plans", moment) == stopped
+    back = {"draft": desk["draft"], "revision": kept["revision"]}
+    kept = await studio.call("PUT", "{shop}/draft", back)
+    assert "version" in await studio.call("POST", "{shop}/publish", {"revision": kept["revision"]})
+    found = run["evaluation"]
+    assert (found["total"], found["answerable"], found["top1"], found["mrr"]) == (5, 2, 1.0, 1.0)
+    assert found["calibration"]
+    # the command says the same, and draws the curve
+    examined = await asyncio.to_thread(
+        wangxin, "bot", "eval", str(studio.window.chat.shop), "--json", "--plot", str(tmp_path / "curve.svg"),
+        WANGXIN_POSTGRES_URL=database_url, WANGXIN_VALKEY_URL=valkey_url, WANGXIN_SECRET="s" * 43,
+    )  # fmt: skip
+    assert json.loads(examined.stdout) == found, examined.stderr
+    assert "<circle" in (tmp_path / "curve.svg").read_text(encoding="utf-8")
     await studio.call("DELETE", f"{{shop}}/faq/{invoice['id']}")
     run = await studio.call("POST", "{shop}/golden/run", {})
     assert [one["said"] for one in run["judged"] if one["broke"]] == ["可以开发票么"]

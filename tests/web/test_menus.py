@@ -100,6 +100,14 @@ def publish(page: Page, note: str = "") -> None:
 def test_what_the_merchant_publishes_is_in_the_open_window_and_the_bots_mouth(chromium: Browser, house: House) -> None:
     with screen(chromium, width=390, height=844) as phone, screen(chromium) as desk:
         shopper = window(phone, house)
+        # While he types, questions like his stand above the field; a tap asks one and the bot answers it.
+        shopper.get_by_label("输入消息").fill("修改收货")
+        near = shopper.get_by_role("group", name="相近的问题")
+        near.get_by_role("button", name="可以修改收货地址吗").click()
+        expect(shopper.get_by_text("未发货前可以修改")).to_be_visible()
+        expect(shopper.get_by_label("输入消息")).to_have_value("")
+        expect(near).to_have_count(0)
+        assert faults_of(shopper) == []
         page = merchant(desk, house, "menus")
         # By keyboard alone: to the fifth item and up past its neighbours, then a new name and another answer.
         page.get_by_role("treeitem").first.focus()
@@ -424,6 +432,13 @@ def test_files_unknown_questions_and_trials_on_the_bots_page(chromium: Browser, 
         page.get_by_label("Which menu item").select_option(label="查物流")
         page.get_by_role("button", name="Add").click()
         expect(page.get_by_text("3 right, 0 among the choices, 0 wrong")).to_be_visible()
+        card = page.get_by_role("region", name="How well the bot does")
+        expect(card.get_by_text("Over 2 test questions that have a right reply.")).to_be_visible()
+        expect(card.locator("dd").first).to_have_text("100.0%")
+        expect(card.locator("circle")).not_to_have_count(0)
+        expect(card.get_by_text("It confused none of them.")).to_be_visible()
+        page.get_by_label("A menu that breaks test questions").select_option("block")
+        expect(page.get_by_text("Kept.")).to_be_visible()
         assert faults_of(page) == []
         page.get_by_role("link", name="Questions", exact=True).click()
         page.get_by_label("Search questions").fill("刻上名字")
@@ -435,14 +450,18 @@ def test_files_unknown_questions_and_trials_on_the_bots_page(chromium: Browser, 
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_role("heading", name="可以定制刻字吗")).to_be_visible()
         assert faults_of(page) == []
-        # A menu without the parcel's item would break the third; the publishing dialogue says so, and nothing is done.
+        # A menu without the parcel's item would break the third; the publishing dialogue says what would change, and
+        # as the shop wants no such menu, it does not publish it.
         page.get_by_role("link", name="Self-service menu").click()
         tree_item(page, "查物流").focus()
         page.keyboard.press("Delete")
         expect(page.get_by_text("查物流 was deleted")).to_be_visible()
         page.get_by_role("button", name="Publish…").click()
-        broken = page.get_by_role("list", name="Test questions this change breaks")
-        expect(broken).to_contain_text("查一下我的包裹物流到哪里了")
+        changed = page.get_by_role("list", name="Test questions that this menu answers otherwise")
+        expect(changed).to_contain_text("查一下我的包裹物流到哪里了: showed the menu item 查物流 →")
+        expect(changed).to_contain_text("wrong now")
+        expect(page.get_by_text("Your shop publishes no menu that breaks test questions.")).to_be_visible()
+        expect(page.get_by_role("button", name="Publish now")).to_be_disabled()
         assert faults_of(page) == []
         page.keyboard.press("Escape")
         page.get_by_role("link", name="Bot").click()

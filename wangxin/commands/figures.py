@@ -191,3 +191,76 @@ def bot_predict(
     except OSError as why:
         raise fail(f"{why.filename}: {why.strerror}") from None
     out.print(f"{count} predictions in {to}", highlight=False)
+
+
+@bot_app.command("eval")
+def bot_eval(
+    shop: Annotated[str, typer.Argument(help="Slug or id of the shop.")],
+    plot: Annotated[Path | None, typer.Option(help="Write the calibration curve there, as SVG.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Examine a shop's bot with its golden questions: how often it is right, how sure it may be, what it confuses.
+
+    Example: [bold]wangxin bot eval senye --plot calibration.svg[/bold]
+    """
+    from menus import evaluation, examine
+    from menus.brain import Brains
+    from wangxin.app import patient_pool
+    from wangxin.storage.shoppers import find_shop
+
+    async def look(found: Settings) -> examine.Examination | None:
+        pool = await patient_pool(found, "eval")
+        brains = Brains(pool)
+        try:
+            known = await find_shop(pool, shop)
+            if known is None:
+                return None
+            async with pool.acquire() as conn:
+                return await examine.of_shop(conn, brains, known.id)
+        finally:
+            brains.close()
+            await pool.close()
+
+    done = run(look(connected("eval")))
+    if done is None:
+        raise fail(f"There is no shop called {shop}.")
+    if not done.judged:
+        raise fail("The shop has no golden questions yet; its merchant keeps them on the bot's page.")
+    if plot is not None:
+        try:
+            plot.write_text(evaluation.plot(done.evaluation.calibration), encoding="utf-8")
+        except OSError as why:
+            raise fail(f"{why.filename}: {why.strerror}") from None
+    shown = examine.shown(done)
+    if as_json:
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        return
+    out.print(f"{shown['total']} golden questions, {shown['answerable']} of them with a right answer")
+    for key, name in (
+        ("top1", "right answer first"),
+        ("top3", "right answer among three"),
+        ("mrr", "mean reciprocal rank"),
+        ("coverage", "answered at 95 % precision"),
+        ("threshold", "  from a probability of"),
+        ("off_by", "probability off by, on average"),
+    ):
+        out.print(f"  {name:32s} {'–' if shown[key] is None else format(shown[key], '.3f')}", highlight=False)
+    if shown["calibration"]:
+        out.print("How sure it was, and how often that was right:")
+    for one in shown["calibration"]:
+        bar = "█" * round(20 * one["right"])
+        out.print(
+            f"  {one['low']:.1f}–{one['high']:.1f}  {one['count']:5d}  sure {one['confidence']:.2f}"
+            f"  right {one['right']:.2f} {bar}",
+            highlight=False,
+        )
+    if shown["confusions"]:
+        out.print("Worst confusions:")
+    for one in shown["confusions"]:
+        out.print(
+            f"  {one['times']} × {one['said']}: {one['gave']} instead of {one['wanted'] or 'a question that is gone'}",
+            highlight=False,
+            markup=False,
+        )
+    if plot is not None:
+        out.print(f"calibration curve in {plot}", highlight=False)

@@ -1,6 +1,7 @@
 // Parts that are not on the first screen, in one file.
 export { default as LeaveDialog } from "@/shared/message/LeaveDialog.vue";
 export { default as MediaViewer } from "@/shared/MediaViewer.vue";
+export { default as AsYouType } from "./AsYouType.vue";
 export { default as AttachSheet } from "./AttachSheet.vue";
 export { cardOf } from "./cards";
 export { default as MenuSheet } from "./MenuSheet.vue";

@@ -145,6 +145,7 @@ TABLE: dict[str, Row] = {
     f"GET {_SHOP_MENUS}/golden": Row("merchant"),
     f"POST {_SHOP_MENUS}/golden": Row("merchant", {"said": "{mark}能退吗", "expects": "entry", "ref": "{id}"}),
     f"DELETE {_SHOP_MENUS}/golden/{{golden}}": Row("merchant"),
+    f"PUT {_SHOP_MENUS}/golden/guard": Row("merchant", {"guard": "warn"}, inside="own"),
     f"POST {_SHOP_MENUS}/golden/run": Row("merchant", {"draft": MENU}, inside="own"),
     f"POST {_SHOP_MENUS}/try": Row("merchant", {"text": "怎么退货"}),
     f"DELETE {_SHOP_MENUS}/faq/{{id}}": Row("merchant"),

@@ -60,7 +60,36 @@ export interface Examined {
   wrong: number;
   answered: number;
   precision: number | null;
+  guard: Guard;
   judged: Judged[];
+  changes: Change[];
+  evaluation: Evaluation;
+}
+/** What a shop wants of a menu that breaks test questions. */
+export type Guard = "warn" | "block";
+interface Reply {
+  how: string;
+  gave: string;
+  verdict: Verdict;
+}
+export interface Change {
+  id: string;
+  said: string;
+  was: Reply;
+  now: Reply;
+  broke: boolean;
+}
+export interface Evaluation {
+  total: number;
+  answerable: number;
+  top1: number | null;
+  top3: number | null;
+  mrr: number | null;
+  coverage: number | null;
+  threshold: number | null;
+  off_by: number | null;
+  calibration: { low: number; high: number; count: number; confidence: number; right: number }[];
+  confusions: { wanted: string; gave: string; times: number; said: string }[];
 }
 export interface Tried {
   how: string;

@@ -1,0 +1,134 @@
+"""The bot examined with a shop's golden questions: for the merchant's page, for publishing, and for the command."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from menus import golden, record_golden, service
+from menus.brain import Brain, Brains, topics_of
+from menus.dialogue import Decision, Thresholds
+from menus.evaluation import Evaluation, Heard, evaluate, replies
+from menus.golden import Golden, Judged
+from menus.model import Draft, Menu
+from wangxin.storage.postgres import Connection
+
+GONE = "gone"
+"""Stands for a question that is deleted or switched off: no answer is that one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A golden question that the draft answers otherwise than the live menu."""
+
+    golden: Golden
+    was: Judged
+    now: Judged
+
+    @property
+    def broke(self) -> bool:
+        return self.now.verdict == "wrong" and self.was.verdict != "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """``changes``: against the live menu; empty without a draft. ``brain``: the one that was examined."""
+
+    brain: Brain
+    judged: tuple[Judged, ...]
+    changes: tuple[Change, ...]
+    evaluation: Evaluation
+
+
+def under(brain: Brain, draft: Draft) -> Brain:
+    """The brain as it would be with the draft published."""
+    menu = Menu.of(1, draft)
+    return dataclasses.replace(brain, menu=menu, items_of_topics=topics_of(menu))
+
+
+async def examine(brains: Brains, live: Brain, questions: Sequence[Golden], draft: Draft | None = None) -> Examination:
+    """Asks the bot every question, each as the first words of a conversation of a shopper who sees the default menu."""
+    bounds = Thresholds()
+    brain = live if draft is None else under(live, draft)
+    ids = {entry.key: id for id, entry in live.entries.items()}
+    judged: list[Judged] = []
+    changes: list[Change] = []
+    heard: list[Heard] = []
+    for kept in questions:
+        # kept by its key: a question that is deleted and comes back, from a file say, is the same one
+        one = dataclasses.replace(kept, ref=ids.get(kept.ref, GONE)) if kept.expects == "entry" else kept
+        understood = await service.hear(brains, live, one.said)
+        decision = service.judge(brain, one.said, understood, [], bounds)
+        if draft is not None:
+            was = golden.judge(one, service.judge(live, one.said, understood, [], bounds))
+            one = dataclasses.replace(one, before=was.verdict)
+            now = golden.judge(one, decision)
+            if _reply(was.decision) != _reply(decision):
+                changes.append(Change(one, was, now))
+        judged.append(golden.judge(one, decision))
+        given, confidence = replies(understood, brain.item_of_topic(""), bounds)
+        heard.append(Heard(one.said, _wanted(one), given, confidence))
+    return Examination(brain, tuple(judged), tuple(changes), evaluate(heard))
+
+
+def _wanted(one: Golden) -> str:
+    return {"entry": f"faq:{one.ref}", "item": f"item:{one.ref}"}.get(one.expects, "")
+
+
+def _reply(decision: Decision) -> tuple[object, ...]:
+    return decision.how, decision.entry, decision.item, decision.suggestions
+
+
+async def of_shop(conn: Connection, brains: Brains, shop: UUID) -> Examination:
+    """The bot of a shop as it is now. Nothing is kept."""
+    questions = await record_golden.all_golden(conn, shop)
+    return await examine(brains, await brains.of(shop, conn), questions)
+
+
+def gave(brain: Brain, decision: Decision) -> str:
+    """The question or item the bot gave, or those it offered."""
+    item = brain.menu.find(decision.item) if brain.menu and decision.item else None
+    if item is not None:
+        return item.label
+    if decision.entry in brain.entries:
+        return brain.entries[decision.entry].phrasings[0]
+    return " / ".join(choice.label for choice in service.chips(brain, decision))
+
+
+def label(brain: Brain, reply: str) -> str:
+    """A reply's own words; "" where it is gone."""
+    kind, _, id_ = reply.partition(":")
+    if kind == "faq":
+        return brain.entries[id_].phrasings[0] if id_ in brain.entries else ""
+    item = brain.menu.find(id_) if brain.menu else None
+    return item.label if item else ""
+
+
+def shown(examination: Examination) -> dict[str, Any]:
+    """The evaluation for a page or a file: shares with three digits, replies by their words."""
+    found, brain = examination.evaluation, examination.brain
+
+    def share(value: float | None) -> float | None:
+        return None if value is None else round(value, 3)
+
+    return {
+        "total": found.total,
+        "answerable": found.answerable,
+        "top1": share(found.top1),
+        "top3": share(found.top3),
+        "mrr": share(found.mrr),
+        "coverage": share(found.coverage),
+        "threshold": share(found.threshold),
+        "off_by": share(found.off_by),
+        "calibration": [
+            {"low": b.low, "high": b.high, "count": b.count, "confidence": share(b.confidence), "right": share(b.right)}
+            for b in found.calibration
+        ],
+        "confusions": [
+            {"wanted": label(brain, c.wanted), "gave": label(brain, c.gave), "times": c.times, "said": c.said}
+            for c in found.confusions
+        ],
+    }
