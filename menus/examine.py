@@ -35,8 +35,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """``changes``: against the live menu; empty without a draft. ``brain``: the one that was examined."""
+    """``changes``: against the ``live`` menu; empty without a draft. ``brain``: the one that was examined."""
 
+    live: Brain
     brain: Brain
     judged: tuple[Judged, ...]
     changes: tuple[Change, ...]
@@ -71,7 +72,7 @@ async def examine(brains: Brains, live: Brain, questions: Sequence[Golden], draf
         judged.append(golden.judge(one, decision))
         given, confidence = replies(understood, brain.item_of_topic(""), bounds)
         heard.append(Heard(one.said, _wanted(one), given, confidence))
-    return Examination(brain, tuple(judged), tuple(changes), evaluate(heard))
+    return Examination(live, brain, tuple(judged), tuple(changes), evaluate(heard))
 
 
 def _wanted(one: Golden) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field
 from menus import golden, record_golden
 from menus import record_postgres as record
 from menus.brain import Brain, Brains
-from menus.examine import Change, examine, gave, shown
+from menus.examine import Change, Examination, examine, gave, shown
 from menus.faq_files import Phrasing
 from menus.golden import Expects, Guard, Judged
 from menus.model import Closed, Draft, everything
@@ -123,7 +123,7 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             "precision": None if whole.precision is None else round(whole.precision, 3),
             "guard": guard,
             "judged": [_shown(done.brain, one) for one in done.judged],
-            "changes": [_change(done.brain, one) for one in done.changes],
+            "changes": [_change(done, one) for one in done.changes],
             "evaluation": shown(done),
         }
 
@@ -151,11 +151,11 @@ def _shown(brain: Brain, one: Judged) -> dict[str, Any]:
     }
 
 
-def _change(brain: Brain, one: Change) -> dict[str, Any]:
+def _change(done: Examination, one: Change) -> dict[str, Any]:
     return {
         "id": one.golden.id,
         "said": one.golden.said,
-        "was": {"how": one.was.decision.how, "gave": gave(brain, one.was.decision), "verdict": one.was.verdict},
-        "now": {"how": one.now.decision.how, "gave": gave(brain, one.now.decision), "verdict": one.now.verdict},
+        "was": {"how": one.was.decision.how, "gave": gave(done.live, one.was.decision), "verdict": one.was.verdict},
+        "now": {"how": one.now.decision.how, "gave": gave(done.brain, one.now.decision), "verdict": one.now.verdict},
         "broke": one.broke,
     }

@@ -232,7 +232,8 @@ async def test_golden_questions_tell_what_a_change_broke(
     trial = await studio.call("POST", "{shop}/golden/run", {"draft": draft})
     assert [one["said"] for one in trial["judged"] if one["broke"]] == ["查一下我的包裹物流到哪里了"]
     (change,) = [one for one in trial["changes"] if one["broke"]]
-    assert (change["was"]["verdict"], change["was"]["how"], change["now"]["verdict"]) == ("right", "item", "wrong")
+    assert change["was"] == {"how": "item", "gave": "查物流", "verdict": "right"}
+    assert change["now"]["verdict"] == "wrong"
     # by default such a menu is published with a warning; a shop may want it stopped
     assert trial["guard"] == "warn"
     assert await studio.call("PUT", "{shop}/golden/guard", {"guard": "block"}) == {"guard": "block"}

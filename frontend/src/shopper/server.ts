@@ -42,6 +42,3 @@ export const setConsent = (token: string, granted: boolean) =>
 /** The shopper's newest orders; a guest has none. */
 export const fetchOrders = (shop: ShopInfo, token: string | null) =>
   api.get<{ orders: OrderBody[] }>(`/menus/${shop.id}/orders`, { as: token });
-/** Questions of the shop near to half-typed words, best first. */
-export const fetchNear = (shop: ShopInfo, typed: string, token: string | null) =>
-  api.get<{ questions: { id: string; text: string }[] }>(`/menus/${shop.id}/complete?q=${encodeURIComponent(typed.slice(0, 200))}`, { as: token });
