@@ -23,20 +23,27 @@ async def shop_of(conn: Connection, conversation: UUID) -> UUID | None:
 async def explain(conn: Connection, shop: UUID, conversation: UUID) -> list[Row]:
     """In order of the assignments. ``agent_rule`` and ``pool_rule`` are those of the policy version that decided;
     ``rank`` and ``price_fen`` (of one more conversation) those of the contract version, None where there is none; names
-    are today's. Empty: nobody ever had it."""
+    are today's. ``guard``: what the slow-response guard did from then to the next one. Empty: nobody ever had it."""
     rows = await conn.fetch(
         f"""select a.epoch, a.agent_id, s.name as agent_name, a.pool_id, p.name as pool_name, a.provider_id,
                    v.name as provider_name, a.contract_id, a.contract_version, a.policy_version, a.stage, a.reason,
                    a.level, a.waited_ms, a.predicted_ms, a.explanation, {_MS.format("a.assigned_at")} as assigned_ms,
                    {_MS.format("a.released_at")} as released_ms, a.release_reason,
                    r.policy->>'agent_rule' as agent_rule, r.policy->>'pool_rule' as pool_rule,
-                   k.terms
+                   k.terms, g.steps as guard
               from assignment a
               left join seat s on s.agent_id = a.agent_id
               left join pool p on p.id = a.pool_id
               left join provider v on v.provider_id = a.provider_id
               left join routing_policy r on r.shop_id = a.shop_id and r.version = a.policy_version
               left join contract k on k.shop_id = a.shop_id and k.id = a.contract_id and k.version = a.contract_version
+              left join lateral (
+                select coalesce(jsonb_agg(jsonb_build_object('after_ms', w.after_ms, 'waited_ms', w.waited_ms,
+                         'acts', to_jsonb(w.acts)) order by w.at, w.after_ms), '[]') as steps
+                  from slow_turn w
+                 where w.shop_id = a.shop_id and w.conversation_id = a.conversation_id and w.at >= a.assigned_at
+                   and not exists (select 1 from assignment n where n.shop_id = a.shop_id and n.epoch > a.epoch
+                                     and n.conversation_id = a.conversation_id and n.assigned_at <= w.at)) g on true
              where a.shop_id = $1 and a.conversation_id = $2 order by a.epoch""",
         shop,
         conversation,

@@ -69,7 +69,7 @@ async def _notes(
     conn: Connection, steps: Sequence[Guarded], about: Mapping[UUID, Any], heard: Mapping[str, int]
 ) -> list[Entry]:
     lines = []
-    for d in steps:
+    for d in sorted(steps, key=lambda d: (d.shop, str(about[UUID(d.conversation)]["thread_id"]))):
         thread = about[UUID(d.conversation)]["thread_id"]
         human_ms = await conn.fetchval(
             "select (extract(epoch from human_wrote_at) * 1000)::bigint from thread where shop_id = $1 and id = $2"

@@ -54,6 +54,10 @@ class Writer:
         about = await threads_of(
             conn, sorted({(UUID(d.shop), UUID(d.conversation)) for d in made if not isinstance(d, _WITHOUT_SHOP)})
         )
+        # First, so that a step stands before the assignment that followed from it.
+        guarded = [d for d in made if isinstance(d, de.Guarded)]
+        frames, noted = await write_guarded(conn, guarded, about, self._names, heard)
+        told.to_people += frames
         moves: list[Move] = []
         facts: list[ConversationClosed] = []
         assignments = Assignments(self._providers)
@@ -97,10 +101,6 @@ class Writer:
                 )  # fmt: skip
         await assignments.write(conn)
         await self._offers(conn, made, told)
-        frames, noted = await write_guarded(
-            conn, [d for d in made if isinstance(d, de.Guarded)], about, self._names, heard
-        )
-        told.to_people += frames
         callbacks = await write_callbacks(conn, [d for d in made if isinstance(d, de.Callback)], about)
         told.shops.update(d.shop for d in made if isinstance(d, de.Callback))
         stored = [*noted, *callbacks, *await apply_moves(conn, moves)]

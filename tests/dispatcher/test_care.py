@@ -10,6 +10,7 @@ import orjson
 from dispatcher import shift_record
 from dispatcher.ability_record import Typed
 from dispatcher.admin_record import routing_changed
+from dispatcher.explain import explain
 from tests.conftest import Chat
 from tests.dispatcher.conftest import House
 from wangxin.protocol import frames as fr
@@ -43,6 +44,11 @@ async def test_a_turn_that_grew_old_is_passed_on_once_whoever_leads(house: House
         await house.until(lambda: house.holder(chat), "yun1")
         assert await tiers(house, chat) == [1, 2, 3, 4]
         assert (await events(house, chat)).count("reply.late") == 1
+        async with house.pool.acquire() as conn:
+            rows = await explain(conn, house.shop, (await house.thread(chat))["conversation_id"])
+        assert [[step["acts"] for step in row["guard"]] for row in rows] == [
+            [["colour"], ["notice"], ["supervisor", "reoffer"], ["overflow", "note"]], [],
+        ]  # fmt: skip
         released = "select release_reason from assignment where thread_id = $1 and epoch = 1"
         assert await house.pool.fetchval(released, chat.thread) == "silent"
     async with house.dispatcher("three"):

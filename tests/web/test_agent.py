@@ -19,7 +19,7 @@ from dispatcher.admin_record import put_policy, routing_changed
 from dispatcher.intake import NOBODY
 from dispatcher.model import GuardTier, Policy, PoolAnswer
 from tests.web.browsing import Screen, faults_of, launched, screen, sign_in
-from tests.web.house import Guest, House, open_house
+from tests.web.house import PASSWORD, Guest, House, open_house
 from wangxin.storage import postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 
@@ -334,7 +334,7 @@ async def rules(house: House, policy: Policy) -> None:
 
 def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser, house: House) -> None:
     pool = str(house.sql("select id from pool where name = '云杉·森野项目组'"))
-    house.run(rules(house, Policy(pool_answer=(PoolAnswer(pool, "offer"),))))
+    house.run(rules(house, Policy(pool_answer=(PoolAnswer(pool, "offer"),), park_ms=1_000, wrap_up_ms=4_000)))
     with (
         desk(chromium, house) as (_, own),
         desk(chromium, house, "yun1") as (_, outsourced),
@@ -358,6 +358,22 @@ def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser,
         outsourced.keyboard.press("Enter")
         guest.hears("我来帮您")
         expect(row_of(own, guest)).to_have_count(0)
+        # A quiet shopper is laid aside, and is this agent's again when he writes.
+        row = row_of(outsourced, guest)
+        expect(row).to_contain_text("暂离")
+        guest.says("还有一个问题")
+        expect(row).to_contain_text("还有一个问题")
+        expect(row).not_to_contain_text("暂离")
+        # He finishes what he has: it is written up, then it is over, and he is offline.
+        set_state(outsourced, "收尾")
+        box(outsourced, guest).focus()
+        outsourced.keyboard.press("Alt+e")
+        outsourced.get_by_role("checkbox", name="同时邀请评价").uncheck()
+        outsourced.get_by_role("button", name="结束会话", exact=True).last.press("Enter")
+        expect(row).to_contain_text("整理中")
+        guest.until(lambda frame: _event(frame) == "conversation.wrapped_up", "the end")
+        expect(row).to_have_count(0)
+        expect(outsourced.get_by_role("button", name=re.compile("我的状态"))).to_contain_text("离线")
     house.run(rules(house, Policy()))
 
 
@@ -468,6 +484,13 @@ def test_a_slow_answer_is_coloured_told_passed_on_and_the_shopper_told_the_truth
         assert house.sql(tried, thread)[-1] == "overflow:slow"
         kept = "select array_agg(array_to_string(acts, '+') order by after_ms) from slow_turn where thread_id = $1"
         assert house.sql(kept, thread) == ["colour", "notice", "supervisor+reoffer", "overflow+note"]
+        why = house.sql("select conversation_id from thread where id = $1", thread)
+        with screen(chromium) as office:
+            office.page.goto(f"{house.url}/merchant/pools/assignments/{why}?lang=zh-CN")
+            office.page.locator("#login").fill("boss")
+            office.page.locator("#password").fill(PASSWORD)
+            office.page.keyboard.press("Enter")
+            expect(office.page.get_by_role("article").first).to_contain_text("通知主管 · 换一位客服")
         # An answer ends it. The conversation comes back to the first agent, and so do his words.
         house.run(last.say(thread, "海棠来了", epoch=house.sql("select epoch from thread where id = $1", thread)))
         expect(shopper.get_by_role("log")).to_contain_text("海棠来了")

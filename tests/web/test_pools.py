@@ -316,7 +316,6 @@ def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Pag
     merchant.get_by_label("等到头了怎么办").select_option("bot")
     merchant.get_by_label("几次收回算在多久内").fill("20")
     merchant.get_by_label("首次回复超过").fill("45")
-    merchant.get_by_label("自有客服 的会话").select_option("offer")
     guard = merchant.get_by_role("group", name="慢响应守护")
     guard.get_by_role("group", name="第 1 级").get_by_label("等待超过").fill("15")
     guard.get_by_role("group", name="第 1 级").get_by_label("提醒客服").check()
@@ -337,6 +336,7 @@ def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Pag
     merchant.get_by_role("button", name="算一算").click()
     expect(merchant.get_by_text("30 秒应答率平均")).to_be_visible()
     assert faults_of(merchant) == []
+    merchant.get_by_label("自有客服 的会话").select_option("offer")
     merchant.get_by_role("button", name="保存").click()
     expect(merchant.get_by_text("立即生效")).to_be_visible()
     merchant.reload()

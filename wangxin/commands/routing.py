@@ -86,6 +86,9 @@ def _one_assignment(row: dict[str, Any]) -> None:
             f" {candidate.get('barred', '').replace('_', ' ') or 'score ' + ', '.join(map(str, candidate['score']))}",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
+    for step in row["guard"]:
+        acts = ", ".join(step["acts"])
+        out.print(f"   slow: after {step['waited_ms'] / 1_000:.0f} s {acts}", markup=False, highlight=False)
     if row["release_reason"]:
         out.print(f"   ended: {row['release_reason']}", markup=False, highlight=False)
 

@@ -233,6 +233,8 @@ export interface Explained extends AssignmentRow {
   level: number;
   predicted_ms: number;
   release_reason: string | null;
+  /** what the slow-response guard did while the shopper waited */
+  guard: { after_ms: number; waited_ms: number; acts: string[] }[];
   explanation: {
     candidates: { agent: string; name: string; load: number; seats_max: number; score: number[]; barred?: string }[];
     pools: { pool: string; name: string; stage: number; verdict: string }[];
