@@ -26,6 +26,9 @@ async def write_guarded(
     """
     if not steps:
         return [], []
+    for d in steps:
+        if UUID(d.conversation) not in about:
+            raise Diverged(f"no conversation {d.conversation}")
     await conn.executemany(
         """insert into slow_turn (shop_id, conversation_id, since_at, after_ms, thread_id, tier, waited_ms, acts,
              agent_id, pool_id, policy_version)
