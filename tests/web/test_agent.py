@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from uuid import UUID
@@ -34,7 +35,22 @@ def house(
     embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
     with open_house(embedded_postgres, embedded_valkey, tmp_path_factory.mktemp("house")) as house:
+        house.run(rules(house, CALM))
         yield house
+
+
+CALM = Policy(guard=(), first_reply_ms=None, next_reply_ms=None)
+"""Tests leave shoppers without an answer: nobody loses his conversations, and nobody is told, for that."""
+
+
+async def rules(house: House, policy: Policy) -> None:
+    """The shop's routing, as its merchant would save it."""
+    conn = await asyncpg.connect(house.postgres_url)
+    await postgres._prepare(conn)
+    async with conn.transaction():
+        await put_policy(conn, house.shop.id, policy, NOBODY)
+        await routing_changed(conn, house.shop.id)
+    await conn.close()
 
 
 @pytest.fixture(scope="module")
@@ -322,19 +338,9 @@ def test_a_note_is_seen_by_colleagues_only(chromium: Browser, house: House) -> N
         assert not any("常退货" in str(frame) for frame in guest.heard)
 
 
-async def rules(house: House, policy: Policy) -> None:
-    """The shop's routing, as its merchant would save it."""
-    conn = await asyncpg.connect(house.postgres_url)
-    await postgres._prepare(conn)
-    async with conn.transaction():
-        await put_policy(conn, house.shop.id, policy, NOBODY)
-        await routing_changed(conn, house.shop.id)
-    await conn.close()
-
-
 def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser, house: House) -> None:
     pool = str(house.sql("select id from pool where name = '云杉·森野项目组'"))
-    house.run(rules(house, Policy(pool_answer=(PoolAnswer(pool, "offer"),), park_ms=1_000, wrap_up_ms=4_000)))
+    house.run(rules(house, replace(CALM, pool_answer=(PoolAnswer(pool, "offer"),), park_ms=1_000, wrap_up_ms=4_000)))
     with (
         desk(chromium, house) as (_, own),
         desk(chromium, house, "yun1") as (_, outsourced),
@@ -374,7 +380,7 @@ def test_a_conversation_goes_to_the_pool_it_is_transferred_to(chromium: Browser,
         guest.until(lambda frame: _event(frame) == "conversation.wrapped_up", "the end")
         expect(row).to_have_count(0)
         expect(outsourced.get_by_role("button", name=re.compile("我的状态"))).to_contain_text("离线")
-    house.run(rules(house, Policy()))
+    house.run(rules(house, CALM))
 
 
 def test_a_refused_transfer_stays_with_its_giver_who_is_told_why(chromium: Browser, house: House) -> None:
@@ -517,7 +523,7 @@ def test_a_slow_answer_is_coloured_told_passed_on_and_the_shopper_told_the_truth
         assert shopper.get_by_role("log").get_by_text("正在为您重新安排客服").count() >= 2
         house.run(last.ask({"type": "agent.state", "state": "offline"}))
         expect(shopper.get_by_role("log")).to_contain_text("请在这里留言，客服会尽快回复您")
-    house.run(rules(house, Policy()))
+    house.run(rules(house, CALM))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
