@@ -283,7 +283,7 @@ def test_a_new_conversation_takes_neither_the_focus_nor_the_screen(chromium: Bro
         box(page, first).press_sequentially("正在")
         with house.shopper("新来的") as second:
             comes_to(page, second)
-            page.keyboard.type("打字")
+            page.keyboard.type("打字", delay=400)  # as fast as hands
             expect(box(page, first)).to_be_focused()
             expect(box(page, first)).to_have_value("正在打字")
             expect(page.get_by_role("heading", name=re.compile("原来的")).first).to_be_visible()
