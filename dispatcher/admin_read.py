@@ -28,11 +28,14 @@ async def loads(conn: Connection, agents: Sequence[UUID]) -> dict[UUID, int]:
 
 
 async def pools(conn: Connection, shop: UUID) -> list[Row]:
-    """Pools the shop owns or has a contract for, its own first."""
+    """Pools the shop owns, wrote down or has a contract for, its own first; those that ``serve`` now are told."""
     rows = await conn.fetch(
         """select p.id, p.owner_id, p.name, p.kind, p.state, p.hours, p.handle_ms, p.provider_id,
                   p.skills, p.languages, p.waiting_max, p.share_weight, p.seats_default,
                   v.shop_id is not null as written,
+                  p.owner_id = $1 or exists (
+                    select 1 from agreed_contract k where k.shop_id = $1 and p.id = any(k.pool_ids)
+                       and (k.ends_at is null or k.ends_at > clock_timestamp())) as serves,
                   coalesce(s.state, 'active') as standing,
                   coalesce(v.name, '') as provider_name, coalesce(v.stars_tenths, 0) as stars_tenths,
                   coalesce(v.state, 'active') as provider_state
@@ -175,6 +178,7 @@ def floor(
             {
                 **{k: pool[k] for k in ("id", "name", "kind", "state", "provider_id", "provider_name", "stars_tenths")},
                 **{k: pool[k] for k in _WRITTEN},
+                "serves": pool["serves"],
                 "mine": pool["provider_id"] is None or bool(pool["written"]),
                 "open": is_open,
                 "seats": len(mine),

@@ -61,7 +61,8 @@ def router(deps: Deps) -> APIRouter:
     @routes.get("/{shop}/targets")
     async def targets(shop: UUID, actor: Actor = Depends(anyone)) -> dict[str, Any]:
         """Where an agent can transfer to: pools and persons with free slots and expected wait, the best first."""
-        pools, seats, _ = await _floor(actor, shop)
+        every, seats, _ = await _floor(actor, shop)
+        pools = [pool for pool in every if pool["serves"]]
         pools.sort(key=lambda p: (p["free"] <= 0, p["provider_id"] is not None, -p["free"], p["name"]))
         persons = [
             {

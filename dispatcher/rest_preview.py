@@ -47,7 +47,8 @@ def add_routes(routes: APIRouter, deps: Deps) -> None:
     async def start(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """What a study starts from: pools with their agents, how long conversations take, how many requests came."""
         async with deps.scope(actor, shop) as conn:
-            pools, seats = await read.pools(conn, shop), await read.seats(conn, shop)
+            pools = [pool for pool in await read.pools(conn, shop) if pool["serves"]]
+            seats = await read.seats(conn, shop)
             return preview_read.start(pools, seats, await preview_read.seen(conn, shop))
 
     @routes.post("/{shop}/preview")

@@ -31,6 +31,11 @@ async def test_a_merchant_writes_a_provider_down_that_no_other_shop_knows(office
     assert (own["name"], own["own"], own["contacts"][0]["name"], own["pools"]) == ("晚风客服", True, "王姐", [])
     pool = await office.ask("POST", "pools", {"name": "夜班", "provider": made["id"], "waiting_max": 30})
     assert await office.ask("POST", "pools", {"name": "夜班", "provider": made["id"]}) == (409, "pool.taken")
+    assert pool["id"] in {one["id"] for one in (await office.ask("GET", "floor"))["pools"]}
+    for path in ("preview", "targets"):
+        known = {one["id"] for one in (await office.ask("GET", path))["pools"]}
+        assert known, path
+        assert pool["id"] not in known, "without a contract it serves nobody"
     body = {"provider": made["id"], "pools": [pool["id"]], "starts_ms": 0, "terms": {"name": "夜间"}}
     assert (await office.ask("POST", "contracts", body))["version"] == 1
     deeds = {row["action"] for row in await office.house.pool.fetch("select action from audit")}
