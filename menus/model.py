@@ -86,11 +86,13 @@ class Form(Closed):
 
 
 class ReturnExchange(Closed):
-    """The official component for returns: pick the order, say why, and a person of the topic takes it up."""
+    """The official component for returns: pick the order, say why, and a person of the topic takes it up.
+
+    Without a topic it is after-sale."""
 
     kind: Literal["return_exchange"] = "return_exchange"
     policy: Words = ""
-    topic: Topic = "aftersale"
+    topic: Topic = ""
 
 
 class Coupon(Closed):

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from menus import aftersale, navigate, record_aftersale, say, voice
 from menus import record_postgres as record
-from menus.model import Form, Menu
+from menus.model import Form, Menu, ReturnExchange, everything
 from menus.navigate import HUMAN, RETURN_FORM, Outcome
 from menus.record_postgres import TurnRow
 from menus.shopdata import ShopData, StoredShopData
@@ -26,7 +26,6 @@ from wangxin.storage import entries, outbox
 from wangxin.storage.conversations import Standing
 from wangxin.storage.postgres import Connection, Pool
 
-AFTERSALE = "aftersale"
 Evidence = bodies.Image | bodies.Video
 
 
@@ -211,7 +210,8 @@ class Taps:
         )
         withdraw = Choice(id=f"withdraw:{case.id}", label=say.CASE_WITHDRAW)
         text = say.FORM_TO_PERSON if new else say.CASE_OPEN_ALREADY
-        return Outcome((bodies.BotAnswer(text=text, choices=(withdraw,)),), human=new, topic=AFTERSALE)
+        menu = await record.published(conn, standing.shop)
+        return Outcome((bodies.BotAnswer(text=text, choices=(withdraw,)),), human=new, topic=_topic_of_returns(menu))
 
     async def _withdraw(self, conn: Connection, standing: Standing, case_id: str) -> Outcome:
         case = await record_aftersale.lock(conn, standing.shop, _uuid(case_id))
@@ -266,6 +266,14 @@ def _after_form(form: str, menu: Menu | None) -> Outcome:
         text = item.action.thanks or say.FORM_TO_PERSON
         return Outcome((bodies.BotAnswer(text=text),), human=True, topic=item.action.topic)
     return Outcome((bodies.BotAnswer(text=item.action.thanks or say.FORM_THANKS),))
+
+
+def _topic_of_returns(menu: Menu | None) -> str:
+    """What the merchant's own item says returns are about."""
+    for _, item in everything(menu) if menu else ():
+        if isinstance(item.action, ReturnExchange) and item.action.topic not in ("", "aftersale"):
+            return item.action.topic
+    return say.AFTERSALE
 
 
 async def _label(conn: Connection, shop: UUID, frame: ChoiceSubmit) -> str:

@@ -289,7 +289,7 @@ async def test_a_return_goes_from_order_to_form_to_a_person(window: Window) -> N
     assert (filled[1]["state"], filled[1]["wants"], filled[1]["order"]) == ("open", "换尺码", "20261108-10002")
     assert await window.state() == "waiting"
     (fact,) = await window.facts("dispatcher")
-    assert fact["topic"] == "aftersale"
+    assert fact["topic"] == "售后"
     # The same order again is the same case; he may take it back, once.
     again = (await window.choose(choices["seq"], "return:20261108-10002"))[-1]
     (_, told) = await window.fill(again["seq"], {"kind": "退货退款", "reason": "不喜欢"})

@@ -143,7 +143,7 @@ export function actionOf(kind: Kind, item: Item, words: { field: string; coupon:
     case "logistics":
       return { kind };
     case "return_exchange":
-      return { kind, policy: text, topic: "aftersale" };
+      return { kind, policy: text, topic: "" };
     case "form":
       return {
         kind, title, thanks: "", then: "thanks", topic,
