@@ -245,7 +245,14 @@ async def test_a_change_of_policy_is_studied_before_it_is_made(office: Office) -
     assert found["difference"]["lost"]["low"] > 0, "so great a difference is certain after three days"
     assert found["policies"]["now"]["figures"]["cost_fen"]["mean"] > 0
     need = {"policy": None, "staff": staff, "load": {"a_day": 200, "days": 2}, "seats_for": {"pool": others[0]["id"]}}
-    assert (await office.ask("POST", "preview", need))["advice"]["agents"] is not None
+    answer = await office.ask("POST", "preview", need)
+    advice, by_hour = answer["advice"], answer["by_hour"]
+    assert advice["agents"] is not None
+    assert [advice["agents"], advice["reached"]] in advice["tried"]
+    assert (len(by_hour["requests"]), sum(by_hour["requests"]) * 2) == (24, pytest.approx(answer["requests"]))
+    busiest = by_hour["requests"].index(max(by_hour["requests"]))
+    assert by_hour["agents"][busiest] == advice["formula"]
+    assert by_hour["agents"][4] == 0, "nobody comes at four in the morning"
     assert (await office.ask("GET", "policy"))["policy"] == policy, "nothing was changed"
     assert await office.ask("POST", "preview", {**asked, "policy": {"stages": []}}) == (400, "policy.wrong")
     recorded = {**asked, "load": {"source": "recorded", "days": 3}}

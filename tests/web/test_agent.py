@@ -423,6 +423,13 @@ def test_a_supervisor_watches_whispers_and_takes_over(chromium: Browser, house: 
         own.get_by_role("button", name="旁观 监控 的会话").click()
         expect(own.get_by_role("log")).to_contain_text("这件还有货吗")
         expect(own.get_by_role("textbox", name="回复 监控")).to_be_disabled()
+        own.get_by_role("button", name="为什么", exact=True).click()
+        why = own.get_by_role("dialog", name="为什么这样分配")
+        expect(why.locator("[data-step='1']")).to_contain_text("云朵")
+        expect(why).to_contain_text("客服：最空闲优先")
+        expect(why).to_contain_text("云杉客服，第 1 顺位，多一个会话 ¥1.20")
+        assert faults_of(own) == []
+        own.keyboard.press("Escape")
         own.get_by_role("button", name="悄悄话").click()
         own.get_by_role("textbox", name="写一条内部备注").fill("先道歉")
         own.keyboard.press("Enter")

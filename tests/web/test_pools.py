@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,6 +56,36 @@ def test_a_merchant_sees_pools_and_seats_live_and_without_barriers(merchant: Pag
     expect(merchant.locator("[data-pool='自有客服']")).to_be_visible()
     expect(merchant.locator("[data-seat]").first).to_be_visible()
     assert faults_of(merchant) == []
+
+
+def test_why_a_conversation_went_where_it_went_is_a_page_reached_from_the_lists(merchant: Page, house: House) -> None:
+    with house.agent("own1") as own, house.shopper("缘由") as guest:
+        guest.says("有人吗")
+        guest.wants_a_person()
+        guest.until(lambda frame: "conversation.assigned" in str(frame), "assigned")
+        house.run(own.say(guest.thread, "您好，缘由", epoch=1))
+        guest.hears("您好，缘由")
+        merchant.get_by_role("link", name="分配记录", exact=True).click()
+        merchant.get_by_role("row").filter(has_text="缘由").get_by_role("link", name="为什么").click()
+        step = merchant.locator("[data-step='1']")
+        expect(step).to_contain_text("小禾（自有客服）")
+        expect(step).to_contain_text("自有客服有空位")
+        expect(step).to_contain_text("客服池按合同顺位；客服：最空闲优先")
+        expect(step).to_contain_text("小禾：接待 0 / 20")
+        assert faults_of(merchant) == []
+        here = merchant.url
+        # From the report: the turns behind a figure lead to the same page. They are counted within seconds.
+        deadline = time.monotonic() + 60
+        while not house.sql("select exists (select 1 from turn where thread_id = $1)", guest.thread):
+            assert time.monotonic() < deadline, "the turn is counted"
+            time.sleep(0.1)
+        merchant.get_by_role("link", name="报表", exact=True).click()
+        merchant.get_by_role("button", name="查看「自有客服」的明细").first.click()
+        found = merchant.get_by_role("link", name="为什么").first
+        expect(found).to_be_visible()
+        found.click()
+        expect(step).to_contain_text("小禾（自有客服）")
+        assert merchant.url == here
 
 
 def test_new_terms_of_a_contract_are_compared_sent_and_accepted(
@@ -360,6 +391,30 @@ def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Pag
     expect(guard.get_by_label("等待超过").first).to_have_value("20")
     merchant.get_by_role("button", name="保存").click()
     expect(merchant.get_by_text("已保存为第 3 版")).to_be_visible()
+
+
+def test_how_many_agents_a_pool_needs_is_answered_with_two_charts_and_fits_a_phone(
+    merchant: Page, chromium: Browser, house: House
+) -> None:
+    merchant.get_by_role("link", name="人手测算").click()
+    merchant.get_by_label("自有客服 客服").fill("1")
+    merchant.get_by_label("自有客服 每人上限").fill("2")
+    merchant.get_by_label("每天转人工次数").fill("400")
+    merchant.get_by_label("天数").fill("3")
+    merchant.get_by_label("应答率达到 %").fill("80")
+    merchant.get_by_role("button", name="算一算").click()
+    expect(merchant.get_by_text("秒应答率平均")).to_be_visible()
+    expect(merchant.get_by_text("排队公式（Erlang A")).to_be_visible()
+    expect(merchant.locator("canvas")).to_have_count(2)
+    merchant.get_by_text("图表数据").first.click()
+    assert faults_of(merchant) == []
+    with screen(chromium, width=390, height=844, lang="en", theme="dark") as shown:
+        sign_in(shown.page, house, "pools/staffing?lang=en&theme=dark")
+        shown.page.get_by_label("Days", exact=True).fill("2")
+        shown.page.get_by_role("button", name="Work it out").click()
+        expect(shown.page.locator("canvas")).to_have_count(2)
+        assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert faults_of(shown.page) == []
 
 
 def test_the_pages_fit_a_phone(chromium: Browser, house: House) -> None:

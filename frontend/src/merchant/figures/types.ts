@@ -105,6 +105,7 @@ export interface SeriesRow {
 
 export interface TurnRow {
   thread_id: string;
+  conversation_id: string | null;
   first_seq: number;
   opened_at: number;
   human_at: number | null;
@@ -134,6 +135,7 @@ export interface ProfileRow {
 
 export interface OrderRow {
   order_id: string;
+  conversation_id: string | null;
   kind: OrderKind;
   agent: string;
   pool: string;

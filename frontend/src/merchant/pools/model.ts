@@ -226,21 +226,6 @@ export interface AssignmentRow {
   waited_ms: number;
   assigned_ms: number;
 }
-export interface Explained extends AssignmentRow {
-  contract_version: number;
-  policy_version: number;
-  stage: number;
-  level: number;
-  predicted_ms: number;
-  release_reason: string | null;
-  /** what the slow-response guard did while the shopper waited */
-  guard: { after_ms: number; waited_ms: number; acts: string[] }[];
-  explanation: {
-    candidates: { agent: string; name: string; load: number; seats_max: number; score: number[]; barred?: string }[];
-    pools: { pool: string; name: string; stage: number; verdict: string }[];
-  };
-}
-
 export const VISIBLE = ["level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel", "forms"] as const;
 
 const shop = computed(() => account.value?.shops[0]?.id ?? "");
@@ -269,6 +254,13 @@ export interface PreviewStart {
   days: number;
   requests: number;
 }
+export interface StudyLoad {
+  source: "modelled" | "recorded";
+  a_day: number;
+  days: number;
+  handle_s: number;
+  patience_s: number;
+}
 export interface Interval {
   mean: number;
   low: number;
@@ -280,7 +272,9 @@ export interface Study {
   requests: number;
   policies: Record<string, { figures: Figures; by_hour: (number | null)[] }>;
   difference: Figures;
-  advice?: { pool: string; agents: number | null; reached: Interval };
+  advice?: { pool: string; agents: number | null; reached: Interval; tried: [number, Interval][]; formula: number | null };
+  /** by hour of the day: mean requests, and agents needed of the pool that was asked about */
+  by_hour?: { requests: number[]; agents: (number | null)[] };
 }
 
 export interface OwnPool {
