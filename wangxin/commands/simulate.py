@@ -58,7 +58,7 @@ def simulate(
     given. “sold” is what would be bought if 54 % of the own team's enquiries buy, 52 % of gold's and 46 % of silver's,
     less 0.4 % of that for each second until the first answer and 2 % for each other chat of the agent.
 
-    Examples: [bold]wangxin simulate calls_6min.csv.gz --days 8 --scale 5 --own 18 --gold 12 --silver 18[/bold]
+    Example: [bold]wangxin simulate calls_6min.csv.gz --days 8 --scale 5 --own 18 --gold 12 --silver 18[/bold]
     · [bold]wangxin simulate --contract "more gold: gold=8@0.90"[/bold]
     · [bold]wangxin simulate --seats-for gold --share 0.9 --within-s 30[/bold]
     """
