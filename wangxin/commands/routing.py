@@ -112,7 +112,7 @@ def replay_dispatch(
 
     The journal keeps the last seven days. Exit 1 if a decision is not the same any more.
 
-    Example: [bold]wangxin replay-dispatch --day 2026-11-11 --shop 0199c0de-0000-7000-8000-000000000001 --policy-version 3[/bold]
+    Example: [bold]wangxin replay-dispatch --day 2026-11-11 --policy-version 3[/bold]
     """
     from dispatcher.journal import NoBeginning
     from dispatcher.replaying import otherwise, replay
