@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from dispatcher import box, guard, handover, lifecycle, routing
 from dispatcher import events as ev
-from dispatcher import guard, handover, lifecycle, routing
 from dispatcher.decisions import Decision
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
@@ -100,7 +100,7 @@ def _fire_for(f: Floor, what: str, c: Conversation) -> None:
     elif what == "guard" and c.state == "waiting":
         guard.act(f, c)
     elif what == "box" and c.in_line:
-        routing.fall_back(f, c)
+        box.fall_back(f, c)
     elif what == "unpin" and c.state == "waiting":
         c.pinned = None
         c.stage, c.stage_ms = 0, -1
@@ -113,7 +113,7 @@ def _fire_for(f: Floor, what: str, c: Conversation) -> None:
             if nobody_ms is not None:
                 f.timers.set("nobody", c.id, f.now_ms + nobody_ms)
         else:
-            routing.to_box(f, c, "nobody")
+            box.to_box(f, c, "nobody")
     elif what in ("stage", "hold", "retry") and c.in_line:
         routing.route(f, c, told=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatcher import events as ev
+from dispatcher.box import to_box
 from dispatcher.capacity import SeatNow
 from dispatcher.decisions import (
     Callback,
@@ -21,7 +22,7 @@ from dispatcher.decisions import (
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
 from dispatcher.model import Id, SeatState
-from dispatcher.routing import assign, may_keep, route, to_box
+from dispatcher.routing import assign, may_keep, route
 
 # --- conversations that come, wait and go -----------------------------------------------------------------------------
 

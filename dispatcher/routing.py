@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dispatcher.box import fall_back, to_box
 from dispatcher.capacity import KEEPS, SeatNow, score
-from dispatcher.decisions import Assign, Candidate, MakeOffer, Overflowed, PoolSeen, Queued, ToBot, ToMessageBox
+from dispatcher.decisions import Assign, Candidate, MakeOffer, Overflowed, PoolSeen, Queued
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation, Equals
 from dispatcher.model import AgentRule, Contract, Id, Pool
@@ -244,26 +245,6 @@ def _free_the_excluded(f: Floor, c: Conversation) -> None:
         soon = f.now_ms + f.policy(c).retry_ms
         c.excluded = {agent: min(c.excluded[agent], soon) for agent in barred}
     f.timers.set("retry", c.id, min(c.excluded[agent] for agent in barred))
-
-
-def fall_back(f: Floor, c: Conversation) -> None:
-    """It has waited as long as the policy lets it: to the message box, or back to the bot."""
-    if f.policy(c).fallback == "message_box":
-        to_box(f, c, "waited")
-        return
-    f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=False)
-    f.decisions.append(ToBot(c.id, c.shop))
-    f.forget(c)
-
-
-def to_box(f: Floor, c: Conversation, why: str) -> None:
-    """Into the message box, the place in line kept."""
-    f.lines.remove(c)
-    f.timers.drop(c.id)
-    f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=False)
-    c.state, c.since_ms, c.pinned, c.agent, c.pool = "message_box", f.now_ms, None, None, None
-    f.box.setdefault(c.shop, {})[c.id] = c.enqueued_ms
-    f.decisions.append(ToMessageBox(c.id, c.shop, why))  # type: ignore[arg-type]
 
 
 def give(

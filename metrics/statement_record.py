@@ -14,8 +14,9 @@ from uuid import UUID
 
 from metrics.agreements import Agreement
 from metrics.clocks import Calendar
+from metrics.corrections import Settled, corrections
 from metrics.model import DAY, MINUTE
-from metrics.settlement import LineKind, Settled, StatementLine, corrections
+from metrics.settlement import LineKind, StatementLine
 from metrics.statements import DayStatement, day_statements
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection

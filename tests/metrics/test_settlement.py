@@ -12,6 +12,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metrics.corrections import Settled, corrections
 from metrics.settlement import (
     Band,
     Base,
@@ -30,12 +31,10 @@ from metrics.settlement import (
     Promise,
     SeatDays,
     Served,
-    Settled,
     Sold,
     Statement,
     Terms,
     Tier,
-    corrections,
     effective,
     off_per_mille,
     settle,
