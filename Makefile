@@ -14,7 +14,7 @@ run: $(VENV)/.installed $(PAGES)
 
 test: $(VENV)/.dev $(PAGES)
 	@$(PY) -m tests.browser
-	@$(PY) -m pytest -n 2 --dist loadfile
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .

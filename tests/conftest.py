@@ -23,6 +23,21 @@ from wangxin.storage.migrate import migrate
 ROOT = Path(__file__).parent.parent
 
 
+LONGEST = ("web", "faults", "replay", "house", "metrics", "dispatcher", "push")
+"""Folders whose files start whole installations or simulate for long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: what is begun last must be short, or one processor waits for the other at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        api = "api" in item.path.parts  # requests only, no browser
+        return LONGEST.index(folder) if folder in LONGEST and not api else len(LONGEST)
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session")
 def shared_figures() -> Path:
     """The folder of recorded data that some tests read; they skip where it is absent."""
