@@ -141,10 +141,14 @@ async def _push_chunks(settings: Settings) -> None:
         await pool.close()
 
 
-def run_rq(settings: Settings) -> None:
-    """An rq worker for our own trusted jobs: one long-lived process, no fork a job."""
+def run_rq(settings: Settings, parent: int) -> None:
+    """An rq worker for our own trusted jobs: one long-lived process, no fork a job.
+
+    It ends with ``parent``, the process that keeps it, also where that one died before this one could ask to be told,
+    or where the word to stop was lost in a try to reach Valkey.
+    """
     _, valkey_url = urls(settings)
-    while True:
+    while os.getppid() == parent:
         try:
             connection = connect_blocking(valkey_url)
             queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
@@ -159,7 +163,8 @@ def run_rq(settings: Settings) -> None:
 async def _keep_rq() -> None:
     """Run the rq worker as a child, and again when it ends."""
     while True:
-        child = await asyncio.create_subprocess_exec(sys.executable, "-c", _RQ_CHILD, stdin=asyncio.subprocess.DEVNULL)
+        words = (sys.executable, "-c", _RQ_CHILD, str(os.getpid()))
+        child = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.DEVNULL)
         try:
             await child.wait()
         finally:
@@ -170,6 +175,7 @@ async def _keep_rq() -> None:
 
 
 _RQ_CHILD = """
+import sys
 from wangxin import logs, supervise
 from wangxin.stores import stores_of
 from wangxin.config import Settings
@@ -177,7 +183,7 @@ from wangxin.work import run_rq
 supervise._die_with_parent()
 settings = stores_of(Settings())
 logs.set_up(settings, "rq")
-run_rq(settings)
+run_rq(settings, int(sys.argv[1]))
 """
 
 
