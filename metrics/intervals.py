@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import ceil, floor, sqrt
 from statistics import NormalDist
 
+from wangxin.model import trials
+
 COMPARABLE_N_MIN = 385  # cases a cell, for +-5 points at 95 %; below it two providers are not set side by side
 Z95 = NormalDist().inv_cdf(0.975)
 
@@ -27,23 +29,13 @@ class Rate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        return wilson(self.hits, self.n)
+        bounds = trials.wilson(self.hits, self.n)
+        return bounds.low, bounds.high
 
 
 def z_of(share: float) -> float:
     """The standard normal's quantile."""
     return NormalDist().inv_cdf(share)
-
-
-def wilson(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
-    """The Wilson score interval: sensible also for few cases and for 0 or all hits."""
-    if n == 0:
-        return 0.0, 1.0
-    share = hits / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    # With no hits or only hits the bound is exact; floats would leave a crumb.
-    return 0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half
 
 
 def difference(before: Rate, after: Rate) -> tuple[float, float]:

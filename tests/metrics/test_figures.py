@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from metrics.abandonment import Abandoned, judge, loss
 from metrics.histogram import Histogram
-from metrics.intervals import Rate, cases_needed, difference, mean_interval, median_interval, patience, shrunk, wilson
+from metrics.intervals import Rate, cases_needed, difference, mean_interval, median_interval, patience, shrunk
 from metrics.model import SECOND, Event, Stage
 from metrics.scorecards import WEIGHTS, Card, next_share, score, stars
 from metrics.spans import Span, active_handle_ms, busy, occupancy, slot_use
@@ -40,11 +40,11 @@ def test_an_empty_histogram_has_no_percentile_and_no_mean() -> None:
 
 
 def test_the_wilson_interval_of_known_figures() -> None:
-    low, high = wilson(5438, 10_000)
+    low, high = Rate(5438, 10_000).interval
     assert (round(low, 4), round(high, 4)) == (0.5340, 0.5535)
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(0, 10)[0] == 0
-    assert wilson(10, 10)[1] == 1
+    assert Rate(0, 0).interval == (0.0, 1.0)
+    assert Rate(0, 10).interval[0] == 0
+    assert Rate(10, 10).interval[1] == 1
 
 
 def test_seeing_the_yardstick_needs_about_three_thousand_shoppers_an_arm() -> None:

@@ -28,7 +28,8 @@ def wilson(hits: int, n: int, alpha: float = 0.05) -> Interval:
     z, p = _NORMAL.inv_cdf(1 - alpha / 2), hits / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    # With no hits or only hits the bound is exact; floats would leave a crumb.
+    return Interval(0.0 if hits == 0 else centre - half, 1.0 if hits == n else centre + half)
 
 
 def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int, alpha: float = 0.05) -> Interval:
