@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -26,6 +27,7 @@ LATELY_S = 300  # a quick sweep looks at threads and orders that moved within th
 THREADS_MAX = 200  # folded in one transaction
 SEALED_MAX = 40  # days summed in one sweep
 SEAL_AGAIN_S = 900  # a day that goes on moving is read live meanwhile
+ELSEWHERE_S = 0.02  # between looks at threads that somebody else is folding
 DIFFERENCES_MAX = 50  # listed; the rest is only counted
 
 
@@ -62,14 +64,16 @@ class Figures:
         return Swept(lines, len(grown), credited, len(grown) == THREADS_MAX)
 
     async def catch_up(self) -> Swept:
-        """Sweep slowly until nothing is left; for commands and tests."""
+        """Sweep slowly until nothing is left, also by others; for commands and tests."""
         lines = threads = credited = 0
         while True:
             swept = await self.sweep(slow=True)
             lines, threads = lines + swept.lines, threads + swept.threads
             credited += swept.orders
-            if not swept.lines:
+            if not swept.threads:
                 return Swept(lines, threads, credited, False)
+            if not swept.lines:
+                await asyncio.sleep(ELSEWHERE_S)
 
     async def seal(self, *, again_s: int = SEAL_AGAIN_S) -> int:
         """Sum the days that are over and not summed, or moved since; returns how many. Each day by itself."""

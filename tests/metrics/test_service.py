@@ -125,6 +125,23 @@ async def test_two_sweepers_side_by_side_fold_every_line_once(pool: asyncpg.Pool
     assert (await one.verify(shop.id)).differences == 0
 
 
+async def test_catching_up_waits_for_what_somebody_else_is_folding(pool: asyncpg.Pool, chat: Chat) -> None:
+    counter = Counter(pool, chat)
+    await a_served_conversation(counter)
+    await Figures(pool).sweep()
+    await counter.replies(ANNA)
+    async with pool.acquire() as conn:
+        other = conn.transaction()
+        await other.start()
+        await record.lock_cursors(conn, [(chat.shop, chat.thread)])
+        catching_up = asyncio.create_task(Figures(pool).catch_up())
+        ended, _ = await asyncio.wait({catching_up}, timeout=0.5)
+        assert not ended, "lines are not folded yet"
+        await other.commit()
+        assert (await catching_up).lines > 0
+    assert await pool.fetchval("select sum(human_messages) from tally") == 2
+
+
 async def test_an_order_after_the_words_is_credited_to_the_agent_by_every_rule(
     pool: asyncpg.Pool, shop: Shop, chat: Chat
 ) -> None:
