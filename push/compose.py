@@ -37,6 +37,12 @@ class Gift:
     title: str
     threshold_cents: int
     expires_ms: int | None
+    tap: bool = False
+    """To be claimed by a tap."""
+
+    @property
+    def cost_cents(self) -> int:
+        return 0 if self.kind == "points" else self.amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +64,15 @@ def stable_id(*parts: object) -> UUID:
 
 
 def gift(benefit: Benefit, key: str, shopper: UUID, now_ms: int) -> Gift:
-    grant_id, expires = stable_id("grant", key), now_ms + benefit.valid_ms
+    grant_id, expires, tap = stable_id("grant", key), now_ms + benefit.valid_ms, benefit.claim == "tap"
     match benefit.gift:
         case Points(amount=amount):
             return Gift(grant_id, "points", amount, f"{amount} 积分", 0, None)
         case Coupon(title=title, amount_cents=amount, threshold_cents=threshold):
-            return Gift(grant_id, "coupon", amount, title, threshold, expires)
+            return Gift(grant_id, "coupon", amount, title, threshold, expires, tap)
         case RedPacket() as packet:
             amount = red_packet_cents(packet, bucket(key, shopper))
-            return Gift(grant_id, "red_packet", amount, f"{yuan(amount)} 元红包", 0, expires)
+            return Gift(grant_id, "red_packet", amount, f"{yuan(amount)} 元红包", 0, expires, tap)
 
 
 def yuan(fen: int) -> str:
@@ -129,7 +135,8 @@ def _card(card: CardBlock, values: dict[str, str | int]) -> Body:
 def _benefit(given: Gift) -> Body:
     if given.kind == "points":
         return Body("event", {"event": "benefit.granted", "text": given.title})
-    body: dict[str, Any] = {"coupon": str(given.id), "title": given.title, "value_fen": given.amount, "claimed": True}
+    body: dict[str, Any] = {"coupon": str(given.id), "title": given.title, "value_fen": given.amount}
+    body |= {"tap": True} if given.tap else {"claimed": True}
     if given.threshold_cents:
         body["least_fen"] = given.threshold_cents
     if given.expires_ms is not None:

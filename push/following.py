@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from push import cloudevents, counting
+from push import benefits, cloudevents, counting
 from push.cloudevents import ShopEvent
 from push.compose import stable_id
 from push.model import OnEvent, Rule
@@ -86,6 +86,9 @@ async def _follow_all(conn: Connection, facts: list[AnyFact], now_ms: int) -> No
             continue
         await _count(conn, happened, now_ms)
         await _cancel(conn, happened, now_ms)
+        await benefits.used_in_order(
+            conn, happened.shop, happened.event.type, happened.event.data, happened.shopper, now_ms
+        )
         for rule in await rules.running_for_event(conn, happened.shop, happened.event.type):
             trigger = rule.body.trigger
             if isinstance(trigger, OnEvent) and cloudevents.matches(trigger.event, happened.event):

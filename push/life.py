@@ -45,14 +45,39 @@ def after(status: RuleStatus, act: Act) -> RuleStatus:
     return MOVES[status, act]
 
 
-def check_start(status: RuleStatus, audience_n: int, approve_above: int, max_recipients: int | None) -> None:
-    """Refusal ``rule.needs_approval`` when so many people need a second person's yes; ``rule.too_many`` above the
-    rule's own bound."""
+GROWN_ABOVE = 1.1
+"""An audience that has grown by more than a tenth since the approval is another audience."""
+
+
+def check_signed(content_hash: str, approved_hash: str | None, approved_n: int | None, audience_n: int | None) -> None:
+    """Refusal ``rule.not_what_was_approved``: the rule's words, or how many it speaks to, are not those signed."""
+    grown = audience_n is not None and approved_n is not None and audience_n > approved_n * GROWN_ABOVE + 10
+    if content_hash != approved_hash or grown:
+        raise Refusal(
+            "rule.not_what_was_approved",
+            f"approved for {approved_n} people, now {audience_n}: edit it and have it approved again",
+            status=409,
+        )
+
+
+def check_start(
+    status: RuleStatus, audience_n: int, cost_cents: int | None, approve_above: int, approve_above_cents: int,
+    max_recipients: int | None,
+) -> None:  # fmt: skip
+    """Refusal ``rule.needs_approval`` when so many people, or benefits for so much money (None: nobody knows how
+    much), need a second person's yes; ``rule.too_many`` above the rule's own bound."""
     if max_recipients is not None and audience_n > max_recipients:
         raise Refusal("rule.too_many", f"{audience_n} people, the rule allows {max_recipients}", status=409)
     if status is RuleStatus.DRAFT and audience_n > approve_above:
         raise Refusal(
             "rule.needs_approval", f"{audience_n} people: above {approve_above} a second person approves", status=409
+        )
+    if status is RuleStatus.DRAFT and (cost_cents is None or cost_cents > approve_above_cents):
+        most = "without bound" if cost_cents is None else f"up to {cost_cents} fen"
+        raise Refusal(
+            "rule.needs_approval",
+            f"benefits {most}: above {approve_above_cents} fen a second person approves",
+            status=409,
         )
 
 

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from push import asking, cloudevents, counting, reporting, service
+from push import asking, cloudevents, counting, reporting, rest_benefits, service
 from push.audience.leaves import Moment
+from push.crowds import STAGES, crowd_of
 from push.life import Act
 from push.model import Rule, RuleBody
 from push.planning import audience_root
@@ -33,6 +34,7 @@ from push.views import (
     Received,
     Report,
     RuleRow,
+    StageRow,
     TestAsk,
     Unread,
     UploadAsk,
@@ -53,6 +55,7 @@ def router(deps: Deps) -> APIRouter:
     _rules(routes, deps)
     _people(routes, deps)
     _doors(routes, deps)
+    rest_benefits.add(routes, deps)
     return routes
 
 
@@ -164,12 +167,17 @@ def _rules(routes: APIRouter, deps: Deps) -> None:
     async def read_policy(shop: UUID, actor: Actor = merchant) -> PolicyView:
         async with deps.scope(actor, shop) as conn:
             found = await rules.policy(conn, shop)
-            return PolicyView(holdout_permille=found.holdout_permille, approve_above=found.approve_above)
+            return PolicyView(
+                holdout_permille=found.holdout_permille, approve_above=found.approve_above,
+                approve_above_cents=found.approve_above_cents, crowd_days=found.crowd_days,
+            )  # fmt: skip
 
     @routes.put("/push/{shop}/policy")
     async def set_policy(shop: UUID, ask: PolicyView, actor: Actor = merchant) -> PolicyView:
         async with deps.scope(actor, shop) as conn:
-            await rules.set_policy(conn, shop, ask.holdout_permille, ask.approve_above)
+            await rules.set_policy(
+                conn, shop, ask.holdout_permille, ask.approve_above, ask.approve_above_cents, ask.crowd_days
+            )
             await deps.audit(conn, actor, shop, "push.policy", str(shop), ask.model_dump())
         return ask
 
@@ -213,6 +221,18 @@ def _people(routes: APIRouter, deps: Deps) -> None:
     async def tags(shop: UUID, actor: Actor = merchant) -> list[tuple[str, int]]:
         async with deps.scope(actor, shop) as conn:
             return await members.tags(conn, shop)
+
+    @routes.get("/push/{shop}/stages")
+    async def stages(shop: UUID, actor: Actor = merchant) -> list[StageRow]:
+        """The eight ready crowds by the shop's own thresholds, and how many are in each now."""
+        async with deps.scope(actor, shop) as conn:
+            days, moment = (await rules.policy(conn, shop)).crowd_days, await _today(conn, shop)
+            trees = {stage: crowd_of(stage, days) for stage in STAGES}
+            sizes = await members.count_each(conn, shop, list(trees.values()), moment)
+        return [
+            StageRow(stage=stage, size=size, root=root)
+            for (stage, root), size in zip(trees.items(), sizes, strict=True)
+        ]
 
     @routes.get("/push/{shop}/crowds")
     async def list_crowds(shop: UUID, actor: Actor = merchant) -> list[CrowdRow]:

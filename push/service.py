@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from push import cloudevents, following, life, planning, render, schedule, working
+from push import benefits, cloudevents, following, life, planning, render, schedule, working
 from push.audience.compile import count_sql
 from push.audience.leaves import Moment
 from push.audience.tree import InCrowd, leaves
 from push.cloudevents import ShopEvent
 from push.life import Act
 from push.model import Manual, Rule, RuleBody, RuleStatus
+from push.record import benefits as benefit_record
 from push.record import members, rules, runs
 from push.working import chunk_number
 from wangxin import clock
@@ -62,6 +63,8 @@ async def act(conn: Connection, shop: UUID, rule_id: UUID, deed: Act, by: UUID, 
     if deed is Act.START:
         await _check_start(conn, rule, now_ms)
     await rules.set_status(conn, rule, status, approved_by=by if deed is Act.APPROVE else None)
+    if deed is Act.APPROVE:
+        await rules.set_approved_n(conn, rule, await count(conn, shop, rule.body, now_ms))
     if deed is Act.START and isinstance(rule.body.trigger, Manual) and rule.status is not RuleStatus.PAUSED:
         await planning.send_now(conn, rule, now_ms, f"manual:{rule.version}")
     return await rules.read(conn, shop, rule_id)
@@ -70,10 +73,15 @@ async def act(conn: Connection, shop: UUID, rule_id: UUID, deed: Act, by: UUID, 
 async def _check_start(conn: Connection, rule: Rule, now_ms: int) -> None:
     policy = await rules.policy(conn, rule.shop_id)
     planning.check_future(rule.body, now_ms)
-    n = await count(conn, rule.shop_id, rule.body, now_ms)
-    event_rule = rule.body.trigger.k in ("event", "date")
+    one_by_one = rule.body.trigger.k in ("event", "date")
+    n = None if one_by_one else await count(conn, rule.shop_id, rule.body, now_ms)
+    again = rule.body.trigger.k == "recurring"
+    costs = [step.benefit.cost_most(None if again else n) for step in rule.body.steps if step.benefit]
+    most = None if None in costs else sum(cost for cost in costs if cost is not None)
+    if rule.status is RuleStatus.APPROVED:
+        life.check_signed(rule.content_hash, *await rules.approved_for(conn, rule), n)
     life.check_start(
-        rule.status, 0 if event_rule else n, policy.approve_above, rule.body.limits.max_recipients
+        rule.status, n or 0, most, policy.approve_above, policy.approve_above_cents, rule.body.limits.max_recipients
     )  # fmt: skip
 
 
@@ -132,7 +140,10 @@ class Push:
         await planning.plan_ahead(self.pool, self.now())
         while await planning.start_due(self.pool, self.now()):
             pass
+        while await benefits.take_back_some(self.pool, self.hints, self.now()):
+            pass
         async with self.pool.acquire() as conn:
+            await benefit_record.expire(conn, self.now())
             await runs.finish_runs(conn)
             return await runs.waiting_chunks(conn, self.now())
 

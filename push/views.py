@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from push.audience.tree import Closed, Node
-from push.model import Audience, Rule, RuleBody
+from push.crowds import CrowdDays, Stage
+from push.model import Audience, Coupon, Points, RedPacket, Rule, RuleBody
 
 
 class RuleRow(Closed):
@@ -211,8 +212,78 @@ class ConsentAsk(Closed):
 
 
 class PolicyView(Closed):
+    """``approve_above`` people, or benefits for more than ``approve_above_cents`` fen, need a second person's yes."""
+
     holdout_permille: Annotated[int, Field(ge=0, le=100)] = 0
     approve_above: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
+    approve_above_cents: Annotated[int, Field(ge=0, le=10**12)] = 1_000_000
+    crowd_days: CrowdDays = CrowdDays()
+
+
+class StageRow(Closed):
+    """One of the ready crowds: how many are in it, and its conditions as they stand in a rule."""
+
+    stage: Stage
+    size: int
+    root: Node
+
+
+class BenefitRow(Closed):
+    """A benefit of a rule; ``left`` None: no bound. ``claimed``: of ``granted``, also those redeemed since.
+
+    ``cost_cents``: worth of the redeemed ones; ``order_cents``: what the orders came to into which they went.
+    """
+
+    rule: UUID
+    rule_name: str
+    rule_status: str
+    step: int
+    gift: Coupon | Points | RedPacket = Field(discriminator="k")
+    claim: Literal["auto", "tap"]
+    left: int | None
+    budget_cents: int | None
+    spent_cents: int
+    granted: int
+    claimed: int
+    redeemed: int
+    expired: int
+    withdrawn: int
+    cost_cents: int
+    order_cents: int
+    withdrawn_ms: int | None
+    withdrawing: bool
+
+
+class GrantRow(Closed):
+    id: UUID
+    shopper: UUID
+    name: str
+    ref: str | None
+    amount: int
+    state: str
+    at_ms: int
+    claimed_ms: int | None
+    redeemed_ms: int | None
+    expires_ms: int | None
+    order: str | None
+    order_cents: int | None
+
+
+class OwnBenefit(Closed):
+    """As its shopper sees it. ``amount`` is points, or fen."""
+
+    id: UUID
+    kind: str
+    title: str
+    amount: int
+    state: str
+    tap: bool
+    expires_ms: int | None
+
+
+class RedeemAsk(Closed):
+    order: Annotated[str, Field(min_length=1, max_length=200)]
+    amount_fen: int | None = Field(default=None, ge=0, le=10**12)
 
 
 Checked.model_rebuild()

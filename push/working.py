@@ -205,20 +205,19 @@ async def _give_and_render(
         of_step = [one for one in chosen if one.row["step"] == number]
         if not of_step:
             continue
-        left: float = float("inf")
+        stock = ledger.Stock()
         if step.benefit is not None and chunk.kind != "test":
-            bound = await ledger.lock_stock(conn, chunk.shop, chunk.rule, number)
-            left = float("inf") if bound is None else bound
-        given = 0
+            stock = await ledger.lock_stock(conn, chunk.shop, chunk.rule, number)
         for one in of_step:
             gift = None
             if step.benefit is not None:
-                if given < left:
-                    key = compose.delivery_key(chunk.rule, one.row["run_key"], number, one.row["shopper_id"])
-                    gift = compose.gift(step.benefit, key, one.row["shopper_id"], now_ms)
-                elif step.benefit.on_empty == "skip":
-                    stopped.append(_row(one.row, one.variant, State.NO_STOCK, "benefit.empty"))
-                    continue
+                key = compose.delivery_key(chunk.rule, one.row["run_key"], number, one.row["shopper_id"])
+                gift = compose.gift(step.benefit, key, one.row["shopper_id"], now_ms)
+                if not stock.allows(gift.cost_cents):
+                    if step.benefit.on_empty == "skip":
+                        stopped.append(_row(one.row, one.variant, State.NO_STOCK, stock.reason))
+                        continue
+                    gift = None
             values = compose.values_for(one.profile, one.row["name"], policy.shop_name, now_ms, gift, one.row["event"])
             try:
                 one.bodies = compose.bodies(step.content, one.variant, values, gift)
@@ -226,9 +225,10 @@ async def _give_and_render(
                 stopped.append(_row(one.row, one.variant, State.RENDER_ERROR, str(failure).split("\n")[0][:200]))
                 continue
             if gift is not None:
-                one.gift, given = gift, given + 1
-        if given and chunk.kind != "test":
-            await ledger.take_stock(conn, chunk.shop, chunk.rule, number, given)
+                one.gift = gift
+                stock.take(gift.cost_cents)
+        if stock.given and chunk.kind != "test":
+            await ledger.take_stock(conn, chunk.shop, chunk.rule, number, stock)
     return stopped
 
 

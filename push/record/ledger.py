@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,22 +43,51 @@ async def add_contacts(conn: Connection, shop: UUID, rule: UUID, shoppers: Seque
     )  # fmt: skip
 
 
-async def lock_stock(conn: Connection, shop: UUID, rule: UUID, step: int) -> int | None:
-    """What is left to give, locked; None: without bound."""
+@dataclass(slots=True)
+class Stock:
+    """What one chunk may give of a benefit; it is taken in memory and written back once."""
+
+    left: float = math.inf
+    budget: float = math.inf
+    withdrawn: bool = False
+    given: int = 0
+    spent: int = 0
+
+    @property
+    def reason(self) -> str:
+        """Why nobody gets more."""
+        return (
+            "benefit.withdrawn" if self.withdrawn else "benefit.empty" if self.given >= self.left else "benefit.budget"
+        )
+
+    def allows(self, cost_cents: int) -> bool:
+        return not self.withdrawn and self.given < self.left and self.spent + cost_cents <= self.budget
+
+    def take(self, cost_cents: int) -> None:
+        self.given += 1
+        self.spent += cost_cents
+
+
+async def lock_stock(conn: Connection, shop: UUID, rule: UUID, step: int) -> Stock:
+    """What is left to give, locked until the transaction ends."""
     row = await conn.fetchrow(
-        "select remaining from benefit_stock where shop_id = $1 and rule_id = $2 and step = $3 for update",
+        "select remaining, budget_cents - spent_cents as budget, withdrawn_at is not null as withdrawn"
+        " from benefit_stock where shop_id = $1 and rule_id = $2 and step = $3 for update",
         shop,
         rule,
         step,
     )
-    return row["remaining"] if row else None
+    if row is None:
+        return Stock()
+    left, budget = row["remaining"], row["budget"]
+    return Stock(math.inf if left is None else left, math.inf if budget is None else budget, row["withdrawn"])
 
 
-async def take_stock(conn: Connection, shop: UUID, rule: UUID, step: int, n: int) -> None:
+async def take_stock(conn: Connection, shop: UUID, rule: UUID, step: int, stock: Stock) -> None:
     await conn.execute(
-        "update benefit_stock set remaining = remaining - $4, granted = granted + $4"
+        "update benefit_stock set remaining = remaining - $4, granted = granted + $4, spent_cents = spent_cents + $5"
         " where shop_id = $1 and rule_id = $2 and step = $3",
-        shop, rule, step, n,
+        shop, rule, step, stock.given, stock.spent,
     )  # fmt: skip
 
 
@@ -94,12 +124,13 @@ async def _write_grants(conn: Connection, chunk: Chunk, rows: Sequence[LedgerRow
     gifts = [row.gift for row in rows if row.gift is not None]
     await conn.execute(
         """insert into benefit_grant (shop_id, rule_id, at, run_key, step, shopper_id, id, kind, amount, title,
-             expires_at)
+             expires_at, tap)
            select $1, $2, $3, * from unnest($4::text[], $5::smallint[], $6::uuid[], $7::uuid[], $8::text[],
-             $9::bigint[], $10::text[], $11::timestamptz[])""",
+             $9::bigint[], $10::text[], $11::timestamptz[], $12::boolean[])""",
         chunk.shop, chunk.rule, at(now_ms), [r.run_key for r in rows], [r.step for r in rows],
         [r.shopper for r in rows], [g.id for g in gifts], [g.kind for g in gifts], [g.amount for g in gifts],
         [g.title for g in gifts], [None if g.expires_ms is None else at(g.expires_ms) for g in gifts],
+        [g.tap for g in gifts],
     )  # fmt: skip
     points = [(row.shopper, g) for row, g in zip(rows, gifts, strict=True) if g.kind == "points"]
     if points:

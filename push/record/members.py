@@ -11,7 +11,10 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from push.audience.compile import to_sql
+from push.audience.leaves import Arguments, Moment
 from push.audience.profile import COLUMNS, Day, Profile, from_row
+from push.audience.tree import Node
 from push.cloudevents import ShopEvent
 from push.counting import Change
 from wangxin.storage.postgres import Connection
@@ -202,6 +205,15 @@ async def standing(conn: Connection, shop: UUID, shoppers: Sequence[UUID]) -> di
         shoppers,
     )
     return {row["shopper_id"]: row for row in rows}
+
+
+async def count_each(conn: Connection, shop: UUID, roots: Sequence[Node], moment: Moment) -> list[int]:
+    """How many members each of the conditions holds, in one pass over the profiles."""
+    args = Arguments([shop])
+    sums = [f"count(*) filter (where {to_sql(root, moment, args)})" for root in roots]
+    row = await conn.fetchrow(f"select {', '.join(sums)} from profile p where p.shop_id = $1", *args.values)
+    assert row is not None, "an aggregate answers with one row"
+    return [int(n) for n in row]
 
 
 # --- crowds ----------------------------------------------------------------------------------------------------------

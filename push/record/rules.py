@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from push.crowds import DEFAULT_DAYS, CrowdDays
 from push.model import OnEvent, Rule, RuleBody, RuleStatus
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection
@@ -21,14 +22,21 @@ class Policy:
     holdout_permille: int = 0
     holdout_salt: str = "global-1"
     approve_above: int = 10_000
+    approve_above_cents: int = 1_000_000
+    crowd_days: CrowdDays = DEFAULT_DAYS
 
 
-async def set_policy(conn: Connection, shop: UUID, holdout_permille: int, approve_above: int) -> None:
+async def set_policy(
+    conn: Connection, shop: UUID, holdout_permille: int, approve_above: int,
+    approve_above_cents: int = 1_000_000, crowd_days: CrowdDays = DEFAULT_DAYS,
+) -> None:  # fmt: skip
     await conn.execute(
-        """insert into push_policy (shop_id, holdout_permille, approve_above) values ($1, $2, $3)
+        """insert into push_policy (shop_id, holdout_permille, approve_above, approve_above_cents, crowd_days)
+           values ($1, $2, $3, $4, $5)
            on conflict (shop_id) do update set holdout_permille = excluded.holdout_permille,
-             approve_above = excluded.approve_above""",
-        shop, holdout_permille, approve_above,
+             approve_above = excluded.approve_above, approve_above_cents = excluded.approve_above_cents,
+             crowd_days = excluded.crowd_days""",
+        shop, holdout_permille, approve_above, approve_above_cents, crowd_days.model_dump(),
     )  # fmt: skip
 
 
@@ -51,7 +59,8 @@ def _rule(row: Any) -> Rule:
 async def policy(conn: Connection, shop: UUID) -> Policy:
     """Refusal ``shop.not_found``."""
     row = await conn.fetchrow(
-        "select s.name, s.tz, p.holdout_permille, p.holdout_salt, p.approve_above from shop s"
+        "select s.name, s.tz, p.holdout_permille, p.holdout_salt, p.approve_above, p.approve_above_cents, p.crowd_days"
+        " from shop s"
         " left join push_policy p using (shop_id) where s.shop_id = $1",
         shop,
     )
@@ -59,7 +68,10 @@ async def policy(conn: Connection, shop: UUID) -> Policy:
         raise not_found("shop")
     if row["holdout_salt"] is None:
         return Policy(row["name"], ZoneInfo(row["tz"]))
-    return Policy(row["name"], ZoneInfo(row["tz"]), row["holdout_permille"], row["holdout_salt"], row["approve_above"])
+    return Policy(
+        row["name"], ZoneInfo(row["tz"]), row["holdout_permille"], row["holdout_salt"], row["approve_above"],
+        row["approve_above_cents"], CrowdDays.model_validate(row["crowd_days"]),
+    )  # fmt: skip
 
 
 async def read(conn: Connection, shop: UUID, rule: UUID, *, lock: bool = False) -> Rule:
@@ -143,10 +155,12 @@ async def save(conn: Connection, shop: UUID, rule: UUID, body: RuleBody, by: UUI
     for step, part in enumerate(body.steps):
         if part.benefit is not None:
             await conn.execute(
-                """insert into benefit_stock (shop_id, rule_id, step, remaining) values ($1, $2, $3, $4::int)
-                   on conflict (shop_id, rule_id, step)
-                   do update set remaining = greatest(0, $4::int - benefit_stock.granted)""",
-                shop, rule, step, part.benefit.stock,
+                """insert into benefit_stock (shop_id, rule_id, step, remaining, budget_cents)
+                   values ($1, $2, $3, $4::int, $5)
+                   on conflict (shop_id, rule_id, step) do update set budget_cents = excluded.budget_cents,
+                     withdrawn_at = case when benefit_stock.withdrawing then benefit_stock.withdrawn_at end,
+                     remaining = case when $4::int is not null then greatest(0, $4::int - benefit_stock.granted) end""",
+                shop, rule, step, part.benefit.stock, part.benefit.budget_cents,
             )  # fmt: skip
     return saved
 
@@ -173,6 +187,18 @@ async def set_status(conn: Connection, rule: Rule, status: RuleStatus, *, approv
         await conn.execute(
             "delete from push_due where shop_id = $1 and rule_id = $2 and state = 'open'", rule.shop_id, rule.id
         )
+
+
+async def set_approved_n(conn: Connection, rule: Rule, n: int) -> None:
+    await conn.execute("update push_rule set approved_n = $3 where shop_id = $1 and id = $2", rule.shop_id, rule.id, n)
+
+
+async def approved_for(conn: Connection, rule: Rule) -> tuple[str | None, int | None]:
+    """What the approval signs: the content's hash, and how many people it was given for."""
+    row = await conn.fetchrow(
+        "select approved_hash, approved_n from push_rule where shop_id = $1 and id = $2", rule.shop_id, rule.id
+    )
+    return (row["approved_hash"], row["approved_n"]) if row else (None, None)
 
 
 async def remove(conn: Connection, shop: UUID, rule: UUID) -> None:

@@ -94,6 +94,7 @@ PUSH_EVERY_MS_MIN = 300_000  # a rule that recurs more often is refused
 PUSH_HOLD_MS_MAX = 7 * 86_400_000  # held longer (quiet hours, open conversation): dropped, with the reason
 PUSH_CHUNK_ATTEMPTS_MAX = 3  # a chunk that fails this often is halved until the poisonous recipient stands alone
 RULES_PER_SHOP_MAX = 500
+BENEFITS_PER_ORDER_MAX = 10  # that one order event may name; more are left aside
 SHOP_EVENT_BYTES_MAX = 65_536  # a larger CloudEvent: event.too_large
 
 # --- the web edge ----------------------------------------------------------------------------------------------

@@ -130,6 +130,7 @@ class Coupon(Body):
     least_fen: Fen = 0
     expires_ms: Ms | None = None
     claimed: bool = False
+    tap: bool = Field(default=False, description="the shopper claims it by a tap")
 
 
 class Choice(Closed):

@@ -206,6 +206,33 @@ async def read_one(conn: Executor, shop: UUID, thread: UUID, lane: Lane, seq: in
     return _entry(row) if row else None
 
 
+async def recall_many(conn: Executor, shop: UUID, lines: Sequence[tuple[UUID, int]]) -> None:
+    """Hide public lines (thread, seq) of many threads, each with its event, in the caller's transaction."""
+    threads, seqs = sorted({thread for thread, _ in lines}), [seq for _, seq in lines]
+    # In id order, as every append takes them.
+    await conn.execute("select 1 from thread where shop_id = $1 and id = any($2) order by id for update", shop, threads)
+    await conn.execute(
+        """update entry e set recalled_at = clock_timestamp() from unnest($2::uuid[], $3::bigint[]) l(thread, seq)
+            where e.shop_id = $1 and e.thread_id = l.thread and e.lane = 0 and e.seq = l.seq
+              and e.recalled_at is null""",
+        shop,
+        [thread for thread, _ in lines],
+        seqs,
+    )
+    await conn.execute(_LAST_PUBLIC + " where t.shop_id = $1 and t.id = any($2)", shop, threads)
+    events = [
+        Line(shop, thread, "system", SYSTEM, None, "event", body_json({"event": "message.recalled", "seq": seq}))
+        for thread, seq in lines
+    ]
+    await append(conn, events)
+
+
+_LAST_PUBLIC = """update thread t set last_public = (
+  select left(case when e.kind = 'text' then e.body->>'text' else '[' || e.kind || ']' end, 80) from entry e
+   where e.shop_id = t.shop_id and e.thread_id = t.id and e.lane = 0 and e.kind <> 'event'
+     and e.recalled_at is null order by e.seq desc limit 1)"""
+
+
 async def mark_recalled(conn: Executor, shop: UUID, thread: UUID, seq: int) -> None:
     """Hide a public line's words from everyone, also from lists of threads. They stay in the record for audit; the
     caller appends the event."""
@@ -216,12 +243,4 @@ async def mark_recalled(conn: Executor, shop: UUID, thread: UUID, seq: int) -> N
         thread,
         seq,
     )
-    await conn.execute(
-        """update thread t set last_public = (
-             select left(case when e.kind = 'text' then e.body->>'text' else '[' || e.kind || ']' end, 80) from entry e
-              where e.shop_id = t.shop_id and e.thread_id = t.id and e.lane = 0 and e.kind <> 'event'
-                and e.recalled_at is null order by e.seq desc limit 1)
-           where t.shop_id = $1 and t.id = $2""",
-        shop,
-        thread,
-    )
+    await conn.execute(_LAST_PUBLIC + " where t.shop_id = $1 and t.id = $2", shop, thread)

@@ -66,6 +66,8 @@ export interface CouponBody {
   least_fen?: number;
   expires_ms?: number | null;
   claimed?: boolean;
+  /** the shopper claims it by a tap */
+  tap?: boolean;
 }
 
 /** A state event. `event` names it; the other fields are set where they mean something. */

@@ -141,7 +141,7 @@ async def furnish(web: httpx.AsyncClient, deps: Deps, slug: str, mark: str) -> S
     }  # fmt: skip
     await _serving(deps, side, provider)
     await _talk(deps, Chat(shop, member, new_id()), side, outsourced.id)
-    await _written(web, side)
+    await _written(web, deps, side)
     await _training(deps, side)
     return side
 
@@ -237,7 +237,21 @@ async def _talk(deps: Deps, chat: Chat, side: Side, served_by: UUID) -> None:
     ids["first_seq"] = await deps.pool.fetchval("select min(first_seq) from turn where thread_id = $1", chat.thread)
 
 
-async def _written(web: httpx.AsyncClient, side: Side) -> None:
+async def _given(deps: Deps, side: Side) -> None:
+    """The member has a coupon of the rule."""
+    rule, grant = UUID(side.ids["rule"]), new_id()
+    await deps.pool.execute(
+        "insert into benefit_stock (shop_id, rule_id, step, remaining) values ($1, $2, 0, 5)", side.shop.id, rule
+    )
+    await deps.pool.execute(
+        "insert into benefit_grant (shop_id, rule_id, run_key, step, shopper_id, id, kind, amount, title)"
+        " values ($1, $2, 'x', 0, $3, $4, 'coupon', 500, $5)",
+        side.shop.id, rule, UUID(side.ids["shopper"]), grant, f"{side.mark}券",
+    )  # fmt: skip
+    side.ids["grant"] = str(grant)
+
+
+async def _written(web: httpx.AsyncClient, deps: Deps, side: Side) -> None:
     """What the merchant and an agent write through the interface itself."""
     ids, boss = side.ids, side.people["merchant"]
     shop, crowd_path = ids["shop"], f"{API}/push/{ids['shop']}/crowds"
@@ -261,6 +275,7 @@ async def _written(web: httpx.AsyncClient, side: Side) -> None:
     await done("POST", f"{API}/settings/{shop}/secrets", {})
     ids["kid"] = "k1"
     ids["rule"] = (await done("POST", f"{API}/push/{shop}/rules", RULE))["id"]
+    await _given(deps, side)
     ids["policy"] = (await web.get(f"{API}/dispatch/{shop}/policy", headers=boss)).json()["policy"]
     await done("PUT", f"{API}/dispatch/{shop}/policy", "{policy}")
     await done("PUT", f"{API}/desk/shops/{shop}/replies/{{id}}".format_map(ids), REPLY, side.people["agent"])
