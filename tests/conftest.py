@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from tests.places import folder_for
 from wangxin.clock import new_id
 from wangxin.storage import postgres, valkey
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -49,10 +48,8 @@ def shared_figures() -> Path:
 
 @pytest.fixture(scope="session")
 def store_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="wx-test-"))
-    os.chmod(folder, 0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with folder_for("wx-test-") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -234,7 +233,3 @@ class Crowd:
             Stored(row["thread_id"], LANES[row["lane"]], row["seq"], row["client_msg_id"], row["words"]) for row in rows
         ]
         return check([person.party for person in (*self.agents, *(p for p, _ in self.shoppers))], record)
-
-
-def short_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="wxf-"))

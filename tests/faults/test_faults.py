@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -13,7 +12,8 @@ import pytest
 from websockets.asyncio.client import unix_connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.faults.crowd import PATIENCE_S, Crowd, Hubs, short_folder
+from tests.faults.crowd import PATIENCE_S, Crowd, Hubs
+from tests.places import new_folder
 from wangxin.clock import monotonic_ms
 from wangxin.model import limits
 from wangxin.protocol.close_codes import CloseCode
@@ -27,8 +27,7 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture(scope="module")
 def stores() -> Iterator[tuple[EmbeddedPostgres, EmbeddedValkey]]:
     """Servers of their own: these are going to suffer."""
-    folder = short_folder()
-    os.chmod(folder, 0o755)
+    folder = new_folder("wxf-")
     postgres, valkey = EmbeddedPostgres(folder), EmbeddedValkey(folder)
     asyncio.run(postgres.start())
     asyncio.run(migrate(postgres.url))
@@ -41,7 +40,7 @@ def stores() -> Iterator[tuple[EmbeddedPostgres, EmbeddedValkey]]:
 
 @pytest.fixture(scope="module")
 def hubs(stores: tuple[EmbeddedPostgres, EmbeddedValkey]) -> Iterator[Hubs]:
-    folder = short_folder()
+    folder = new_folder("wxf-")
     hubs = Hubs(*stores, folder)
     try:
         asyncio.run(hubs.start("a"))

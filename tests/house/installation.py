@@ -6,7 +6,6 @@ import json
 import os
 import queue
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from tests.places import folder_for
 from tests.web.house import free_port
 
 PATIENCE_S = 120.0
@@ -43,12 +43,8 @@ def wangxin(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def data_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="wx-house-"))
-    os.chmod(folder, 0o755)
-    try:
+    with folder_for("wx-house-") as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import ROOT, make_shop
-from tests.faults.crowd import short_folder
+from tests.places import new_folder
 from tests.push.shops import World
 from wangxin.clock import new_id, now_ms
 from wangxin.model import limits
@@ -28,8 +28,7 @@ PEOPLE, POINTS, A_SECOND = 1_500, 7, 300
 
 async def test_valkey_is_wiped_and_postgresql_stopped_within_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PUSH_CHUNK", 20)
-    folder = short_folder()
-    os.chmod(folder, 0o755)
+    folder = new_folder("wxf-")
     store, valkey = EmbeddedPostgres(folder), EmbeddedValkey(folder)
     try:
         await store.start()

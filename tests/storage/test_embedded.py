@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ import asyncpg
 import pytest
 import redis
 
+from tests.places import folder_for
 from wangxin.storage import postgres, valkey
 from wangxin.storage.embedded import CannotStart, EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.migrate import MigrationChanged, migrate, migrations
@@ -21,10 +20,8 @@ from wangxin.storage.migrate import MigrationChanged, migrate, migrations
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="wx-own-"))
-    os.chmod(folder, 0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with folder_for("wx-own-") as folder:
+        yield folder
 
 
 async def test_what_was_committed_survives_a_kill_and_the_same_url_serves_it_again(folder: Path) -> None:
