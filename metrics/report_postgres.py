@@ -37,7 +37,7 @@ class Asked:
 # $1 shop, $2 first day, $3 last day, $4 pool, $5 agent, $6 team, $7 pools with a provider, $8 those providers
 _TEAM = "coalesce(($8::text[])[array_position($7::uuid[], {0}.pool_id)], 'own')"
 # Grouped as they are, written as text once a group: text of every row would cost more than the sums.
-_KEYS: dict[By, str] = {
+KEYS: dict[By, str] = {
     "all": "null::text",
     "team": _TEAM,
     "pool": "{0}.pool_id",
@@ -232,7 +232,7 @@ async def _convert(
     rules = [asked.rule, *(rule for rule in windows if rule != asked.rule)]
     narrowed = bool(asked.pool or asked.agent or asked.team)
     levels = list(groups)
-    query = conversion_sql.query(levels, {**_KEYS, **_OF_ENQUIRY}, _ONLY, len(rules), narrowed=narrowed)
+    query = conversion_sql.query(levels, {**KEYS, **_OF_ENQUIRY}, _ONLY, len(rules), narrowed=narrowed)
     rates = {rule: Rate(0, 0) for rule in windows}
     for row in await conn.fetch(query, *common, rules):
         by = levels[row["level"]]
@@ -245,7 +245,7 @@ async def _convert(
 
 
 async def _turns(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...], group: Any) -> None:
-    key = _KEYS[by].format("r")
+    key = KEYS[by].format("r")
     rows = await conn.fetch(
         f"""select ({key})::text as key, r.human_ordinal = 1 as first, r.wait_bucket as bucket, count(*) as n,
               sum(r.wait_ms::float8)::bigint as ms, sum(r.business_ms::float8)::bigint as business_ms,
@@ -281,7 +281,7 @@ async def _turns(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...]
 
 
 async def _tallies(conn: Connection, by: By, common: tuple[Any, ...], group: Any) -> None:
-    key = _KEYS[by].format("r")
+    key = KEYS[by].format("r")
     rows = await conn.fetch(
         f"""select ({key})::text as key, count(*) filter (where r.shopper_messages > 0) as conversations,
               count(*) filter (where r.enqueued_at is not null) as handed_off,
@@ -308,7 +308,7 @@ async def _orders(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...
     """Money by the day of payment."""
     if by == "hour":
         return
-    key = _KEYS[by].format("r")
+    key = KEYS[by].format("r")
     rows = await conn.fetch(
         f"""select ({key})::text as key, r.kind, sum(r.orders)::int as orders, sum(r.paid_fen)::bigint as fen
             from order_credit r where r.shop_id = $1 and r.day between $2 and $3 and r.rule = $9

@@ -10,6 +10,7 @@ from fastapi import Response
 from metrics.csv_out import Cell, csv_text
 from metrics.statement_record import Issued
 from metrics.statements import DayStatement
+from metrics.tables_out import file_response
 from metrics.xlsx_out import XLSX, Sheet, workbook
 
 
@@ -93,7 +94,7 @@ def csv_response(name: str, statements: Sequence[dict[str, Any]]) -> Response:
     """One row a line; the last cell lists its evidence."""
     evidence = [" ".join(line["evidence"]) for one in statements for line in one["lines"]]
     rows = [[*row, proofs] for row, proofs in zip(_rows(statements), evidence, strict=True)]
-    return _file(csv_text([*_HEADINGS, "evidence"], rows).encode(), "text/csv; charset=utf-8", f"{name}.csv")
+    return file_response(csv_text([*_HEADINGS, "evidence"], rows).encode(), "text/csv; charset=utf-8", f"{name}.csv")
 
 
 def xlsx_response(name: str, statements: Sequence[dict[str, Any]]) -> Response:
@@ -108,12 +109,4 @@ def xlsx_response(name: str, statements: Sequence[dict[str, Any]]) -> Response:
             Sheet("evidence", ("day", "contract", "line", "kind", "evidence"), proofs),
         ]
     )
-    return _file(book, XLSX, f"{name}.xlsx")
-
-
-def _file(content: bytes, media_type: str, name: str) -> Response:
-    return Response(
-        content,
-        media_type=media_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"},
-    )
+    return file_response(book, XLSX, f"{name}.xlsx")

@@ -50,8 +50,13 @@ def exported(
 
 
 def csv_response(name: str, headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Response:
+    return file_response(csv_text(headings, rows).encode(), "text/csv; charset=utf-8", f"{name}.csv")
+
+
+def file_response(content: bytes, media_type: str, name: str) -> Response:
+    """A file to be kept, never shown as a page."""
     return Response(
-        csv_text(headings, rows),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"', "X-Content-Type-Options": "nosniff"},
+        content,
+        media_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"},
     )

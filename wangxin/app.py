@@ -78,6 +78,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import menus.rest
     import menus.rest_aftersale
     import metrics.rest
+    import metrics.rest_drill
     import metrics.rest_statements
     import push.rest
     from wangxin.chat import rest_agent
@@ -93,6 +94,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         dispatcher.training.rest.router(deps, known_of),
         push.rest.router(deps),
         metrics.rest.router(deps, teams_of, names_of),
+        metrics.rest_drill.router(deps, teams_of),
         metrics.rest_statements.router(deps, agreements_of),
         metrics.rest_statements.provider_router(deps),
     )

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from metrics import rest_statements
 from metrics.rest import router
+from metrics.rest_drill import router as drill_router
 from metrics.service import Figures
 from tests import browser
 from tests.conftest import Shop
@@ -75,6 +76,7 @@ async def office(
         port = free.getsockname()[1]
     routers = [
         router(deps, teams_of),
+        drill_router(deps, teams_of),
         rest_statements.router(deps, agreements_of),
         rest_statements.provider_router(deps),
     ]
@@ -156,6 +158,15 @@ async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_
     await expect(page.get_by_role("region", name="小本：问答明细").first.get_by_role("row")).to_have_count(3)
     topics = page.get_by_role("region", name="话题", exact=True).last
     await expect(topics.get_by_role("row").filter(has_text="未归类")).to_contain_text("样本")
+    await topics.get_by_role("button", name="查看「未归类」的订单").click()
+    await expect(page.get_by_role("region", name="未归类：订单明细").first.get_by_role("row")).to_have_count(4)
+    await page.get_by_role("button", name="查看「放弃率」背后的明细").click()
+    lost = page.get_by_role("region", name="全店：会话明细").first
+    await expect(lost.get_by_role("row")).to_have_count(2)
+    await expect(lost.get_by_label("筛选结果")).to_have_value("lost")
+    async with page.expect_download() as drawn:
+        await page.get_by_role("button", name="存为图片").click()
+    assert (await (await drawn.value).path()).read_bytes().startswith(b"\x89PNG")
 
     await page.get_by_role("button", name="计算各平台口径").click()
     tmall = page.get_by_role("row").filter(has_text="tmall_3min")

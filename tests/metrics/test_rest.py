@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import Any, cast
 
 import asyncpg
 import httpx
+import openpyxl
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -17,6 +18,7 @@ from fastapi.responses import JSONResponse
 from metrics.csv_out import csv_text
 from metrics.profiles import PROFILES
 from metrics.rest import router
+from metrics.rest_drill import router as drill_router
 from tests.conftest import Shop, make_shop
 from tests.metrics.conftest import teams_of
 from tests.metrics.talk import ANNA, BEN, NIGHT, PROVIDER
@@ -66,6 +68,7 @@ async def office(pool: asyncpg.Pool, busy_shop: Shop) -> AsyncIterator[Office]:
         return JSONResponse({"code": refusal.code}, status_code=refusal.status)
 
     app.include_router(router(deps, teams_of))
+    app.include_router(drill_router(deps, teams_of))
     headers = {"Authorization": "Bearer x"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x", headers=headers) as http:
         office.http = http
@@ -143,6 +146,20 @@ async def test_figures_go_by_menu_item_and_by_push_as_well(office: Office, pool:
     by_menu = {row["key"]: row["figures"] for row in (await office.get("{shop}/series", by="menu"))["rows"]}
     assert {key: one["served"] for key, one in by_menu.items()} == {"a1": 1, "b2": 1, "": 3}
     assert (by_menu["b2"]["conversion"]["hits"], by_menu["b2"]["orders"], by_menu["b2"]["turns"]) == (1, 1, 1)
+    for cut, rows in (("push", by_push), ("menu", by_menu)):
+        for key, figures in rows.items():  # each row opens to exactly what it counts
+            for what, n in (("turns", figures["turns"]), ("orders", figures["orders"])):
+                found = (await office.get(f"{{shop}}/{what}", cut=cut, key=key))["rows"]
+                assert len([row for row in found if row.get("kind", "touched") == "touched"]) == n, (cut, key, what)
+            asked = await office.get("{shop}/conversations", cut=cut, key=key)
+            assert len(asked["rows"]) == figures["conversations"]
+    lost = (await office.get("{shop}/conversations", which="lost"))["rows"]
+    assert [row["abandoned"] for row in lost] == ["explicit"]
+    assert await office.get("{shop}/orders", cut="hour", key="1") == (400, "cut.wrong")
+    book = await office.http.get(f"/metrics/{office.shop.id}/report.xlsx")
+    pages = openpyxl.load_workbook(BytesIO(book.content))
+    assert pages.sheetnames == ["teams", "by hour", "money"]
+    assert len(pages["by hour"]._charts) == 2, "pictures stand beside the hours"
 
 
 async def test_a_shop_chooses_the_definitions_that_it_reads(office: Office, pool: asyncpg.Pool) -> None:

@@ -266,12 +266,14 @@ TABLE: dict[str, Row] = {
     f"GET {_METRICS}/mine": Row("supervisor agent outsourced idle"),
     f"GET {_FIGURES}/overview": Row(OVERSEES),
     f"GET {_FIGURES}/report": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/report.xlsx": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/series": Row(
         OVERSEES, query={**_BY_PERSON["query"], "by": "agent"}, inside="own"
     ),
     f"GET {_FIGURES}/series.csv": Row(OVERSEES, query={**_BY_PERSON["query"], "by": "agent"}, inside="own"),
     f"GET {_FIGURES}/turns": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/turns.csv": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/conversations": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/conversations.csv": Row(OVERSEES, **_BY_PERSON),
     f"PUT {_FIGURES}/turns/{{thread}}/{{first_seq}}/void": Row("merchant", {"reason": "测试单"}),
     f"GET {_FIGURES}/orders": Row(OVERSEES, **_BY_PERSON),

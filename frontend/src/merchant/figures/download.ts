@@ -10,15 +10,15 @@ export async function downloadCsv(
 ): Promise<void> {
   const text = await api.get<string>(path, { query, headers: { Accept: "text/csv" } });
   // Reading as text took the byte order mark away, without which spreadsheets take Chinese for Latin.
-  save(new Blob(["﻿", text], { type: "text/csv;charset=utf-8" }), name);
+  saveFile(new Blob(["﻿", text], { type: "text/csv;charset=utf-8" }), name);
 }
 
 /** Any other file, as it is. */
 export async function downloadFile(path: string, query: Query, name: string): Promise<void> {
-  save(await api.file(path, { query }), name);
+  saveFile(await api.file(path, { query }), name);
 }
 
-function save(content: Blob, name: string): void {
+export function saveFile(content: Blob, name: string): void {
   const url = URL.createObjectURL(content);
   const link = document.createElement("a");
   link.href = url;

@@ -121,6 +121,17 @@ export interface TurnRow {
   void_reason: string;
 }
 
+export interface ConversationRow {
+  conversation_id: string;
+  opened_at: number;
+  agent: string;
+  pool: string;
+  topic: string;
+  shopper_messages: number;
+  human_messages: number;
+  score: number;
+}
+
 export interface ProfileRow {
   profile: string;
   title: { "zh-CN": string; en: string };
