@@ -12,12 +12,12 @@ from push.audience.compile import count_sql, to_misses, to_sql, to_test
 from push.audience.leaves import Arguments, Moment
 from push.audience.tree import Node, Not
 from push.decide import Contact, Go, Hold, Recipient, Stop, Terms, Verdict, decide
-from push.model import RuleBody
-from push.planning import audience_root, zone_of
-from push.record import members, rules
+from push.model import OnDate, RuleBody, RuleStatus
+from push.planning import audience_root, coming, zone_of
+from push.record import members, reports, rules, runs
 from push.record.members import Member
 from push.record.rules import Policy
-from push.views import Crowd, MemberRow, NearMiss, Preview, ShownLine
+from push.views import CalendarRow, Crowd, MemberRow, NearMiss, Preview, ShownLine
 from push.working import kinds_of
 from wangxin.model.refusals import not_found
 from wangxin.storage.postgres import Connection
@@ -112,6 +112,43 @@ async def member(conn: Connection, shop: UUID, shopper: UUID, node: Node, today:
     if not found:
         raise not_found("shopper")
     return found[0]
+
+
+CALENDAR_ROWS = 300
+COUNTED_RULES = 20
+
+
+async def calendar(conn: Connection, shop: UUID, now_ms: int, days: int) -> list[CalendarRow]:
+    """What will go out in the coming days, in order; the first ``COUNTED_RULES`` rules with how many it would reach."""
+    until_ms = now_ms + days * 86_400_000
+    policy = await rules.policy(conn, shop)
+    zones = [zone_of(name, policy.zone) for name in await runs.zones_of(conn, shop)] or [policy.zone]
+    found = [
+        CalendarRow(
+            kind="waiting", rule=row["rule_id"], name=row["name"], priority=row["priority"], due_ms=row["due_ms"],
+            people=row["people"],
+        )
+        for row in await reports.waiting(conn, shop, now_ms, until_ms)
+    ]  # fmt: skip
+    counted = 0
+    for rule in await rules.read_all(conn, shop):
+        if rule.status is not RuleStatus.RUNNING:
+            continue
+        own = zones if getattr(rule.body.trigger, "zone_mode", "rule") == "recipient" else [rule.body.zone]
+        dues = [due for due in coming(rule.body, own, now_ms, CALENDAR_ROWS) if due <= until_ms]
+        people = None
+        if dues and not isinstance(rule.body.trigger, OnDate) and counted < COUNTED_RULES:
+            counted += 1
+            sql, args = count_sql(shop, rule.body.audience.root, Moment.of(now_ms, policy.zone))
+            people = int(await conn.fetchval(sql, *args))
+        found += [
+            CalendarRow(
+                kind="planned", rule=rule.id, name=rule.body.name, priority=rule.body.priority, due_ms=due,
+                people=people,
+            )
+            for due in dues
+        ]  # fmt: skip
+    return sorted(found, key=lambda one: (one.due_ms, -one.priority))[:CALENDAR_ROWS]
 
 
 async def preview(conn: Connection, shop: UUID, body: RuleBody, shopper: UUID, now_ms: int) -> Preview:

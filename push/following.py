@@ -103,8 +103,8 @@ async def _happened(conn: Connection, fact: AnyFact, now_ms: int) -> Happened | 
             stored = await members.read_event(conn, shop, source, event_id)
             if stored is None:
                 return None
-            event, shopper = stored.as_event(), None
-            if stored.subject is not None:
+            event, shopper = stored.as_event(), stored.shopper_id
+            if shopper is None and stored.subject is not None:
                 name = stored.data.get("name")
                 shopper = await members.ensure_member(
                     conn, shop, stored.subject, name[:60] if isinstance(name, str) else "", new_id(),

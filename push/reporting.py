@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from push.model import Rule
 from push.record import reports, rules
+from push.record.reports import Assigned
 from push.views import LiftView, Report, RuleRow, RunView, VariantView
 from wangxin.model import trials
 from wangxin.storage.postgres import Connection
@@ -28,7 +31,7 @@ async def report(conn: Connection, shop: UUID, rule_id: UUID) -> Report:
         states[state] = states.get(state, 0) + n
     response = await reports.response(conn, shop, rule_id)
     granted, amount = await reports.benefits(conn, shop, rule_id)
-    lift, variants, converted = await _brought(conn, shop, rule)
+    brought = await _brought(conn, shop, rule)
     return Report(
         decided=sum(states.values()),
         sent=states.get("sent", 0),
@@ -37,14 +40,17 @@ async def report(conn: Connection, shop: UUID, rule_id: UUID) -> Report:
         replied=response.replied,
         opened=response.opened,
         served=response.served,
-        converted=converted,
+        converted=brought.converted,
+        tapped=await reports.tapped(conn, shop, rule_id),
         refused_after=response.refused_after,
         why_not={reason or state: n for (state, reason), n in sorted(reasons.items()) if state != "sent"},
         states=states,
         benefits=granted,
         benefit_amount=amount,
-        lift=lift,
-        variants=variants,
+        lift=brought.lift,
+        variants=brought.variants,
+        best_variant=brought.best,
+        variants_unequal=brought.unequal,
         runs=tuple(
             RunView(
                 id=run["id"], occurrence=run["occurrence"], version=run["rule_version"], state=run["state"],
@@ -56,33 +62,59 @@ async def report(conn: Connection, shop: UUID, rule_id: UUID) -> Report:
     )  # fmt: skip
 
 
-async def _brought(conn: Connection, shop: UUID, rule: Rule) -> tuple[LiftView | None, tuple[VariantView, ...], int]:
-    conversion = rule.body.conversion
+@dataclass(frozen=True, slots=True)
+class Brought:
+    lift: LiftView | None
+    variants: tuple[VariantView, ...]
+    best: str | None
+    unequal: bool
+    converted: int
+
+
+async def _brought(conn: Connection, shop: UUID, rule: Rule) -> Brought:
+    """What the rule changed, by assignment: each person once."""
+    conversion, experiment = rule.body.conversion, rule.body.experiment
     event = conversion.event if conversion else "order.paid"
     window_ms = conversion.window_ms if conversion else 3 * 86_400_000
-    rows = await reports.conversions(conn, shop, rule.id, event, window_ms)
-    converted = sum(hits for _, state, _, _, hits in rows if state == "sent")
+    alpha = experiment.alpha if experiment else 0.05
+    rows = await reports.assigned(conn, shop, rule.id, event, window_ms)
+    pushed = [row for row in rows if row.arm == "pushed"]
+    asked = rule.body.steps[0].content.variants
     variants = tuple(
         VariantView(
             id=variant.id,
-            sent=sum(n for _, state, v, n, _ in rows if state == "sent" and v == index),
-            converted=sum(hits for _, state, v, _, hits in rows if state == "sent" and v == index),
+            sent=sum(row.people for row in pushed if row.sent and row.variant == index),
+            people=sum(row.people for row in pushed if row.variant == index),
+            converted=sum(row.hits for row in pushed if row.variant == index),
         )
-        for index, variant in enumerate(rule.body.steps[0].content.variants)
+        for index, variant in enumerate(asked)
     )
-    held_n, pushed_n = (sum(n for held, _, _, n, _ in rows if held is side) for side in (True, False))
-    held_hits, pushed_hits = (sum(hits for held, _, _, _, hits in rows if held is side) for side in (True, False))
-    if held_n == 0:
-        return None, variants, converted
-    experiment = rule.body.experiment
-    lift = trials.lift(pushed_hits, pushed_n, held_hits, held_n, experiment.alpha if experiment else 0.05)
-    permille = experiment.holdout_permille if experiment else 0
-    unequal = permille > 0 and trials.srm_p((pushed_n, held_n), (1000 - permille, permille)) < trials.SRM_ALARM_P
-    view = LiftView.model_validate(
-        {
-            "pushed_n": pushed_n, "pushed_hits": pushed_hits, "held_n": held_n, "held_hits": held_hits,
-            "difference": lift.difference, "low": lift.interval.low, "high": lift.interval.high, "mde": lift.mde,
-            "verdict": lift.verdict, "srm_alarm": unequal,
-        }
-    )  # fmt: skip
-    return view, variants, converted
+    best = trials.best_of([(one.converted, one.people) for one in variants], alpha)
+    unequal = len(asked) > 1 and _alarm([one.people for one in variants], [variant.weight for variant in asked])
+    converted = sum(row.hits for row in pushed if row.sent)
+    held_n, held_hits = _sum(row for row in rows if row.arm != "pushed")
+    lift = None
+    if held_n:
+        pushed_n, pushed_hits = _sum(pushed)
+        found = trials.lift(pushed_hits, pushed_n, held_hits, held_n, alpha)
+        permille = experiment.holdout_permille if experiment else 0
+        by_rule = sum(row.people for row in rows if row.arm == "held_rule")
+        lift = LiftView.model_validate(
+            {
+                "pushed_n": pushed_n, "pushed_hits": pushed_hits, "held_n": held_n, "held_hits": held_hits,
+                "difference": found.difference, "low": found.interval.low, "high": found.interval.high,
+                "mde": found.mde, "verdict": found.verdict,
+                # Who is held out of all rules is not of this rule's draw.
+                "srm_alarm": permille > 0 and _alarm([pushed_n, by_rule], [1000 - permille, permille]),
+            }
+        )  # fmt: skip
+    return Brought(lift, variants, None if best is None else asked[best].id, unequal, converted)
+
+
+def _sum(rows: Iterable[Assigned]) -> tuple[int, int]:
+    found = list(rows)
+    return sum(row.people for row in found), sum(row.hits for row in found)
+
+
+def _alarm(people: Sequence[int], weights: Sequence[int]) -> bool:
+    return trials.srm_p(tuple(people), tuple(weights)) < trials.SRM_ALARM_P

@@ -35,6 +35,7 @@ from push.views import (
     Report,
     RuleRow,
     StageRow,
+    TapAsk,
     TestAsk,
     Unread,
     UploadAsk,
@@ -155,13 +156,12 @@ def _rules(routes: APIRouter, deps: Deps) -> None:
             return await asking.preview(conn, shop, ask.body, ask.shopper, clock.now_ms())
 
     @routes.get("/push/{shop}/calendar")
-    async def calendar(shop: UUID, actor: Actor = merchant) -> list[CalendarRow]:
-        """What will go out in the coming day and a half."""
+    async def calendar(
+        shop: UUID, days: Annotated[int, Query(ge=1, le=62)] = 14, actor: Actor = merchant
+    ) -> list[CalendarRow]:  # fmt: skip
+        """What will go out: occurrences of running rules, and messages that wait for their moment."""
         async with deps.scope(actor, shop) as conn:
-            return [
-                CalendarRow(rule=row["rule_id"], name=row["name"], priority=row["priority"], due_ms=row["due_ms"])
-                for row in await reports.open_dues(conn, shop)
-            ]
+            return await asking.calendar(conn, shop, clock.now_ms(), days)
 
     @routes.get("/push/{shop}/policy")
     async def read_policy(shop: UUID, actor: Actor = merchant) -> PolicyView:
@@ -239,6 +239,14 @@ def _people(routes: APIRouter, deps: Deps) -> None:
         async with deps.scope(actor, shop) as conn:
             return [CrowdRow(**dict(row)) for row in await members.crowds(conn, shop)]
 
+    @routes.delete("/push/{shop}/crowds/{crowd}", status_code=204)
+    async def remove_crowd(shop: UUID, crowd: UUID, actor: Actor = merchant) -> Response:
+        """Refusals ``crowd.not_found``, ``crowd.in_use`` while a rule speaks to it."""
+        async with deps.scope(actor, shop) as conn:
+            await members.remove_crowd(conn, shop, crowd)
+            await deps.audit(conn, actor, shop, "crowd.remove", str(crowd))
+        return Response(status_code=204)
+
     @routes.post("/push/{shop}/crowds", status_code=201)
     async def upload_crowd(shop: UUID, ask: UploadAsk, actor: Actor = merchant) -> CrowdRow:
         """A crowd of members by the shop's own numbers; unknown numbers are left out of ``size``."""
@@ -275,6 +283,16 @@ def _doors(routes: APIRouter, deps: Deps) -> None:
         if row is None:
             return Unread(unread=0, last_line="", last_ms=None, thread=None)
         return Unread(unread=row["unread"], last_line=row["last_line"], last_ms=row["last_ms"], thread=row["id"])
+
+    @routes.post("/shopper/tapped", status_code=204)
+    async def tapped(ask: TapAsk, actor: Actor = Depends(deps.require(Role.SHOPPER))) -> Response:
+        """A card, picture or link of a line was opened: it counts for the rule that sent it, and may set others off."""
+        shop = next(iter(actor.shops))
+        async with deps.scope(actor, shop) as conn:
+            new = await service.tapped(conn, shop, actor.id, ask.thread, ask.seq, clock.now_ms())
+        if new:
+            await deps.hints.wake(service.CONSUMER)
+        return Response(status_code=204)
 
     @routes.post("/shopper/consent", status_code=204)
     async def consent(ask: ConsentAsk, actor: Actor = Depends(deps.require(Role.SHOPPER))) -> Response:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pydantic import JsonValue
+
 from push import benefits, cloudevents, following, life, planning, render, schedule, working
 from push.audience.compile import count_sql
 from push.audience.leaves import Moment
@@ -120,6 +122,29 @@ async def coming_of(conn: Connection, shop: UUID, body: RuleBody, now_ms: int, n
 async def receive(conn: Connection, shop: UUID, event: ShopEvent, now_ms: int) -> bool:
     """Store an event and hand it over, in one transaction. False: this (source, id) was here before."""
     if not await members.store_event(conn, shop, event, cloudevents.moment_of(event, now_ms)):
+        return False
+    fact = ShopEventReceived(shop=shop, source=event.source, event=event.id, event_type=event.type, at_ms=now_ms)
+    await outbox.write(conn, [fact])
+    return True
+
+
+async def tapped(conn: Connection, shop: UUID, shopper: UUID, thread: UUID, seq: int, now_ms: int) -> bool:
+    """The shopper opened a card, picture or link of a line: ``push.tapped`` where a rule said it, else
+    ``card.viewed``. False: he did so before. Refusal ``message.not_found``."""
+    line = await members.own_card(conn, shop, shopper, thread, seq)
+    if line is None:
+        raise not_found("message")
+    by_rule = line["sender_kind"] == "push"
+    data: dict[str, JsonValue] = {"kind": line["kind"]}
+    if by_rule:
+        data["rule"] = str(line["sender_id"])
+    if isinstance(line["body"].get("product"), str):
+        data["product"] = line["body"]["product"]
+    event = ShopEvent(
+        specversion="1.0", id=f"tap:{thread}:{seq}", source=following.OWN_SOURCE,
+        type="push.tapped" if by_rule else "card.viewed", data=data, time=runs.at(now_ms),
+    )  # fmt: skip
+    if not await members.store_event(conn, shop, event, runs.at(now_ms), shopper):
         return False
     fact = ShopEventReceived(shop=shop, source=event.source, event=event.id, event_type=event.type, at_ms=now_ms)
     await outbox.write(conn, [fact])

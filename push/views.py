@@ -111,8 +111,11 @@ class LiftView(Closed):
 
 
 class VariantView(Closed):
+    """``people``: assigned to it and not held out; ``converted`` of them."""
+
     id: str
     sent: int
+    people: int
     converted: int
 
 
@@ -140,6 +143,7 @@ class Report(Closed):
     opened: int
     served: int
     converted: int
+    tapped: int
     refused_after: int
     why_not: dict[str, int]
     states: dict[str, int]
@@ -147,6 +151,9 @@ class Report(Closed):
     benefit_amount: int
     lift: LiftView | None
     variants: tuple[VariantView, ...]
+    best_variant: str | None
+    """Better than every other at once; None where it cannot be told."""
+    variants_unequal: bool
     runs: tuple[RunView, ...]
     skipped: tuple[tuple[str, str], ...]
 
@@ -185,10 +192,15 @@ class MemberAsk(Closed):
 
 
 class CalendarRow(Closed):
+    """``planned``: an occurrence to come, ``people``: whom it would hold if it were now (None: one by one, by their own
+    days); ``waiting``: messages that are frozen, delayed or held until then."""
+
+    kind: Literal["planned", "waiting"]
     rule: UUID
     name: str
     priority: int
     due_ms: int
+    people: int | None
 
 
 class Received(Closed):
@@ -203,6 +215,11 @@ class Unread(Closed):
     last_line: str
     last_ms: int | None
     thread: UUID | None
+
+
+class TapAsk(Closed):
+    thread: UUID
+    seq: Annotated[int, Field(ge=1)]
 
 
 class ConsentAsk(Closed):

@@ -17,6 +17,7 @@ from push.audience.profile import COLUMNS, Day, Profile, from_row
 from push.audience.tree import Node
 from push.cloudevents import ShopEvent
 from push.counting import Change
+from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection
 
 # --- shop events -----------------------------------------------------------------------------------------------------
@@ -30,6 +31,8 @@ class StoredEvent:
     subject: str | None
     at: datetime
     data: dict[str, JsonValue]
+    shopper_id: UUID | None = None
+    """Known from the start for what the shopper did on our own pages."""
 
     def as_event(self) -> ShopEvent:
         return ShopEvent(
@@ -38,19 +41,22 @@ class StoredEvent:
         )  # fmt: skip
 
 
-async def store_event(conn: Connection, shop: UUID, event: ShopEvent, at: datetime) -> bool:
+async def store_event(
+    conn: Connection, shop: UUID, event: ShopEvent, at: datetime, shopper: UUID | None = None
+) -> bool:  # fmt: skip
     """False when (source, id) is known already: the same event once more."""
     found = await conn.fetchval(
-        "insert into shop_event (shop_id, source, id, type, subject, at, data) values ($1, $2, $3, $4, $5, $6, $7)"
-        " on conflict do nothing returning true",
-        shop, event.source, event.id, event.type, event.member_ref(), at, event.data,
+        "insert into shop_event (shop_id, source, id, type, subject, at, data, shopper_id)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning true",
+        shop, event.source, event.id, event.type, event.member_ref(), at, event.data, shopper,
     )  # fmt: skip
     return bool(found)
 
 
 async def read_event(conn: Connection, shop: UUID, source: str, event_id: str) -> StoredEvent | None:
     row = await conn.fetchrow(
-        "select source, id, type, subject, at, data from shop_event where shop_id = $1 and source = $2 and id = $3",
+        "select source, id, type, subject, at, data, shopper_id from shop_event"
+        " where shop_id = $1 and source = $2 and id = $3",
         shop, source, event_id,
     )  # fmt: skip
     return StoredEvent(**dict(row)) if row else None
@@ -60,6 +66,17 @@ async def event_belongs_to(conn: Connection, shop: UUID, source: str, event_id: 
     await conn.execute(
         "update shop_event set shopper_id = $4 where shop_id = $1 and source = $2 and id = $3",
         shop, source, event_id, shopper,
+    )  # fmt: skip
+
+
+async def own_card(conn: Connection, shop: UUID, shopper: UUID, thread: UUID, seq: int) -> Any | None:
+    """A public line of the shopper's own thread: who said it, its kind and body. None: there is no such line."""
+    return await conn.fetchrow(
+        "select e.sender_kind, e.sender_id, e.kind, e.body from entry e"
+        " join thread t on t.shop_id = e.shop_id and t.id = e.thread_id"
+        " where e.shop_id = $1 and e.thread_id = $2 and e.lane = 0 and e.seq = $3 and t.shopper_id = $4"
+        " and e.recalled_at is null and e.sender_kind <> 'shopper'",
+        shop, thread, seq, shopper,
     )  # fmt: skip
 
 
@@ -226,6 +243,19 @@ async def upload_crowd(conn: Connection, shop: UUID, crowd: UUID, name: str, ref
         shop, crowd, list(refs),
     )  # fmt: skip
     return int(status.split()[-1])
+
+
+async def remove_crowd(conn: Connection, shop: UUID, crowd: UUID) -> None:
+    """Refusals ``crowd.not_found``, ``crowd.in_use``."""
+    if await conn.fetchval(
+        "select exists (select 1 from push_rule where shop_id = $1 and status <> 'ended' and body::text like $2)",
+        shop,
+        f"%{crowd}%",
+    ):
+        raise Refusal("crowd.in_use", "a rule speaks to it", status=409)
+    if await conn.execute("delete from push_crowd where shop_id = $1 and id = $2", shop, crowd) == "DELETE 0":
+        raise not_found("crowd")
+    await conn.execute("delete from push_crowd_member where shop_id = $1 and crowd_id = $2", shop, crowd)
 
 
 async def crowds(conn: Connection, shop: UUID) -> list[Any]:

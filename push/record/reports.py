@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from push.record.runs import at
 from wangxin.storage.postgres import Connection
 
 _REAL = "not exists (select 1 from push_run n where n.shop_id = d.shop_id and n.id = d.run_id and n.kind = 'test')"
@@ -80,22 +81,55 @@ async def response(conn: Connection, shop: UUID, rule: UUID) -> Response:
     return Response(row["delivered"], row["seen"], row["replied"], row["refused"], answers["opened"], answers["served"])
 
 
-async def conversions(
-    conn: Connection, shop: UUID, rule: UUID, event_type: str, window_ms: int
-) -> list[tuple[bool, str, int, int, int]]:
-    """(held out, state, variant, people, converted), by assignment: whoever was not held out counts for the push."""
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """People who were assigned alike, each counted once however often the rule came round, and how many of them
+    converted within the window after one of their decisions. ``arm``: pushed, held_rule, or held_shop (held out of all
+    rules); ``sent``: at least one message went out."""
+
+    arm: str
+    variant: int
+    sent: bool
+    people: int
+    hits: int
+
+
+async def assigned(conn: Connection, shop: UUID, rule: UUID, event_type: str, window_ms: int) -> list[Assigned]:
+    """By assignment: whoever was not held out counts for the push, whether it reached him or not."""
     rows = await conn.fetch(
-        f"""select d.state = 'held_out' as held, d.state, d.variant, count(*) as n,
-              count(*) filter (where exists (
-                select 1 from shop_event e where e.shop_id = d.shop_id and e.shopper_id = d.shopper_id and e.type = $3
-                   and e.at >= d.at and e.at < d.at + $4 * interval '1 millisecond')) as hits
-            from push_delivery d
-            where d.shop_id = $1 and d.rule_id = $2 and {_REAL}
-              and d.state not in ('not_matching', 'no_consent', 'cancelled')
-            group by 1, 2, 3""",
+        f"""with person as (
+              select d.shopper_id, (array_agg(case when d.state <> 'held_out' then 'pushed'
+                       when d.reason = 'holdout.global' then 'held_shop' else 'held_rule' end order by d.at))[1] as arm,
+                     (array_agg(d.variant order by d.at))[1] as variant, bool_or(d.state = 'sent') as sent,
+                     bool_or(exists (
+                       select 1 from shop_event e where e.shop_id = d.shop_id and e.shopper_id = d.shopper_id
+                          and e.type = $3 and e.at >= d.at and e.at < d.at + $4 * interval '1 millisecond')) as hit
+                from push_delivery d
+               where d.shop_id = $1 and d.rule_id = $2 and {_REAL}
+                 and d.state not in ('not_matching', 'no_consent', 'cancelled')
+               group by d.shopper_id)
+            select arm, variant, sent, count(*) as people, count(*) filter (where hit) as hits from person
+             group by 1, 2, 3""",
         shop, rule, event_type, window_ms,
     )  # fmt: skip
-    return [(row["held"], row["state"], row["variant"], row["n"], row["hits"]) for row in rows]
+    return [Assigned(**dict(row)) for row in rows]
+
+
+async def tapped(conn: Connection, shop: UUID, rule: UUID) -> int:
+    """People who tapped something of the rule's messages within a day: a card, a menu item, the benefit."""
+    n: int = await conn.fetchval(
+        f"""select count(distinct d.shopper_id) from push_delivery d
+             where d.shop_id = $1 and d.rule_id = $2 and d.state = 'sent' and {_REAL}
+               and (exists (select 1 from shop_event e where e.shop_id = d.shop_id and e.shopper_id = d.shopper_id
+                              and e.type in ('card.viewed', 'push.tapped') and e.at >= d.at
+                              and e.at < d.at + interval '1 day' and e.data->>'rule' = d.rule_id::text)
+                    or exists (select 1 from benefit_grant g where g.shop_id = d.shop_id and g.rule_id = d.rule_id
+                                 and g.run_key = d.run_key and g.step = d.step and g.shopper_id = d.shopper_id
+                                 and g.claimed_at is not null))""",
+        shop,
+        rule,
+    )
+    return n
 
 
 async def benefits(conn: Connection, shop: UUID, rule: UUID) -> tuple[dict[str, int], int]:
@@ -149,17 +183,22 @@ async def deliveries_of(conn: Connection, shop: UUID, shopper: UUID, limit: int 
     )
 
 
-async def open_dues(conn: Connection, shop: UUID) -> list[Any]:
-    """What is planned: of running rules, the coming day and a half."""
+async def waiting(conn: Connection, shop: UUID, now_ms: int, until_ms: int) -> list[Any]:
+    """Messages that are frozen, delayed or held, by rule and hour."""
     return list(
         await conn.fetch(
-            """select d.rule_id, u.body->>'name' as name, (u.body->>'priority')::int as priority,
-                 (extract(epoch from d.due_at) * 1000)::bigint as due_ms
-               from push_due d join push_rule u on u.shop_id = d.shop_id and u.id = d.rule_id
-               where d.shop_id = $1 and d.state = 'open' order by d.due_at limit 200""",
-            shop,
+            """select n.rule_id, u.body->>'name' as name, (u.body->>'priority')::int as priority,
+                 min((extract(epoch from c.due_at) * 1000)::bigint) as due_ms, count(*) as people
+               from push_chunk c
+               join push_run n on n.shop_id = c.shop_id and n.id = c.run_id
+               join push_recipient r on r.shop_id = c.shop_id and r.run_id = c.run_id and r.chunk_no = c.no
+               join push_rule u on u.shop_id = n.shop_id and u.id = n.rule_id
+              where c.shop_id = $1 and c.done_at is null and c.due_at > $2 and c.due_at <= $3 and n.state = 'running'
+                and n.kind <> 'test'
+              group by 1, 2, 3, date_trunc('hour', c.due_at) order by 4 limit 200""",
+            shop, at(now_ms), at(until_ms),
         )
-    )
+    )  # fmt: skip
 
 
 async def changed(conn: Connection, shop: UUID) -> dict[UUID, int]:

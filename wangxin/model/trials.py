@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -125,6 +126,22 @@ def two_proportions_p(hits_a: int, n_a: int, hits_b: int, n_b: int) -> float:
     if spread == 0:
         return 1.0
     return math.erfc(abs(hits_a / n_a - hits_b / n_b) / spread / math.sqrt(2))
+
+
+def best_of(arms: Sequence[tuple[int, int]], alpha: float = 0.05) -> int | None:
+    """The index of the (hits, n) that is better than every other at once; None: it cannot be told.
+
+    Each pair's interval holds at every look, and the error is shared out over all pairs (Bonferroni): among equal
+    arms, whoever looks daily is shown a winner in at most ``alpha`` of all trials.
+    """
+    pairs = len(arms) * (len(arms) - 1) // 2
+    if not pairs or min(n for _, n in arms) < LIFT_ARM_MIN:
+        return None
+    for index, (hits, n) in enumerate(arms):
+        others = [other for place, other in enumerate(arms) if place != index]
+        if all(sequence(hits, n, *other, alpha / pairs).low > 0 for other in others):
+            return index
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,6 +234,9 @@ async def _talk(deps: Deps, chat: Chat, side: Side, served_by: UUID) -> None:
         "insert into product (shop_id, id, title, price_fen) values ($1, 'p1', $2, 18900)", chat.shop, f"{mark}毛衣"
     )
     await Figures(deps.pool).catch_up()
+    ids["said_seq"] = await deps.pool.fetchval(
+        "select max(seq) from entry where thread_id = $1 and lane = 0 and sender_kind = 'agent'", chat.thread
+    )
     ids["first_seq"] = await deps.pool.fetchval("select min(first_seq) from turn where thread_id = $1", chat.thread)
 
 

@@ -251,6 +251,7 @@ TABLE: dict[str, Row] = {
     f"GET {_PUSH}/tags": Row("merchant"),
     f"GET {_PUSH}/crowds": Row("merchant"),
     f"POST {_PUSH}/crowds": Row("merchant", {"name": "{mark}老客", "refs": ["{ref}"]}, inside="own"),
+    f"DELETE {_PUSH}/crowds/{{crowd}}": Row("merchant"),
     f"GET {_PUSH}/stages": Row("merchant"),
     f"GET {_PUSH}/benefits": Row("merchant"),
     f"GET {_PUSH}/benefits/{{rule}}/grants": Row("merchant"),
@@ -260,6 +261,7 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/shopper/benefits/{grant}/claim": Row("member"),
     "POST /api/v1/events": Row("key", EVENT, whole="own"),
     "GET /api/v1/shopper/unread": Row("member guest"),
+    "POST /api/v1/shopper/tapped": Row("member", {"thread": "{thread}", "seq": "{said_seq}"}),
     "POST /api/v1/shopper/consent": Row("member guest", {"granted": True}),
     # --- figures
     f"GET {_METRICS}/definitions": Row(STAFF),
