@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar, dataclass_transform
+from typing import Literal
 
 from dispatcher.hours import Hours
 from wangxin.model import limits
-
-T = TypeVar("T")
-
-
-@dataclass_transform(frozen_default=True)
-def frozen(cls: type[T]) -> type[T]:
-    """For events and decisions: a frozen dataclass to the type checker, which refuses to change one.
-
-    At run time it is a plain one with slots: those of ``dataclass(frozen=True)`` take four times as long to make, which
-    was a seventh of the core's time.
-    """
-    return dataclass(slots=True, unsafe_hash=True)(cls)
-
+from wangxin.model.frozen import frozen as frozen
 
 Id = str
 PoolKind = Literal["in_house", "outsourced"]

@@ -7,7 +7,7 @@ people to them and the comparison by assignment stays fair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from push.buckets import arm, bucket
 from push.model import Cap, OnEvent, RuleBody, RuleKind
 from push.quiet import Span, at_ms, quiet_until
 from wangxin.model import limits
+from wangxin.model.frozen import frozen
 
 CONVERSATION_HOLD_MS = 10 * 60_000
 CONVERSATION_HOLD_MS_MAX = 24 * 3_600_000
@@ -38,7 +39,7 @@ class State(StrEnum):
     OPEN_CONVERSATION = "open_conversation"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Contact:
     """A push this shopper got, of whichever rule."""
 
@@ -46,7 +47,7 @@ class Contact:
     rule: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recipient:
     """``first_due_ms`` is when the message was first due, before any holding; ``recheck`` asks whether the audience
     still holds (events, and whatever was held)."""
@@ -67,7 +68,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The rule as it stands at ``now_ms``, and what holds for the whole shop."""
+    """The rule as it stands at ``now_ms``, and what holds for the whole shop.
+
+    ``quiet_until`` remembers until when it is quiet in a zone: the same for everyone there.
+    """
 
     rule: UUID
     body: RuleBody
@@ -76,20 +80,21 @@ class Terms:
     holdout_permille: int = 0
     holdout_salt: str = "global-1"
     test_send: bool = False
+    quiet_until: dict[ZoneInfo, int | None] = field(default_factory=dict, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Go:
     variant: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hold:
     until_ms: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stop:
     state: State
     reason: str
@@ -162,7 +167,10 @@ def _quiet(terms: Terms, to: Recipient, variant: int) -> Hold | Stop | None:
     quiet = terms.body.limits.quiet
     if quiet is None:
         return None
-    until = quiet_until(Span(quiet.start, quiet.end, frozenset(quiet.weekdays)), terms.now_ms, to.zone)
+    if to.zone not in terms.quiet_until:
+        span = Span(quiet.start, quiet.end, frozenset(quiet.weekdays))
+        terms.quiet_until[to.zone] = quiet_until(span, terms.now_ms, to.zone)
+    until = terms.quiet_until[to.zone]
     if until is None:
         return None
     if quiet.on_hit == "drop":
@@ -192,6 +200,8 @@ def _caps(terms: Terms, to: Recipient, variant: int) -> Stop | None:
 
 def used(cap: Cap, contacts: tuple[Contact, ...], now_ms: int, zone: ZoneInfo) -> int:
     """How much of a cap the shopper's contacts have taken; days and weeks are those of his own calendar."""
+    if not contacts:
+        return 0
     if cap.window == "rolling":
         return sum(contact.at_ms > now_ms - cap.hours * 3_600_000 for contact in contacts)
     today = at_ms(now_ms, zone).date()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -179,9 +180,19 @@ class Push:
         await self.work(chunks_max=20 if n else 1)
         return n
 
-    async def work(self, *, chunks_max: int = 1_000_000) -> int:
-        """Do chunks until none is due; returns how many. Idempotent: a chunk done twice changes nothing."""
+    async def work(self, *, chunks_max: int = 1_000_000, lanes: int = 1) -> int:
+        """Do chunks until none is due; returns how many. Idempotent: a chunk done twice changes nothing.
+
+        ``lanes`` of them at once: while PostgreSQL works at one, the next is decided.
+        """
         done = 0
-        while done < chunks_max and await working.work_chunk(self.pool, self.hints, self.now()):
-            done += 1
+
+        async def lane() -> None:
+            nonlocal done
+            while done < chunks_max and await working.work_chunk(self.pool, self.hints, self.now()):
+                done += 1
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(lanes):
+                group.create_task(lane())
         return done

@@ -7,6 +7,7 @@ the next worker does the chunk from the start. The ledger's key makes a second d
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -31,10 +32,11 @@ from push.record.runs import Chunk
 from wangxin.clock import new_id
 from wangxin.model import limits
 from wangxin.storage import entries
-from wangxin.storage.entries import Line
+from wangxin.storage.entries import Pushed
 from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import TRANSIENT, Connection, Pool
 
+_TRIES = 3
 _RECHECK_AFTER_MS = 10 * 60_000
 _AGAIN: tuple[type[BaseException], ...] = (*TRANSIENT, asyncpg.UniqueViolationError)
 _HOLD_SLOT_MS = 60_000  # held messages are gathered to the minute, so that they make few chunks
@@ -66,7 +68,18 @@ class Chosen:
 
 
 async def work_chunk(pool: Pool, hints: Hints, now_ms: int) -> bool:
-    """Do the most urgent chunk that is due. False when there is none."""
+    """Do the most urgent chunk that is due. False when there is none.
+
+    Where somebody else wrote about one of its people meanwhile (his thread, his first contact, his place in the
+    ledger), it is done once more, with what he wrote in view.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(asyncpg.UniqueViolationError):
+            return await _work_chunk(pool, hints, now_ms)
+    return await _work_chunk(pool, hints, now_ms)
+
+
+async def _work_chunk(pool: Pool, hints: Hints, now_ms: int) -> bool:
     chunk: Chunk | None = None
     try:
         async with pool.acquire() as conn, conn.transaction():
@@ -105,7 +118,8 @@ async def _do(conn: Connection, chunk: Chunk, now_ms: int) -> list[UUID]:
     reserving = [to_test(audience_root(other), moment) for other in higher] if body.limits.per_shopper else []
     profiles = await _profiles(conn, chunk, rows, [body, *higher], moment)
     contacts: dict[UUID, Any] = {}
-    if body.kind is not RuleKind.TRANSACTIONAL and chunk.kind != "test":
+    capped = body.kind is not RuleKind.TRANSACTIONAL and chunk.kind != "test"
+    if capped:
         contacts = await ledger.lock_contacts(conn, chunk.shop, sorted({row["shopper_id"] for row in rows}))
     terms = Terms(
         chunk.rule, body, to_test(body.audience.root, moment), now_ms, policy.holdout_permille, policy.holdout_salt,
@@ -130,23 +144,21 @@ async def _do(conn: Connection, chunk: Chunk, now_ms: int) -> list[UUID]:
                 held[-(-until // _HOLD_SLOT_MS) * _HOLD_SLOT_MS, reason].append(row)
     written += await _give_and_render(conn, chunk, body, policy, chosen, now_ms)
     ready = [one for one in chosen if one.bodies]
-    threads = {one.row["shopper_id"]: one.row["thread_id"] for one in ready if one.row["thread_id"]}
-    without = [(one.row["shopper_id"], new_id()) for one in ready if not one.row["thread_id"]]
-    if without:
-        threads |= await ledger.make_threads(conn, chunk.shop, without)
-    lines: list[Line] = []
-    for one in ready:
-        written.append(_sent(chunk, one, threads[one.row["shopper_id"]], lines))
+    threads = [one.row["thread_id"] or new_id() for one in ready]
+    lines: list[Pushed] = []
+    for one, thread in zip(ready, threads, strict=True):
+        written.append(_sent(chunk, one, thread, lines))
     await ledger.write_ledger(conn, chunk, written, now_ms)
-    if contacts and ready:
-        await ledger.add_contacts(conn, chunk.shop, chunk.rule, [o.row["shopper_id"] for o in ready], now_ms)
-    for (until, _), people in held.items():
-        await _later(conn, chunk, people, until, same_step=True)
+    if capped and ready:
+        people = [one.row["shopper_id"] for one in ready]
+        await ledger.add_contacts(conn, chunk.shop, chunk.rule, people, contacts, now_ms)
+    for (until, _), waiting in held.items():
+        await _later(conn, chunk, waiting, until, same_step=True)
     await _next_steps(conn, chunk, body, ready, now_ms)
     await runs.chunk_done(conn, chunk, now_ms)
     # Last: it locks thread rows, and chatting people wait for no longer than this one statement and the commit.
-    await entries.append(conn, lines)
-    return list(threads.values())
+    await entries.append_pushed(conn, chunk.shop, chunk.rule, lines)
+    return threads
 
 
 def _row(row: Any, variant: int, state: State, reason: str) -> LedgerRow:
@@ -232,15 +244,16 @@ async def _give_and_render(
     return stopped
 
 
-def _sent(chunk: Chunk, one: Chosen, thread: UUID, lines: list[Line]) -> LedgerRow:
+def _sent(chunk: Chunk, one: Chosen, thread: UUID, lines: list[Pushed]) -> LedgerRow:
     """The ledger row of a message; its lines are added to ``lines``."""
     key = compose.delivery_key(chunk.rule, one.row["run_key"], one.row["step"], one.row["shopper_id"])
-    for place, body in enumerate(one.bodies):
-        text = orjson.dumps(body.values).decode()
-        lines.append(Line(chunk.shop, thread, "push", chunk.rule, stable_id("msg", key, place), body.kind, text))
+    made_for = None if one.row["thread_id"] else one.row["shopper_id"]
+    ids = [stable_id("msg", key, place) for place in range(len(one.bodies))]
+    for msg, body in zip(ids, one.bodies, strict=True):
+        lines.append(Pushed(thread, made_for, msg, body.kind, orjson.dumps(body.values).decode()))
     return LedgerRow(
         one.row["shopper_id"], one.row["run_key"], one.row["step"], one.variant, str(State.SENT), "", thread,
-        stable_id("msg", key, 0), None if chunk.kind == "test" else one.gift,
+        ids[0], None if chunk.kind == "test" else one.gift,
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ GRADE_AFTER_DAYS = 2  # of a month, so that its last days are sealed
 QUALITY_SWEEP_S = 60.0
 RETRY_S = 1.0
 LISTEN_S = 5.0
+PUSH_LANES = 2  # chunks at once in one job: one is decided while PostgreSQL works at the other
 Work = Callable[[], Awaitable[int]]
 """One turn: does what is there and says how much it was."""
 
@@ -135,7 +136,7 @@ async def _push_chunks(settings: Settings) -> None:
     _, valkey_url = urls(settings)
     valkey = connect(valkey_url)
     try:
-        await Push(pool, Hints(valkey)).work()
+        await Push(pool, Hints(valkey)).work(lanes=PUSH_LANES)
     finally:
         await valkey.aclose()
         await pool.close()

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
+
+from wangxin.model.frozen import frozen
 
 COLUMNS: tuple[str, ...] = (
     "shopper_id", "level", "points", "balance_cents", "orders_n", "spent_cents", "avg_order_cents", "tags", "city",
     "province", "tz", "lang", "source", "is_member", "blocked", "birth_md", "lunar_md", "member_md", "first_order_md",
     "member_since", "first_order_at", "last_order_at", "last_chat_at", "last_seen_at", "last_complaint_at",
 )  # fmt: skip
-"""Columns of table ``profile`` that conditions may read."""
+"""Columns of table ``profile`` that conditions may read, in the order of :class:`Profile`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Day:
     """A counter of one calendar day in the shop's zone; ``amount`` is fen, milliseconds or stars × 100 by kind."""
 
@@ -25,7 +28,7 @@ class Day:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Profile:
     """``days`` by kind of counter; ``crowds`` are the uploaded crowds the shopper is in."""
 
@@ -61,6 +64,9 @@ class Profile:
 def from_row(
     row: Mapping[str, Any], days: Mapping[str, tuple[Day, ...]], crowds: frozenset[UUID] = frozenset()
 ) -> Profile:
-    values = {name: row[name] for name in COLUMNS}
-    values["tags"] = frozenset(row["tags"])
-    return Profile(**values, days=days, crowds=crowds)
+    values: list[Any] = [*_BEFORE(row), frozenset(row["tags"]), *_AFTER(row), days, crowds]
+    return Profile(*values)
+
+
+_TAGS = COLUMNS.index("tags")
+_BEFORE, _AFTER = itemgetter(*COLUMNS[:_TAGS]), itemgetter(*COLUMNS[_TAGS + 1 :])

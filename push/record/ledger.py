@@ -1,9 +1,9 @@
-"""The ledger of deliveries, and what is decided under its transaction: contacts, stock, grants, threads."""
+"""The ledger of deliveries, and what is decided under its transaction: contacts, stock, grants."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,17 +12,15 @@ from push.compose import Gift
 from push.decide import CONTACTS_KEPT
 from push.model import RuleBody
 from push.record.runs import Chunk, at
+from wangxin.model.frozen import frozen
 from wangxin.storage.postgres import Connection
 
 
 async def lock_contacts(conn: Connection, shop: UUID, shoppers: Sequence[UUID]) -> dict[UUID, Any]:
-    """Lock the contact rows in id order: whoever decides caps for these people next waits for this transaction."""
-    await conn.execute(
-        "insert into push_contact (shop_id, shopper_id) select $1, u from unnest($2::uuid[]) u order by u"
-        " on conflict do nothing",
-        shop,
-        shoppers,
-    )
+    """Lock the contact rows in id order: whoever decides caps for these people next waits for this transaction.
+
+    Who was never pushed to has no row; of two transactions that write his first one, the second is done again.
+    """
     rows = await conn.fetch(
         "select shopper_id, at_ms, rules from push_contact where shop_id = $1 and shopper_id = any($2)"
         " order by shopper_id for update",
@@ -32,15 +30,24 @@ async def lock_contacts(conn: Connection, shop: UUID, shoppers: Sequence[UUID]) 
     return {row["shopper_id"]: row for row in rows}
 
 
-async def add_contacts(conn: Connection, shop: UUID, rule: UUID, shoppers: Sequence[UUID], now_ms: int) -> None:
-    """One contact more for each; only the newest CONTACTS_KEPT are remembered. The rows are locked already."""
-    await conn.execute(
-        f"""update push_contact set
-              at_ms = case when cardinality(at_ms) < {CONTACTS_KEPT} then at_ms else at_ms[2:] end || $4::bigint,
-              rules = case when cardinality(rules) < {CONTACTS_KEPT} then rules else rules[2:] end || $3::uuid
-            where shop_id = $1 and shopper_id = any($2)""",
-        shop, shoppers, rule, now_ms,
-    )  # fmt: skip
+async def add_contacts(
+    conn: Connection, shop: UUID, rule: UUID, shoppers: Sequence[UUID], locked: Container[UUID], now_ms: int
+) -> None:
+    """One contact more for each; only the newest CONTACTS_KEPT are remembered. ``locked``: who has a row."""
+    known = [shopper for shopper in shoppers if shopper in locked]
+    if known:
+        await conn.execute(
+            f"""update push_contact set
+                  at_ms = case when cardinality(at_ms) < {CONTACTS_KEPT} then at_ms else at_ms[2:] end || $4::bigint,
+                  rules = case when cardinality(rules) < {CONTACTS_KEPT} then rules else rules[2:] end || $3::uuid
+                where shop_id = $1 and shopper_id = any($2)""",
+            shop, known, rule, now_ms,
+        )  # fmt: skip
+    first = [(shop, shopper, [now_ms], [rule]) for shopper in sorted(shoppers) if shopper not in locked]
+    if first:
+        await conn.copy_records_to_table(
+            "push_contact", records=first, columns=("shop_id", "shopper_id", "at_ms", "rules")
+        )
 
 
 @dataclass(slots=True)
@@ -91,7 +98,7 @@ async def take_stock(conn: Connection, shop: UUID, rule: UUID, step: int, stock:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LedgerRow:
     shopper: UUID
     run_key: str
@@ -104,17 +111,23 @@ class LedgerRow:
     gift: Gift | None = None
 
 
+_LEDGER = (
+    "shop_id", "rule_id", "run_id", "at", "run_key", "step", "shopper_id", "variant", "state", "reason", "thread_id",
+    "msg_id",
+)  # fmt: skip
+_GRANTS = (
+    "shop_id", "rule_id", "at", "run_key", "step", "shopper_id", "id", "kind", "amount", "title", "expires_at", "tap",
+)  # fmt: skip
+
+
 async def write_ledger(conn: Connection, chunk: Chunk, rows: Sequence[LedgerRow], now_ms: int) -> None:
     """Everyone of the chunk. A row that is there already breaks the transaction: somebody else decided meanwhile."""
-    await conn.execute(
-        """insert into push_delivery (shop_id, rule_id, run_id, at, run_key, step, shopper_id, variant, state, reason,
-             thread_id, msg_id)
-           select $1, $2, $3, $4, * from unnest($5::text[], $6::smallint[], $7::uuid[], $8::smallint[], $9::text[],
-             $10::text[], $11::uuid[], $12::uuid[])""",
-        chunk.shop, chunk.rule, chunk.run, at(now_ms), [r.run_key for r in rows], [r.step for r in rows],
-        [r.shopper for r in rows], [r.variant for r in rows], [r.state for r in rows], [r.reason for r in rows],
-        [r.thread for r in rows], [r.msg for r in rows],
-    )  # fmt: skip
+    head = (chunk.shop, chunk.rule, chunk.run, at(now_ms))
+    await conn.copy_records_to_table(
+        "push_delivery",
+        records=[(*head, r.run_key, r.step, r.shopper, r.variant, r.state, r.reason, r.thread, r.msg) for r in rows],
+        columns=_LEDGER,
+    )
     granted = [row for row in rows if row.gift is not None]
     if granted:
         await _write_grants(conn, chunk, granted, now_ms)
@@ -122,15 +135,17 @@ async def write_ledger(conn: Connection, chunk: Chunk, rows: Sequence[LedgerRow]
 
 async def _write_grants(conn: Connection, chunk: Chunk, rows: Sequence[LedgerRow], now_ms: int) -> None:
     gifts = [row.gift for row in rows if row.gift is not None]
-    await conn.execute(
-        """insert into benefit_grant (shop_id, rule_id, at, run_key, step, shopper_id, id, kind, amount, title,
-             expires_at, tap)
-           select $1, $2, $3, * from unnest($4::text[], $5::smallint[], $6::uuid[], $7::uuid[], $8::text[],
-             $9::bigint[], $10::text[], $11::timestamptz[], $12::boolean[])""",
-        chunk.shop, chunk.rule, at(now_ms), [r.run_key for r in rows], [r.step for r in rows],
-        [r.shopper for r in rows], [g.id for g in gifts], [g.kind for g in gifts], [g.amount for g in gifts],
-        [g.title for g in gifts], [None if g.expires_ms is None else at(g.expires_ms) for g in gifts],
-        [g.tap for g in gifts],
+    head = (chunk.shop, chunk.rule, at(now_ms))
+    await conn.copy_records_to_table(
+        "benefit_grant",
+        records=[
+            (
+                *head, r.run_key, r.step, r.shopper, g.id, g.kind, g.amount, g.title,
+                None if g.expires_ms is None else at(g.expires_ms), g.tap,
+            )
+            for r, g in zip(rows, gifts, strict=True)
+        ],
+        columns=_GRANTS,
     )  # fmt: skip
     points = [(row.shopper, g) for row, g in zip(rows, gifts, strict=True) if g.kind == "points"]
     if points:
@@ -144,19 +159,6 @@ async def _write_grants(conn: Connection, chunk: Chunk, rows: Sequence[LedgerRow
                 where p.shop_id = $1 and p.shopper_id = b.shopper_id""",
             chunk.shop, [s for s, _ in points], [f"grant:{g.id}" for _, g in points], [g.amount for _, g in points],
         )  # fmt: skip
-
-
-async def make_threads(conn: Connection, shop: UUID, wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, UUID]:
-    """Threads for (shopper, new thread id) who have none; returns shopper → thread."""
-    await conn.execute(
-        "insert into thread (shop_id, shopper_id, id) select $1, * from unnest($2::uuid[], $3::uuid[])"
-        " on conflict (shop_id, shopper_id) do nothing",
-        shop, [s for s, _ in wanted], [t for _, t in wanted],
-    )  # fmt: skip
-    rows = await conn.fetch(
-        "select shopper_id, id from thread where shop_id = $1 and shopper_id = any($2)", shop, [s for s, _ in wanted]
-    )
-    return {row["shopper_id"]: row["id"] for row in rows}
 
 
 async def cancel_waiting(conn: Connection, shop: UUID, rule: UUID, shopper: UUID, reason: str, now_ms: int) -> int:

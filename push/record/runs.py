@@ -229,14 +229,18 @@ async def waiting_chunks(conn: Connection, now_ms: int) -> int:
 
 
 _PROFILE = ", ".join(f"p.{name}" for name in COLUMNS if name != "shopper_id")
+# Rows are looked up one by one (lateral, limit 1): a plan made while thread or ledger were empty would read all of the
+# shop's for each recipient.
 _RECIPIENTS = f"""
 select r.shopper_id, r.step, r.run_key, (extract(epoch from r.due_at) * 1000)::bigint as first_due_ms, r.event,
        s.name, {_PROFILE}, p.refused, p.personalised, t.id as thread_id, t.state as thread_state,
        (extract(epoch from t.shopper_wrote_at) * 1000)::bigint as shopper_wrote_ms
   from push_recipient r
-  join shopper s on s.shop_id = r.shop_id and s.id = r.shopper_id
-  left join profile p on p.shop_id = r.shop_id and p.shopper_id = r.shopper_id
-  left join thread t on t.shop_id = r.shop_id and t.shopper_id = r.shopper_id
+  cross join lateral (select x.name from shopper x where x.shop_id = r.shop_id and x.id = r.shopper_id limit 1) s
+  left join lateral (select * from profile x where x.shop_id = r.shop_id and x.shopper_id = r.shopper_id limit 1) p
+    on true
+  left join lateral (select * from thread x where x.shop_id = r.shop_id and x.shopper_id = r.shopper_id limit 1) t
+    on true
   left join lateral (select 1 as n from push_delivery d where d.shop_id = r.shop_id and d.rule_id = $4
                        and d.run_key = r.run_key and d.step = r.step and d.shopper_id = r.shopper_id
                      limit 1) done on true

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from push.life import Act
 from push.model import RuleStatus
 from tests.conftest import Shop
 from tests.push.shops import NOON, World, body
+from wangxin.clock import new_id
 from wangxin.model.refusals import Refusal
 
 HOUR = 3_600_000
@@ -120,6 +122,27 @@ async def test_a_contact_is_kept_free_for_a_higher_rule_later_today(world: World
     low = await world.rule(priority=10)
     await world.turn()
     assert await world.ledger(low) == {vip: ("capped", "cap.reserved"), plain: ("sent", "")}
+
+
+async def test_who_opens_his_first_chat_while_he_is_written_to_is_written_to_there_once(world: World) -> None:
+    lin, other = await world.member("m1"), await world.member("m2")
+    rule = await world.rule()
+    thread = new_id()
+    async with world.pool.acquire() as conn:
+        mine = await conn.fetchval("select pg_backend_pid()")
+        opening = conn.transaction()
+        await opening.start()
+        await conn.execute("insert into thread (shop_id, id, shopper_id) values ($1, $2, $3)", world.shop, thread, lin)
+        turn = asyncio.create_task(world.turn())
+        while not await world.pool.fetchval(
+            "select exists (select 1 from pg_stat_activity where $1 = any(pg_blocking_pids(pid)))", mine
+        ):
+            await asyncio.sleep(0.01)
+        await opening.commit()
+        await turn
+    assert await world.ledger(rule) == {lin: ("sent", ""), other: ("sent", "")}
+    assert len(await world.lines(lin)) == len(await world.lines(other)) == 1
+    assert await world.pool.fetchval("select id from thread where shopper_id = $1", lin) == thread
 
 
 async def test_quiet_hours_of_the_recipients_zone_hold_a_message_until_morning(world: World) -> None:

@@ -69,6 +69,18 @@ class Entry(NamedTuple):
     recalled_at_ms: int | None = None
 
 
+class Pushed(NamedTuple):
+    """A line of a chunk that one sender writes into many threads of a shop. ``shopper``: whose new thread ``thread``
+    becomes; None where it exists."""
+
+    thread: UUID
+    shopper: UUID | None
+    client_msg_id: UUID
+    kind: str
+    body: str
+    """The body as JSON text."""
+
+
 def body_json(body: dict[str, Any]) -> str:
     return orjson.dumps(body).decode()
 
@@ -120,6 +132,19 @@ async def append(conn: Executor, lines: Sequence[Line]) -> tuple[list[Appended],
     assert all(answer is not None for answer in answers), "every line is answered"
     stored.sort(key=lambda entry: (entry.thread, entry.lane, entry.seq))
     return [answer for answer in answers if answer is not None], stored
+
+
+async def append_pushed(conn: Executor, shop: UUID, sender: UUID, lines: Sequence[Pushed]) -> None:
+    """Append lines that cannot have been there before, as the last statement of the caller's transaction.
+
+    Lines of one thread stand side by side. Raises UniqueViolationError when somebody made one of the threads
+    meanwhile, or a line is there already: the transaction is to be done again.
+    """
+    if lines:
+        threads, shoppers, ids, kinds, bodies = zip(*lines, strict=True)
+        await conn.execute(
+            "select append_pushed($1, $2, $3, $4, $5, $6, $7)", shop, sender, threads, shoppers, ids, kinds, bodies
+        )
 
 
 _COLUMNS = """e.shop_id, e.thread_id, e.lane, e.seq, (extract(epoch from e.at) * 1000)::bigint as at_ms, e.sender_kind,
