@@ -15,6 +15,7 @@ from dispatcher.decisions import Decision
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
 from dispatcher.model import Id, Routing
+from dispatcher.pull import pull
 
 FIRED_MAX = 100_000
 """More timers are never due at once: one that sets itself again for now must end in an error, not in silence."""
@@ -150,10 +151,10 @@ class Core:
             assert fired <= FIRED_MAX, f"the timer {due} is set again for a time that is over"
             _fire(f, *due)
             if f.freed:
-                routing.pull(f)
+                pull(f)
         _APPLY[type(event)](f, event)
         if f.freed:
-            routing.pull(f)
+            pull(f)
         made, f.decisions = f.decisions, []
         return made
 

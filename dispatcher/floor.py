@@ -61,10 +61,14 @@ class Floor:
         mark = (terms.pools, seat.present, terms.seats_max)
         if self._counted.get(terms.agent) != mark:
             self._count(terms.agent, mark)
+        self.touch_load(seat)
+
+    def touch_load(self, seat: SeatNow) -> None:
+        """After a change of what the seat holds alone."""
         if self.free.touch(seat, self.seats):
-            self.freed.add(terms.agent)
+            self.freed.add(seat.terms.agent)
         else:
-            self.freed.discard(terms.agent)
+            self.freed.discard(seat.terms.agent)
 
     def _count(self, agent: Id, mark: tuple[tuple[Id, ...], bool, int]) -> None:
         before = self._counted.get(agent)
@@ -83,9 +87,8 @@ class Floor:
         self.touch(seat)
         self._counted.pop(agent, None)
 
-    def new_day(self, seat: SeatNow, shop: Id) -> None:
-        """Daily counts of a seat start again at the local midnight of the shop it is asked for."""
-        day = self.terms.day(shop, self.now_ms)
+    def new_day(self, seat: SeatNow, day: int) -> None:
+        """Daily counts of a seat start again at the local midnight of the shop it is asked for, whose day it is."""
         if day > seat.served_day:
             if seat.served_day:
                 seat.credit += seat.served
@@ -115,14 +118,17 @@ class Floor:
     def somebody(self, c: Conversation) -> bool:
         """Whether anyone who could serve it is at work now, free or not."""
         for pool in self.terms.every_pool[c.shop] if c.pinned is None else (c.pinned,):
-            if not self.usable(c, pool)[1] and self.able(c, pool):
+            contract, why = self.usable(c, pool)
+            if not why and self._able(contract, pool):
                 return True
         return False
 
     def able(self, c: Conversation, pool: Id) -> int:
         """How many at work in the pool may serve it, free or not."""
+        return self._able(self.usable(c, pool)[0], pool)
+
+    def _able(self, contract: Contract | None, pool: Id) -> int:
         there = self.present.get(pool, 0)
-        contract = self.usable(c, pool)[0]
         if not there or contract is None or not (contract.certified or contract.dedicated):
             return there
         return sum(

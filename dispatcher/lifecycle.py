@@ -122,7 +122,7 @@ def let_go(f: Floor, c: Conversation) -> None:
     seat.parked.discard(c.id)
     if not seat.live:
         seat.idle_since_ms = f.now_ms
-    f.touch(seat)
+    f.touch_load(seat)
 
 
 def drained(f: Floor, agent: Id | None) -> None:

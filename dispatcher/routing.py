@@ -1,14 +1,14 @@
-"""Bringing conversations and seats together: the search that widens, and the pull of a seat that became free."""
+"""Bringing conversations and seats together: the search that widens (a seat that became free: ``pull``)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dispatcher.box import fall_back, to_box
 from dispatcher.capacity import KEEPS, SeatNow, score
 from dispatcher.decisions import Assign, Candidate, MakeOffer, Overflowed, PoolSeen, Queued
 from dispatcher.floor import Floor
-from dispatcher.lines import Conversation, Equals
+from dispatcher.lines import Conversation
 from dispatcher.model import AgentRule, Contract, Id, Pool
 from dispatcher.policy import deal, rank_pools
 from dispatcher.stages import full, opens
@@ -17,6 +17,7 @@ _AT_ONCE = ("claim", "transfer", "resume", "takeover", "message_box")
 """Reasons that need no offer: somebody has agreed already, or nobody is watching the clock."""
 _SHUT = ("closed", "outside_hours", "no_contract", "suspended", "skill")
 """Why a pool takes nobody, now or soon: where all say so, a message is left at once."""
+_TAKEN = "no_free_slot"
 TURNED_MAX = 3
 """How many whom the contract kept out an explanation names."""
 
@@ -82,13 +83,20 @@ def refused(f: Floor, c: Conversation, seat: SeatNow) -> str:
 
 
 def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[PoolSeen]) -> bool:
+    if len(pools) == 1:  # most often: nothing to rank, no share to keep
+        pool = pools[0]
+        contract, why = f.usable(c, pool)
+        if why:
+            seen.append(PoolSeen(pool, c.stage, why))  # type: ignore[arg-type]
+            return False
+        return _try_pool(f, c, pool, contract, 0, {}, seen)
     usable: list[tuple[Pool, Contract | None, int]] = []
     for pool in pools:
         contract, why = f.usable(c, pool)
         if why:
             seen.append(PoolSeen(pool, c.stage, why))  # type: ignore[arg-type]
         else:
-            usable.append((f.terms.pools[pool], contract, f.used_today(contract) if contract else 0))
+            usable.append((f.terms.pools[pool], contract, 0))
     if not usable:
         return False
     policy = f.policy(c)
@@ -101,23 +109,38 @@ def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[Pool
             levels[one.id] = first[0][1].load if first else 0
     order = [(0, *usable[0][:2])]
     if len(usable) > 1:
+        usable = [(one, terms, f.used_today(terms) if terms else 0) for one, terms, _ in usable]
         order = rank_pools(policy, usable, levels, f.deficits, c.shop)
-    for shown, ranked, contract in order:
-        barred = _door(f, policy.agent_rule, ranked.id, contract, turned)
-        rows = f.free.best(ranked.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, barred)
-        if not rows:
-            out = next((one.barred for one in turned.values() if one.pool == ranked.id), "no_free_slot")
-            seen.append(PoolSeen(ranked.id, c.stage, out, shown))  # type: ignore[arg-type]
-            continue
-        seen.append(PoolSeen(ranked.id, c.stage, "chosen", shown))
-        c.seen = tuple(seen)
-        candidates = tuple([Candidate(s.terms.agent, ranked.id, s.load, s.terms.seats_max, key) for key, s in rows])
-        seat, more = rows[0][1], tuple(turned.values())[:TURNED_MAX]
-        if len(usable) > 1:
-            deal(f.deficits, c.shop, ranked.id, usable)
-        give(f, c, seat, ranked.id, c.stage_reason or "ring", candidates + more)
-        return True
-    return False
+    return any(_try_pool(f, c, one.id, terms, shown, turned, seen, usable) for shown, one, terms in order)
+
+
+def _try_pool(
+    f: Floor,
+    c: Conversation,
+    pool: Id,
+    contract: Contract | None,
+    shown: int,
+    turned: dict[Id, Candidate],
+    seen: list[PoolSeen],
+    shared: Sequence[tuple[Pool, Contract | None, int]] = (),
+) -> bool:
+    """The best free seat of a pool takes the conversation, if there is one. ``shared``: pools among which it ranked."""
+    rule = f.policy(c).agent_rule
+    barred = _door(f, rule, pool, contract, turned)
+    rows = f.free.best(pool, rule, f.seats, c.excluded, c.skill, f.now_ms, barred)
+    if not rows:
+        out = next((one.barred for one in turned.values() if one.pool == pool), _TAKEN) if turned else _TAKEN
+        seen.append(PoolSeen(pool, c.stage, out, shown))  # type: ignore[arg-type]
+        return False
+    seen.append(PoolSeen(pool, c.stage, "chosen", shown))
+    c.seen = tuple(seen)
+    candidates = tuple([Candidate(s.terms.agent, pool, s.load, s.terms.seats_max, key) for key, s in rows])
+    if turned:
+        candidates += tuple(turned.values())[:TURNED_MAX]
+    if len(shared) > 1:
+        deal(f.deficits, c.shop, pool, shared)
+    give(f, c, rows[0][1], pool, c.stage_reason or "ring", candidates)
+    return True
 
 
 def _door(
@@ -285,23 +308,24 @@ def assign(
         share = f.in_target.get(c.shop, 1_000)
         f.in_target[c.shop] = (share * 31 + (1_000 if waited <= c.target_ms else 0)) // 32
     contract, _ = f.usable(c, pool)
+    day = f.terms.day(c.shop, f.now_ms)
     if contract is not None and c.counted != contract.id:
-        key = (contract.id, f.terms.day(c.shop, f.now_ms))
+        key = (contract.id, day)
         f.used[key] = f.used.get(key, 0) + 1
         c.counted = contract.id
     if not c.tallied:
         c.tallied = True
-        key = (c.shop, f.terms.day(c.shop, f.now_ms))
+        key = (c.shop, day)
         f.used[key] = f.used.get(key, 0) + 1
     level = seat.load
     seat.held.discard(c.id)
     seat.parked.discard(c.id)
     seat.live.add(c.id)
     if reason != "resume":
-        f.new_day(seat, c.shop)
+        f.new_day(seat, day)
         seat.served += 1
         seat.last_assigned_ms = f.now_ms
-    f.touch(seat)
+    f.touch_load(seat)
     c.state, c.agent, c.pool, c.since_ms = "assigned", seat.terms.agent, pool, f.now_ms
     c.first_ms = c.first_ms or f.now_ms
     c.callback = False
@@ -319,74 +343,6 @@ def assign(
         )
     )  # fmt: skip
     c.seen = ()
-
-
-def pull(f: Floor) -> None:
-    """Seats that became free take who waits for them, then from the message box, slowly."""
-    while f.freed:
-        agent = min(f.freed)
-        seat = f.seats[agent]
-        found = _next_for(f, seat)
-        if found is None:
-            f.freed.discard(agent)
-            _from_box(f, seat)
-        else:
-            pool, c = found
-            held = "sticky" if f.now_ms < c.hold_ms else ""
-            give(f, c, seat, pool, held or c.stage_reason or ("transfer" if c.pinned else "ring"))
-
-
-def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation] | None:
-    pools = [pool for pool in seat.terms.pools if f.lines.waiting(pool)]
-    if not pools:
-        return None
-    agent, now, skills = seat.terms.agent, f.now_ms, seat.terms.skills
-    best: tuple[tuple[int, int, int, Id], Id, Conversation] | None = None
-
-    def fits(c: Conversation) -> bool:
-        if c.excluded and c.excluded.get(agent, 0) > now:
-            return False
-        if now < c.hold_ms and c.sticky != agent:
-            return False
-        return not f.usable(c, pool)[1]
-
-    def line_fits(equals: Equals) -> bool:
-        _, _, shop, topic, skill = equals
-        contract, why = f.terms.usable(shop, pool, topic, now)
-        return (not skill or skill in skills) and not why and not f.terms.bars(contract, agent, now)
-
-    for pool in pools:
-        found = f.lines.best(pool, now, f.conversations, line_fits, fits)
-        if found is not None and (best is None or found[0] < best[0]):
-            best = (found[0], pool, found[1])
-    return (best[1], best[2]) if best else None
-
-
-def _from_box(f: Floor, seat: SeatNow) -> None:
-    """One conversation from the message box, oldest first, not more often than the policy allows."""
-    if not any(f.box.values()):
-        return
-    choice: tuple[int, Id, Id] | None = None
-    for shop in sorted(f.box):
-        box = f.box[shop]
-        if not box:
-            continue
-        every = f.terms.policy(shop).backlog_every_ms
-        if f.now_ms < seat.box_ms + every:
-            f.timers.set("pull", seat.terms.agent, seat.box_ms + every)
-            continue
-        for id_, enqueued in sorted(box.items(), key=lambda row: (row[1], row[0]))[:20]:
-            pool = pool_for(f, f.conversations[id_], seat)
-            if pool is not None:
-                if choice is None or (enqueued, id_, pool) < choice:
-                    choice = (enqueued, id_, pool)
-                break
-    if choice is not None:
-        seat.box_ms = f.now_ms
-        give(f, f.conversations[choice[1]], seat, choice[2], "message_box")
-        f.touch(seat)
-    if any(f.box.values()):
-        f.timers.set("minute", "", (f.now_ms // 60_000 + 1) * 60_000)
 
 
 def may_keep(seat: SeatNow | None) -> bool:

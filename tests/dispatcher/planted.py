@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dispatcher import core, lifecycle, routing
+from dispatcher import core, lifecycle, pull, routing
 from dispatcher import events as ev
 from dispatcher.capacity import SeatNow
 from dispatcher.floor import Floor
@@ -78,7 +78,7 @@ def _stale_number_taken(put: Set) -> None:
 
 
 def _backlog_forgotten(put: Set) -> None:
-    put(routing, "_next_for", lambda f, seat: None)
+    put(pull, "_next_for", lambda f, seat: None)
 
 
 def _offer_holds_no_slot(put: Set) -> None:
