@@ -128,6 +128,7 @@ class Terms(Agreed):
     targets: tuple[Target, ...] = Field(default=(), max_length=10)
     penalties: tuple[Penalty, ...] = Field(default=(), max_length=10)
     penalty_cap_per_mille: _PerMille = 300
+    fee_fen_max: _Fen | None = Field(default=None, description="the most that a settlement cycle costs")
     bonuses: tuple[Bonus, ...] = Field(default=(), max_length=10)
     visible_fields: tuple[Literal[VISIBLE], ...] = Field(default=("level", "orders", "tags", "remark"))  # type: ignore[valid-type]
     settlement: Literal["week", "month"] = "month"

@@ -89,3 +89,21 @@ def open_at(hours: Hours | None, now_ms: int) -> bool:
         return True
     yesterday = today - timedelta(days=1)
     return any(to_min > DAY_MIN + minute for _, to_min in _spans_of(hours, yesterday))
+
+
+def open_spans(hours: Hours | None, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+    """The parts of [from, to) in which it is open, in ms; overlapping hours are one part. None is always open."""
+    if hours is None:
+        return [(from_ms, to_ms)]
+    zone = _zone(hours.tz)
+    found: list[tuple[int, int]] = []
+    day = _local(hours.tz, from_ms).date() - timedelta(days=1)
+    while day <= _local(hours.tz, to_ms).date():
+        midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+        for begin, end in sorted(_spans_of(hours, day)):
+            at, until = (int((midnight + timedelta(minutes=m)).timestamp() * 1_000) for m in (begin, end))
+            at, until = max(at, from_ms, found[-1][1] if found else 0), min(until, to_ms)
+            if at < until:
+                found.append((at, until))
+        day += timedelta(days=1)
+    return found

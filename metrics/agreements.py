@@ -13,12 +13,13 @@ from metrics.settlement import Terms
 from wangxin.storage.postgres import Connection
 
 
+def _always(from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+    return [(from_ms, to_ms)]
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One immutable version, in force from ``starts_ms`` until the next one or ``ends_ms``.
-
-    ``unsettled`` names prices that no statement computes; they are said beside it, never passed over.
-    """
+    """One immutable version, in force from ``starts_ms`` until the next one or ``ends_ms``."""
 
     terms: Terms
     starts_ms: int
@@ -26,8 +27,9 @@ class Version:
     seats: int
     cycle: Literal["week", "month"]
     refunds_kept: bool
-    unsettled: tuple[str, ...] = ()
     dispute_days: int = 7
+    open_spans: Callable[[int, int], list[tuple[int, int]]] = _always
+    """The parts of [from, to) in which the committed seats are due, in ms."""
 
     def cycle_start(self, day: date) -> date:
         return day.replace(day=1) if self.cycle == "month" else day - timedelta(days=day.weekday())

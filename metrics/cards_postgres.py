@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from math import ceil
@@ -11,9 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from metrics import report_postgres as read
+from metrics.agreements import Agreement
 from metrics.change import same_hours
+from metrics.clocks import Calendar
 from metrics.figures import Sums
 from metrics.intervals import COMPARABLE_N_MIN, Rate
+from metrics.model import HOUR
+from metrics.quality import record as quality
 from metrics.scorecards import WEIGHTS, Card, against_own, brands, dimensions, potential, score, stars
 from metrics.teams import OWN, Teams
 from wangxin.storage.postgres import Connection
@@ -36,8 +40,9 @@ class Month:
 
 
 async def add_shop(
-    conn: Connection, shop: UUID, first: date, last: date, teams: Teams, into: dict[UUID, Month]
-) -> None:
+    conn: Connection, shop: UUID, first: date, last: date, teams: Teams, agreements: Sequence[Agreement],
+    calendar: Calendar, into: dict[UUID, Month],
+) -> None:  # fmt: skip
     """Adds what each provider did in a shop, beside the own people of the same hours."""
     providers = {pool.provider for pool in teams.pools.values() if pool.provider is not None}
     if not providers:
@@ -59,6 +64,35 @@ async def add_shop(
         beside = next(one for one in same_hours(hours, own) if one.figure == "conversion")
         if beside.team is not None and beside.own is not None and beside.n_own >= COMPARABLE_N_MIN:
             month.add("conversion", against_own(beside.team, beside.own, beside.n_team))
+        from_ms, to_ms = calendar.day_end_ms(first - timedelta(days=1)), calendar.day_end_ms(last)
+        month.add("quality", await quality.passed(conn, shop, from_ms, to_ms, provider=provider))
+        mine = [one for one in agreements if one.provider == provider]
+        month.add("availability", await availability(conn, shop, first, last, mine, calendar))
+
+
+async def availability(
+    conn: Connection, shop: UUID, first: date, last: date, agreements: Sequence[Agreement], calendar: Calendar
+) -> Rate:
+    """Hours in which committed seats were ready or busy, of those in which they were due; more on one day makes up for
+    no other. People who serve several shops count in equal shares."""
+    due_ms = there_ms = 0
+    for agreement in agreements:
+        for day in (first + timedelta(days=number) for number in range((last - first).days + 1)):
+            begin, end = calendar.day_end_ms(day - timedelta(days=1)), calendar.day_end_ms(day)
+            version = agreement.version_at(end - 1)
+            if version is None or not version.seats:
+                continue
+            spans = version.open_spans(begin, end)
+            due = version.seats * sum(until - at for at, until in spans)
+            there = 0
+            for at, until in spans:
+                there += await conn.fetchval(
+                    "select coalesce(sum(greatest(ms, 0) / shops), 0)::bigint"
+                    " from online_of($1, $2, ms_at($3), least(ms_at($4), now()))",
+                    shop, sorted(version.terms.pools), at, until,
+                )  # fmt: skip
+            due_ms, there_ms = due_ms + due, there_ms + min(due, there)
+    return Rate(round(there_ms / HOUR), round(due_ms / HOUR))
 
 
 def market_of(months: Mapping[UUID, Month]) -> dict[str, float]:

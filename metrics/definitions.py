@@ -77,8 +77,12 @@ STARS: dict[str, str] = {
     "stars": "Once a month, from three to six: "
     + ", ".join(f"{stars} from {cut:g}" for stars, cut in STAR_CUTS)
     + f"; a change needs {STAR_MARGIN:g} points beyond the cut.",
-    "operating ability": "Response, reply rate and conversion of the score, among themselves. Conversion stands beside "
+    "operating ability": "Response, reply rate, conversion and availability of the score, among themselves. Conversion "
+    "stands beside "
     f"the own people's of the same hours: as good as they is the middle, {ABOVE_OWN * 100:g} points better the best.",
+    "availability": "Hours in which committed seats were ready or busy, of the hours in which the contract wants them; "
+    "who serves several shops counts in equal shares, and one day makes up for no other.",
+    "quality": "Conversations that pass the shop's quality sheet, of those drawn by chance and graded blind.",
     "winning of brands": "How many shops are served: n of n + 5.",
     "service reviews": "Ratings and quality checks of the score, among themselves.",
     "potential": "How the conversations grew from one month to the next: 50 is standing still, 100 twice as many.",
@@ -94,6 +98,8 @@ STATEMENT: dict[LineKind, str] = {
     LineKind.BASE: "The fixed sum of a cycle, by its days in force.",
     LineKind.COMMISSION: "A share of each order credited by the rule last_touch to the contract's pools, net of "
     "refunds known when the day is issued (or without them, as the contract says).",
+    LineKind.SILENT: "Where the contract says so: the same share of each order of the shop that followed nobody's "
+    "words.",
     LineKind.SERVICE: "On the cycle's last day: a promised figure over the whole cycle, as a share of the cycle's fee. "
     "Missed by a band: the penalty of the widest band reached, all together at most the contract's cap. Better by a "
     "band: the bonus.",

@@ -75,11 +75,7 @@ def router(deps: Deps, agreements_of: AgreementsOf = none_known) -> APIRouter:
         issued = await record.of_shop(conn, shop, first, last, evidence=evidence)
         stands = {(one.contract, one.day): one.fee_fen for one in issued}
         agreements = await agreements_of(conn, shop)
-        unsettled = {(one.contract, v.terms.version): v.unsettled for one in agreements for v in one.versions}
-        rows = [
-            issued_json(one, unsettled=unsettled.get((one.contract, one.version), ()), evidence=evidence)
-            for one in issued
-        ]
+        rows = [issued_json(one, evidence=evidence) for one in issued]
         days_asked = (first + timedelta(days=number) for number in range((last - first).days + 1))
         open_days = [day for day in days_asked if any((one.contract, day) not in stands for one in agreements)]
         if open_days:

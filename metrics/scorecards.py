@@ -67,7 +67,7 @@ def next_share(now: float, wanted: float) -> float:
 
 # --- the four dimensions --------------------------------------------------------------------------------------------
 
-OPERATING = ("response", "reply_rate", "conversion")
+OPERATING = ("response", "reply_rate", "conversion", "availability")
 REVIEWS = ("rating", "quality")
 ABOVE_OWN = 0.1  # a conversion so far above the own people's of the same hours is the best there is
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from metrics import rollups_postgres as rollups
 from metrics import sealing_postgres as sealing
 from metrics import statement_record
 from metrics.agreements import AgreementsOf
+from metrics.clocks import Calendar
+from metrics.quality import record as quality
 from metrics.rows import TABLES, Row, Table
 from metrics.teams import TeamsOf
 from wangxin import clock
@@ -99,7 +102,7 @@ class Figures:
                     n += await statement_record.issue(conn, shop, agreements, calendar, clock.now_ms(), clock.new_id)
             return n + await statement_record.lapse(conn)
 
-    async def grade(self, teams_of: TeamsOf, *, today: date) -> int:
+    async def grade(self, teams_of: TeamsOf, agreements_of: AgreementsOf, *, today: date) -> int:
         """Grade the providers for the month before ``today``'s, once; returns how many."""
         last = today.replace(day=1) - timedelta(days=1)
         month = last.replace(day=1)
@@ -108,8 +111,21 @@ class Figures:
                 return 0
             months: dict[UUID, cards.Month] = {}
             for (shop,) in await conn.fetch("select shop_id from shop order by 1"):
-                await cards.add_shop(conn, shop, month, last, await teams_of(conn, shop), months)
+                calendar = (await record.calendars(conn, [shop]))[shop]
+                terms = await agreements_of(conn, shop)
+                await cards.add_shop(conn, shop, month, last, await teams_of(conn, shop), terms, calendar, months)
             return await cards.write(conn, month, months)
+
+    async def sample(self, today: Callable[[Calendar], date]) -> int:
+        """Draw last week's conversations for quality checks in each shop that has a sheet; how many came."""
+        n = 0
+        async with self._pool.acquire() as conn:
+            for (shop,) in await conn.fetch("select distinct shop_id from quality_sheet order by 1"):
+                async with conn.transaction():
+                    day = today((await record.calendars(conn, [shop]))[shop])
+                    monday = day - timedelta(days=day.weekday() + 7)
+                    n += await quality.draw_week(conn, shop, monday, Random(clock.new_secret()))
+        return n
 
     async def _credit(self, conn: Connection, shoppers: set[tuple[UUID, UUID]]) -> int:
         by_shop: dict[UUID, list[UUID]] = {}

@@ -65,9 +65,11 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class PerOrder:
-    """A share of the net paid amount of each order credited to the contract's pools."""
+    """A share of the net paid amount of each order credited to the contract's pools; ``silent``: and of each order of
+    the shop that followed nobody's words."""
 
     per_mille: int
+    silent: bool = False
 
 
 Price = PerConversation | PerSeat | PerOnlineHour | PerMinute | Base | PerOrder
@@ -125,10 +127,10 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """An order's part credited to a pool; ``net_fen`` as known when the period is settled."""
+    """An order's part credited to a pool (a silent one: to none); ``net_fen`` as known when the period is settled."""
 
     order: str
-    pool: UUID
+    pool: UUID | None
     net_fen: int
 
 
@@ -186,6 +188,7 @@ class LineKind(StrEnum):
     HANDLED = "handled"
     BASE = "base"
     COMMISSION = "commission"
+    SILENT = "silent"
     SERVICE = "service"
     CAP = "cap"
     CORRECTION = "correction"
@@ -225,6 +228,7 @@ class Happened:
 
     served: Sequence[Served] = ()
     sold: Sequence[Sold] = ()
+    silent: Sequence[Sold] = ()
     seats: Sequence[SeatDays] = ()
     online: Sequence[Online] = ()
     handled: Sequence[Handled] = ()
@@ -265,7 +269,10 @@ def settle(terms: Terms, first: date, last: date, happened: Happened) -> Stateme
             case Base():
                 lines.append(_base(price, happened.cycle))
             case PerOrder():
-                lines += _by_order(price, [one for one in happened.sold if one.pool in terms.pools])
+                credited = [one for one in happened.sold if one.pool in terms.pools]
+                lines += _by_order(price, credited, LineKind.COMMISSION)
+                if price.silent:
+                    lines += _by_order(price, happened.silent, LineKind.SILENT)
     lines = [line for line in lines if line.quantity or line.amount_fen]
     fee = happened.cycle.fee_fen + sum(line.amount_fen for line in lines)
     if happened.cycle.ends:
@@ -331,14 +338,14 @@ def _base(price: Base, cycle: Cycle) -> StatementLine:
     return StatementLine(LineKind.BASE, f"day {cycle.day_number} of {cycle.days}", 1, 0, amount, ())
 
 
-def _by_order(price: PerOrder, sold: Sequence[Sold]) -> list[StatementLine]:
+def _by_order(price: PerOrder, sold: Sequence[Sold], kind: LineKind) -> list[StatementLine]:
     if not sold:
         return []
     ordered = sorted(sold, key=lambda one: (one.order, str(one.pool)))
     amount = sum(commission_fen(price, one.net_fen) for one in ordered)
     label = f"commission {price.per_mille / 10:g} %"
     evidence = tuple(one.order for one in ordered)
-    return [StatementLine(LineKind.COMMISSION, label, len(ordered), 0, amount, evidence)]
+    return [StatementLine(kind, label, len(ordered), 0, amount, evidence)]
 
 
 def commission_fen(price: PerOrder, net_fen: int) -> int:

@@ -25,13 +25,12 @@ def preview_json(one: DayStatement, *, evidence: bool = False) -> dict[str, Any]
         "state": "preview",
         "due_ms": None,
         "signed_ms": None,
-        "unsettled": one.version.unsettled,
         "total_fen": one.statement.total_fen,
         "lines": [_line(line, None, None, evidence=evidence) for line in one.statement.lines],
     }
 
 
-def issued_json(one: Issued, *, unsettled: Sequence[str] = (), evidence: bool = False) -> dict[str, Any]:
+def issued_json(one: Issued, *, evidence: bool = False) -> dict[str, Any]:
     disputes = {dispute.line: dispute for dispute in one.disputes}
     return {
         "contract": one.contract,
@@ -42,7 +41,6 @@ def issued_json(one: Issued, *, unsettled: Sequence[str] = (), evidence: bool = 
         "state": one.state,
         "due_ms": one.due_ms,
         "signed_ms": one.signed_ms,
-        "unsettled": unsettled,
         "total_fen": one.total_fen,
         "lines": [
             {

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Literal
 from uuid import UUID
 
 from metrics import report_postgres as read
@@ -14,6 +15,8 @@ from metrics.agreements import Agreement, Version
 from metrics.clocks import Calendar
 from metrics.conversion import DEFAULT_RULE
 from metrics.figures import Sums
+from metrics.intervals import Rate
+from metrics.quality import record as quality
 from metrics.settlement import (
     Cycle,
     Handled,
@@ -23,6 +26,7 @@ from metrics.settlement import (
     Online,
     PerMinute,
     PerOnlineHour,
+    PerOrder,
     SeatDays,
     Served,
     Sold,
@@ -95,6 +99,7 @@ class _Reading:
     shop: UUID
     served: list[Served]
     sold: list[_Sale]
+    silent: list[_Sale]
     spans: list[_Span]
 
     @classmethod
@@ -104,8 +109,13 @@ class _Reading:
         versions = [version for one in agreements for version in one.versions]
         pools = sorted({pool for version in versions for pool in version.terms.pools})
         by_minute = any(isinstance(price, PerMinute) for version in versions for price in version.terms.prices)
+        silent = any(
+            isinstance(price, PerOrder) and price.silent for version in versions for price in version.terms.prices
+        )
         return cls(
-            conn, shop, await _served(conn, shop, pools, since, last), await _sold(conn, shop, pools, since, last),
+            conn, shop, await _served(conn, shop, pools, since, last),
+            await _sold(conn, shop, pools, since, last, "touched"),
+            await _sold(conn, shop, pools, since, last, "silent") if silent else [],
             await _spans(conn, shop, pools, since, last) if by_minute else [],
         )  # fmt: skip
 
@@ -115,7 +125,10 @@ class _Reading:
         terms = version.terms
         begins = version.cycle_start(day)
         sold = [one for one in self.sold if one.day == day and one.pool in terms.pools]
-        nets = {one.order: one.net(version) for one in sold}
+        silent = [one for one in self.silent if one.day == day]
+        if not any(isinstance(price, PerOrder) and price.silent for price in terms.prices):
+            silent = []
+        nets = {one.order: one.net(version) for one in (*sold, *silent)}
         from_ms, to_ms = calendar.day_end_ms(day - timedelta(days=1)), calendar.day_end_ms(day)
         online: list[Online] = []
         if any(isinstance(price, PerOnlineHour) for price in terms.prices):
@@ -128,12 +141,13 @@ class _Reading:
         for span in self.spans:
             if span.pool in terms.pools:
                 handled[span.conversation] += max(0, min(span.to_ms, to_ms) - max(span.from_ms, from_ms))
-        measured = await self._measured(version, begins, day) if cycle.ends and terms.promises else []
+        measured = await self._measured(version, begins, day, calendar) if cycle.ends and terms.promises else []
         earlier = (one for one in self.served if begins <= one.day < day)
         return (
             Happened(
                 served=[one for one in self.served if one.day == day],
                 sold=[Sold(one.order, one.pool, one.net(version)) for one in sold],
+                silent=[Sold(one.order, None, one.net(version)) for one in silent],
                 seats=_seats(version, day),
                 online=online,
                 handled=[Handled(conversation, ms) for conversation, ms in handled.items()],
@@ -144,16 +158,18 @@ class _Reading:
             nets,
         )
 
-    async def _measured(self, version: Version, first: date, last: date) -> list[Measured]:
+    async def _measured(self, version: Version, first: date, last: date, calendar: Calendar) -> list[Measured]:
         """The promised figures of a cycle, over the contract's pools."""
         by_pool = await read.sums(self.conn, read.Asked(self.shop, first, last), "pool", Teams())
         sums = Sums()
         for pool in version.terms.pools:
             sums.add(by_pool.get(str(pool), Sums()))
-        return measured_of(sums)
+        from_ms, to_ms = calendar.day_end_ms(first - timedelta(days=1)), calendar.day_end_ms(last)
+        checked = await quality.passed(self.conn, self.shop, from_ms, to_ms, pools=sorted(version.terms.pools))
+        return measured_of(sums, checked)
 
 
-def measured_of(sums: Sums) -> list[Measured]:
+def measured_of(sums: Sums, checked: Rate) -> list[Measured]:
     """Every figure that a contract may promise, as an exact fraction; without cases, none."""
     firsts, waits, service, reply = sums.firsts, sums.waits, sums.service_ext, sums.reply_3min
     some = [
@@ -163,6 +179,7 @@ def measured_of(sums: Sums) -> list[Measured]:
         Measured("within_30s", service.hits * 1000, service.n, service.n),
         Measured("reply_rate_3min", reply.hits * 1000, reply.n, reply.n),
         Measured("csat", sums.stars * 100, sums.ratings, sums.ratings),
+        Measured("qa_pass", checked.hits * 1000, checked.n, checked.n),
     ]
     return [one for one in some if one.denominator]
 
@@ -192,7 +209,7 @@ async def _served(conn: Connection, shop: UUID, pools: Sequence[UUID], first: da
 @dataclass(frozen=True, slots=True)
 class _Sale:
     order: str
-    pool: UUID
+    pool: UUID | None
     day: date
     paid_fen: int
     refunded_fen: int
@@ -201,13 +218,16 @@ class _Sale:
         return self.paid_fen if version.refunds_kept else max(0, self.paid_fen - self.refunded_fen)
 
 
-async def _sold(conn: Connection, shop: UUID, pools: Sequence[UUID], first: date, last: date) -> list[_Sale]:
+async def _sold(
+    conn: Connection, shop: UUID, pools: Sequence[UUID], first: date, last: date, kind: Literal["touched", "silent"]
+) -> list[_Sale]:
+    """Orders credited to the pools, or those of the shop that follow nobody's words."""
     rows = await conn.fetch(
         """select c.order_id, c.pool_id, c.day, c.paid_fen, o.refunded_fen
            from order_credit c join shop_order o on o.shop_id = c.shop_id and o.id = c.order_id
-           where c.shop_id = $1 and c.day between $2 and $3 and c.rule = $4 and c.kind = 'touched'
-             and c.pool_id = any($5) order by c.order_id""",
-        shop, first, last, DEFAULT_RULE.name, pools,
+           where c.shop_id = $1 and c.day between $2 and $3 and c.rule = $4 and c.kind = $6
+             and (c.pool_id = any($5) or $6 = 'silent') order by c.order_id""",
+        shop, first, last, DEFAULT_RULE.name, pools, kind,
     )  # fmt: skip
     return [_Sale(row["order_id"], row["pool_id"], row["day"], row["paid_fen"], row["refunded_fen"]) for row in rows]
 

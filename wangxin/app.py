@@ -12,12 +12,15 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import dispatcher.admin_read
 import dispatcher.people
 from dispatcher.ability_record import Typed
+from dispatcher.contracts import Terms
+from dispatcher.hours import open_spans
 from dispatcher.intake import Intake
 from dispatcher.intake import seat_now as seat_of
 from metrics import settlement
@@ -77,6 +80,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import dispatcher.training.rest
     import menus.rest
     import menus.rest_aftersale
+    import metrics.quality.rest
     import metrics.rest
     import metrics.rest_drill
     import metrics.rest_statements
@@ -95,6 +99,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         push.rest.router(deps),
         metrics.rest.router(deps, teams_of, names_of),
         metrics.rest_drill.router(deps, teams_of),
+        metrics.quality.rest.router(deps, teams_of),
         metrics.rest_statements.router(deps, agreements_of),
         metrics.rest_statements.provider_router(deps),
     )
@@ -199,17 +204,15 @@ def _version(contract: UUID, pools: Sequence[UUID], version: dict[str, Any]) -> 
     commission = terms["commission"]
     prices = _prices(terms["price"])
     if commission["per_mille"]:
-        prices.append(settlement.PerOrder(commission["per_mille"]))
-    unsettled = ["silent_orders"] if commission["silent_orders"] and commission["per_mille"] else []
-    if any(target["metric"] == "qa_pass" for target in terms["targets"]):
-        unsettled.append("qa_pass")
+        prices.append(settlement.PerOrder(commission["per_mille"], commission["silent_orders"]))
     return Version(
         settlement.Terms(
             contract, version["version"], frozenset(pools), tuple(prices), _promises(terms),
-            terms["penalty_cap_per_mille"],
+            terms["penalty_cap_per_mille"], terms.get("fee_fen_max"),
         ),
         version["starts_ms"], version["ends_ms"], terms["seats_committed"], terms["settlement"],
-        commission["refunds"] == "kept", tuple(unsettled), terms["dispute_days"],
+        commission["refunds"] == "kept", terms["dispute_days"],
+        partial(open_spans, Terms.model_validate(terms).hours),
     )  # fmt: skip
 
 

@@ -209,6 +209,7 @@ async def run_worker(settings: Settings) -> None:
         _every("figures of old", SLOW_SWEEP_S, lambda: figures.sweep(slow=True)),
         _every("sums of days", SEAL_S, figures.seal),
         _every("statements", SEAL_S, lambda: figures.settle(agreements_of)),
-        _every("stars", GRADE_S, lambda: figures.grade(teams_of, today=graded_day(clock.now_ms()))),
+        _every("stars", GRADE_S, lambda: figures.grade(teams_of, agreements_of, today=graded_day(clock.now_ms()))),
+        _every("quality samples", GRADE_S, lambda: figures.sample(lambda shop: shop.day(clock.now_ms()))),
         _keep_rq(),
     )

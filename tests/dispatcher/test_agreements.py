@@ -27,7 +27,7 @@ async def test_tiers_commission_and_promises_come_from_the_newest_version(house:
         found = {one.provider_name: one.versions[0] for one in await agreements_of(conn, house.shop)}
     first = found["云杉客服"]
     assert first.terms.prices == (PerConversation((Tier(500, 120), Tier(None, 90))), PerOrder(15))
-    assert (first.cycle, first.refunds_kept, first.unsettled, first.dispute_days) == ("month", False, (), 7)
+    assert (first.cycle, first.refunds_kept, first.dispute_days) == ("month", False, 7)
     assert first.terms.promises == (
         Promise("frt_p95_ms", False, 30_000, 30, (Band(100, 20),)), Promise("reply_rate_3min", True, 950, 30)
     )  # fmt: skip

@@ -14,7 +14,7 @@ from metrics.intervals import Rate
 from metrics.scorecards import WEIGHTS, Card, against_own, brands, dimensions, potential
 from metrics.service import Figures
 from tests.conftest import Shop
-from tests.metrics.conftest import teams_of
+from tests.metrics.conftest import agreements_of, teams_of
 from tests.metrics.talk import BEN, NIGHT, PROVIDER
 from tests.metrics.test_rollups import back_in_time
 from wangxin.clock import new_id
@@ -50,7 +50,7 @@ async def graded_shop(pool: asyncpg.Pool, busy_shop: Shop) -> Shop:
 
 async def test_a_month_is_graded_once_and_the_directory_shows_who_fits(pool: asyncpg.Pool, graded_shop: Shop) -> None:
     figures = Figures(pool)
-    assert await figures.grade(teams_of, today=date(2020, 2, 5)) == 0, "nobody was served in that month"
+    assert await figures.grade(teams_of, agreements_of, today=date(2020, 2, 5)) == 0, "nobody was served in that month"
     async with pool.acquire() as conn:
         found = await cards.directory(conn, graded_shop.id)
     assert found["need"] == {"seats": 1, "an_hour": 6, "hour": found["need"]["hour"]}
@@ -60,8 +60,8 @@ async def test_a_month_is_graded_once_and_the_directory_shows_who_fits(pool: asy
     await back_in_time(pool, graded_shop.id, 40)
     day: date = await pool.fetchval("select min(day) from tally")
     following = date(day.year + day.month // 12, day.month % 12 + 1, 3)
-    assert await figures.grade(teams_of, today=following) == 1
-    assert await figures.grade(teams_of, today=following) == 0
+    assert await figures.grade(teams_of, agreements_of, today=following) == 1
+    assert await figures.grade(teams_of, agreements_of, today=following) == 0
     row = await pool.fetchrow("select * from provider_star")
     assert (row["provider_id"], row["month"], row["conversations"], row["shops"]) == (
         PROVIDER, day.replace(day=1), 2, 1

@@ -204,7 +204,8 @@ def half_away(value: Decimal) -> int:
 
 @given(
     SERVED, SOLD, SEATS, ONLINE, HANDLED, MEASURED, st.integers(1, 20), st.integers(1, 300), st.integers(1, 999_999),
-    st.integers(1, 60), st.integers(0, 10**6), st.integers(0, 300),
+    st.integers(1, 60), st.integers(0, 10**6), st.integers(0, 300), st.lists(st.integers(0, 500_000), max_size=5),
+    st.booleans(), st.none() | st.integers(0, 3_000_000),
 )  # fmt: skip
 def test_an_independent_computation_agrees_to_the_fen(
     conversations: list[Served],
@@ -219,15 +220,19 @@ def test_an_independent_computation_agrees_to_the_fen(
     mille: int,
     earlier: int,
     cap: int,
+    silent: list[int],
+    pays_silent: bool,
+    fee_max: int | None,
 ) -> None:
-    """All price models, commission, penalty and bonus of a month, computed again with decimals and another order."""
+    """All price models, commission, penalty, bonus and both caps of a month, computed again by decimals."""
     promise = Promise("frt_mean_ms", False, 30_000, 30, (Band(50, 40), Band(200, 90)), (Band(100, 15),))
     contract = terms(
         PerConversation((Tier(up_to, fen * 2), Tier(None, fen))), PerSeat(dear), PerOnlineHour(dear), PerMinute(fen),
-        Base(dear), PerOrder(mille), promises=(promise,), penalty_per_mille_max=cap,
+        Base(dear), PerOrder(mille, pays_silent), promises=(promise,), penalty_per_mille_max=cap, fee_fen_max=fee_max,
     )  # fmt: skip
     found = statement(
         contract, served=conversations, sold=sold, seats=seats, online=online, handled=handled, measured=[measured],
+        silent=[Sold(f"silent {n}", None, fen) for n, fen in enumerate(silent)],
         cycle=Cycle(30, 30, ends=True, fee_fen=earlier),
     )  # fmt: skip
 
@@ -242,6 +247,8 @@ def test_an_independent_computation_agrees_to_the_fen(
     expected += sum(half_away(Decimal(fen) * one.ms / 60_000) for one in handled)
     expected += dear - half_away(Decimal(dear) * 29 / 30)
     expected += sum(half_away(Decimal(one.net_fen) * mille / 1000) for one in sold if one.pool == NIGHT)
+    if pays_silent:
+        expected += sum(half_away(Decimal(fen) * mille / 1000) for fen in silent)
     if measured.n >= 30:
         mean = Fraction(measured.numerator, measured.denominator)
         share = 0
@@ -252,6 +259,8 @@ def test_an_independent_computation_agrees_to_the_fen(
         elif mean <= 27_000:
             share = 15
         expected += half_away(Decimal(expected + earlier) * share / 1000)
+    if fee_max is not None and expected + earlier > fee_max:
+        expected = max(fee_max - earlier, min(expected, 0))
     assert found.total_fen == expected
 
 

@@ -22,7 +22,7 @@ from metrics.service import Figures
 from tests.conftest import Chat, Shop, make_shop
 from tests.metrics.shopping import Counter
 from tests.web.api.conftest import make_person
-from tests.web.api.wall_table import MENU, PACK, QUESTION, REPLY, RULE
+from tests.web.api.wall_table import MENU, PACK, QUESTION, REPLY, RULE, SHEET
 from wangxin import auth
 from wangxin.clock import new_id, new_secret, now_ms
 from wangxin.edge import Deps
@@ -143,7 +143,27 @@ async def furnish(web: httpx.AsyncClient, deps: Deps, slug: str, mark: str) -> S
     await _talk(deps, Chat(shop, member, new_id()), side, outsourced.id)
     await _written(web, deps, side)
     await _training(deps, side)
+    await _checked(deps, side)
     return side
+
+
+async def _checked(deps: Deps, side: Side) -> None:
+    """The outsourced agent's conversation was drawn, and graded by somebody who is not here."""
+    ids, sample = side.ids, new_id()
+    ids["sample"] = str(sample)
+    await deps.pool.execute(
+        """insert into quality_sample (shop_id, id, week, conversation_id, thread_id, day, agent_id, pool_id,
+             provider_id, stratum, double, state, score, passed, graded_at)
+           values ($1, $2, '2026-11-23', $3, $4, '2026-11-25', $5, $6, $7, 'random', true, 'graded', 70, false,
+             clock_timestamp())""",
+        side.shop.id, sample, UUID(ids["conversation"]), UUID(ids["thread"]), UUID(ids["outsourced_agent"]),
+        UUID(ids["outsourced_pool"]), UUID(ids["provider"]),
+    )  # fmt: skip
+    await deps.pool.execute(
+        """insert into quality_grade (shop_id, sample_id, grader_id, version, marks, fatal, score, passed, note)
+           values ($1, $2, $3, 1, '{"greeting": "half"}', '{}', 70, false, $4)""",
+        side.shop.id, sample, new_id(), f"{side.mark}太冷淡",
+    )  # fmt: skip
 
 
 async def _training(deps: Deps, side: Side) -> None:
@@ -286,6 +306,7 @@ async def _written(web: httpx.AsyncClient, deps: Deps, side: Side) -> None:
     upload = await web.post(f"{API}/media", files={"file": ("x.png", picture())}, headers=side.people["member"])
     ids["media"] = upload.json()["id"]
     await done("PUT", f"{API}/training/{shop}/pack", PACK)
+    await done("PUT", f"{API}/quality/{shop}/sheet", SHEET)
 
 
 @asynccontextmanager

@@ -61,6 +61,8 @@ EVENT = {
     "data": {"order": "{mark}-2", "amount": 18_900},
 }  # fmt: skip
 
+SHEET = {"items": [{"id": "greeting", "name": "{mark}问候", "points": 10}], "fatal": [], "pass_mark": 80}
+
 STUDY = {"staff": [{"pool": "{pool}", "agents": 1}], "load": {"a_day": 10, "days": 2}}
 
 _SETTINGS = "/api/v1/settings/{shop}"
@@ -76,6 +78,8 @@ _TRY = _SHOP_TRAINING + "/attempts/{attempt}"
 _PUSH = "/api/v1/push/{shop}"
 _METRICS = "/api/v1/metrics"
 _FIGURES = _METRICS + "/{shop}"
+_QUALITY = "/api/v1/quality"
+_SAMPLE = _QUALITY + "/{shop}/samples/{sample}"
 _BY_PERSON: dict[str, Any] = {"query": {"pool": "{pool}", "agent": "{agent}", "team": "{provider}"}, "inside": "own"}
 
 TABLE: dict[str, Row] = {
@@ -280,6 +284,19 @@ TABLE: dict[str, Row] = {
     f"PUT {_FIGURES}/turns/{{thread}}/{{first_seq}}/void": Row("merchant", {"reason": "测试单"}),
     f"GET {_FIGURES}/orders": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/orders.csv": Row(OVERSEES, **_BY_PERSON),
+    # --- quality checks
+    f"GET {_QUALITY}/mine": Row("supervisor agent outsourced idle"),
+    f"GET {_QUALITY}/provided": Row("provider"),
+    f"GET {_QUALITY}/{{shop}}/sheet": Row(OVERSEES),
+    f"PUT {_QUALITY}/{{shop}}/sheet": Row("merchant", SHEET, inside="own"),
+    f"POST {_QUALITY}/{{shop}}/draw": Row("merchant", {"day": "2026-11-25"}),
+    f"GET {_QUALITY}/{{shop}}/queue": Row(OVERSEES),
+    f"GET {_QUALITY}/{{shop}}/results": Row(OVERSEES),
+    f"GET {_SAMPLE}/blind": Row(OVERSEES),
+    f"GET {_SAMPLE}/words": Row("outsourced provider"),
+    f"POST {_SAMPLE}/grade": Row(OVERSEES, {"marks": {"greeting": "full"}, "note": "{mark}好"}, inside="own"),
+    f"POST {_SAMPLE}/appeal": Row("outsourced provider", {"reason": "{mark}不服"}, inside="own"),
+    f"POST {_SAMPLE}/decide": Row("merchant", {"score": 90, "passed": True, "note": "{mark}改判"}, inside="own"),
     f"GET {_FIGURES}/profiles": Row(OVERSEES, **_BY_PERSON),
     f"PUT {_FIGURES}/profiles": Row("merchant", {"names": ["tmall_3min"]}),
     f"GET {_FIGURES}/directory": Row("merchant"),

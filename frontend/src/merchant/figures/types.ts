@@ -182,7 +182,6 @@ export interface Statement {
   state: "preview" | "open" | "disputed" | "signed" | "lapsed";
   due_ms: number | null;
   signed_ms: number | null;
-  unsettled: string[];
   total_fen: number;
   lines: StatementLine[];
 }

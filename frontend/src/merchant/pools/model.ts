@@ -105,6 +105,8 @@ export interface Terms {
   targets: Target[];
   penalties: Penalty[];
   penalty_cap_per_mille: number;
+  /** the most that a settlement cycle costs */
+  fee_fen_max: number | null;
   bonuses: Bonus[];
   visible_fields: string[];
   settlement: string;
@@ -383,6 +385,6 @@ export function freshTerms(from?: Terms): Terms {
         commission: { per_mille: 0, silent_orders: false, refunds: "clawed_back" },
         targets: [{ metric: "frt_p95_ms", op: "<=", value: 30_000, sample_min: 30 }],
         training: { exam: false, drills: false, typing_cpm: 0, practice: false }, dedicated: false,
-        penalties: [], penalty_cap_per_mille: 300, bonuses: [], visible_fields: ["level", "orders", "tags", "remark"], settlement: "month", dispute_days: 7,
+        penalties: [], penalty_cap_per_mille: 300, fee_fen_max: null, bonuses: [], visible_fields: ["level", "orders", "tags", "remark"], settlement: "month", dispute_days: 7,
       };
 }

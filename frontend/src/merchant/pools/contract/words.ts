@@ -55,6 +55,7 @@ export function lines(one: Shown): Line[] {
     ["penalties", t("terms.contract.penalties"), many(terms.penalties.map((one) => t("terms.contract.penaltyIs", { metric: metricName(one.metric), off: percent(one.off_per_mille), fee: percent(one.fee_per_mille) })), t("terms.none"))],
     ["bonuses", t("terms.contract.bonuses"), many(terms.bonuses.map((one) => t("terms.contract.bonusIs", { metric: metricName(one.metric), off: percent(one.better_per_mille), fee: percent(one.fee_per_mille) })), t("terms.none"))],
     ["penaltyCap", t("terms.contract.penaltyCap"), percent(terms.penalty_cap_per_mille)],
+    ["feeMax", t("terms.contract.feeMax"), terms.fee_fen_max === null ? t("pools.contract.noMax") : formatMoney(terms.fee_fen_max)],
     ["floor", t("terms.contract.floor"), terms.quality_floor ? t("terms.contract.floorIs", { metric: metricName(terms.quality_floor.metric), days: terms.quality_floor.days, value: metricValue(terms.quality_floor.metric, terms.quality_floor.value) }) : t("terms.none")],
     ["visible", t("pools.contract.visible"), many(terms.visible_fields.map((name) => tMaybe(`pools.field.${name}`, name)), "–")],
     ["training", t("training.terms"), askedOf(terms)],
