@@ -187,6 +187,15 @@ class House:
         )
         await conn.close()
 
+    async def keep_merchant(self, login: str) -> None:
+        """Another person of the merchant's."""
+        conn = await asyncpg.connect(self.postgres_url)
+        await accounts.keep_account(
+            conn, new_id(), login=login, password_hash=hash_password(PASSWORD), role="merchant", name=login,
+            shops=[self.shop.id],
+        )  # fmt: skip
+        await conn.close()
+
     # --- shoppers ----------------------------------------------------------------------------------------------------
 
     @contextmanager

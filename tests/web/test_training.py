@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -244,6 +245,85 @@ def test_a_newcomer_gets_no_shopper_before_he_has_passed_what_the_contract_asks(
     assert faults_of(merchant) == []
     merchant.get_by_role("button", name="收回 云朵 的认证").last.click()
     expect(merchant.locator("tr[data-agent='云朵']")).to_contain_text("未认证")
+
+
+def grade(page: Page, *, good: bool) -> None:
+    """By keyboard: each item with arrows, the form with Enter."""
+    page.get_by_role("button", name=re.compile("^第 1 个")).click()
+    expect(page.get_by_role("heading", name="已隐去客服")).to_be_focused()
+    lines = page.get_by_role("region", name="看会话")
+    expect(lines).to_contain_text("毛衣七天内可以退")
+    expect(lines).not_to_contain_text("云帆")
+    form = page.get_by_role("form", name="评分表")
+    for group in form.get_by_role("group").all()[:-1]:
+        group.get_by_role("radio").first.focus()
+        page.keyboard.press("Space")
+    if not good:
+        form.get_by_role("checkbox", name="虚假承诺").check()
+        form.get_by_label("评语").fill("承诺了没有的服务")
+        assert faults_of(page) == []
+    form.get_by_role("button", name="提交评分").click()
+
+
+def test_a_conversation_is_graded_blind_by_two_appealed_by_its_agent_and_decided(
+    merchant: Page, chromium: Browser, house: House
+) -> None:
+    """Uses the conversation that the colleague of the newcomer closed."""
+    house.run(house.keep_merchant("boss2"))
+    deadline = time.monotonic() + 60
+    while not house.sql("select 1 from tally where closed_at is not null and agent_id = $1", house.agents["yun2"]):
+        assert time.monotonic() < deadline, "the conversation is folded"
+        time.sleep(0.2)
+    page = merchant
+    page.get_by_role("link", name="质检", exact=True).click()
+    page.get_by_role("link", name="评分表", exact=True).click()
+    page.get_by_label("评分项 1", exact=True).fill("问候")
+    assert faults_of(page) == []
+    page.get_by_role("button", name="保存评分表").click()
+    expect(page.get_by_text("已保存为第 1 版")).to_be_visible()
+    page.get_by_role("link", name="评分", exact=True).click()
+    page.get_by_role("button", name="抽样").click()
+    expect(page.get_by_text("抽到 1 个会话")).to_be_visible()
+    grade(page, good=False)
+    expect(page.get_by_text("已评：0 分，不合格")).to_be_visible()
+    with screen(chromium) as chief, screen(chromium) as desk, screen(chromium, width=390, height=844) as second:
+        sign_in(second.page, house, "quality", "boss2")
+        grade(second.page, good=True)
+        expect(second.page.get_by_text("已评：100 分，合格")).to_be_visible()
+        second.page.goto(f"{house.url}/merchant/quality/results?lang=en&theme=dark")
+        expect(second.page.get_by_text("Graders differ")).to_be_visible()
+        assert second.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert faults_of(second.page) == []
+
+        agent = sign_in_agent(desk, house, "yun2")
+        agent.get_by_role("navigation").get_by_role("button", name="数据").click()
+        mine = agent.locator("[data-sample]")
+        expect(mine).to_contain_text("致命项：虚假承诺")
+        mine.get_by_role("button", name=re.compile("的会话$")).click()
+        expect(mine.get_by_role("region")).to_contain_text("毛衣七天内可以退")
+        mine.get_by_role("button", name=re.compile("^对「")).click()
+        mine.get_by_label("申诉理由").fill("退货规则里就是这样写的")
+        assert faults_of(agent) == []
+        agent.keyboard.press("Enter")
+        expect(mine).to_contain_text("客服申诉：退货规则里就是这样写的")
+        sign_in(chief.page, house, "provider/quality", "yunboss")
+        expect(chief.page.locator("[data-sample]")).to_contain_text("云帆")
+        assert faults_of(chief.page) == []
+
+        page.get_by_role("link", name="质检结果", exact=True).click()
+        one = page.locator("[data-sample]")
+        expect(one).to_contain_text("客服申诉")
+        one.get_by_role("button", name=re.compile("^终判")).click()
+        one.get_by_label("得分").fill("95")
+        one.get_by_label("评语").fill("规则如此，改判")
+        assert faults_of(page) == []
+        one.get_by_role("button", name="确认终判").click()
+        expect(one).to_contain_text("店铺终判：合格，95 分")
+        expect(page.get_by_text("双人评分一致")).to_contain_text("κ = 0.00")
+        expect(page.get_by_role("row").filter(has_text="云杉客服")).to_contain_text("100.0%")
+        chief.page.reload()
+        expect(chief.page.locator("[data-sample]")).to_contain_text("店铺终判：合格，95 分")
+        assert chief.policy_breaches() == desk.policy_breaches() == second.policy_breaches() == []
 
 
 def test_a_provider_plans_a_week_and_his_agents_see_their_shifts(chromium: Browser, house: House) -> None:

@@ -4,6 +4,6 @@ import "@/shared/tokens.css";
 import "@/shared/base.css";
 import App from "./App.vue";
 
-void loadTexts(import.meta.glob("../locales/*/{common,cards,console,merchant,agent,training,routing}.json", { import: "default" })).then(() =>
+void loadTexts(import.meta.glob("../locales/*/{common,cards,console,merchant,agent,training,quality,routing}.json", { import: "default" })).then(() =>
   createApp(App).mount("#app"),
 );

@@ -1,5 +1,5 @@
 // The pages of the merchant console, in the order of the navigation. The page `x` is src/merchant/pages/x.vue.
-import { Bot, ChartLine, LayoutDashboard, ListTree, ReceiptText, Send, Settings, Undo2, Users } from "@lucide/vue";
+import { Bot, ChartLine, ClipboardCheck, LayoutDashboard, ListTree, ReceiptText, Send, Settings, Undo2, Users } from "@lucide/vue";
 import type { Component } from "vue";
 import type { Key } from "@/shared/i18n";
 
@@ -20,6 +20,7 @@ export const NAV: readonly NavItem[] = [
   { page: "push", text: "merchant.nav.push", icon: Send },
   { page: "pools", text: "merchant.nav.pools", icon: Users },
   { page: "statements", text: "merchant.nav.statements", icon: ReceiptText },
+  { page: "quality", text: "merchant.nav.quality", icon: ClipboardCheck },
   { page: "report", text: "merchant.nav.report", icon: ChartLine },
   { page: "settings", text: "merchant.nav.settings", icon: Settings },
 ];

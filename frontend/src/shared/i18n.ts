@@ -10,6 +10,7 @@ import type menu from "@/locales/zh-CN/menu.json";
 import type merchant from "@/locales/zh-CN/merchant.json";
 import type pools from "@/locales/zh-CN/pools.json";
 import type push from "@/locales/zh-CN/push.json";
+import type quality from "@/locales/zh-CN/quality.json";
 import type routing from "@/locales/zh-CN/routing.json";
 import type report from "@/locales/zh-CN/report.json";
 import type shopper from "@/locales/zh-CN/shopper.json";
@@ -29,6 +30,7 @@ export type Key = keyof (typeof common &
   typeof terms &
   typeof report &
   typeof training &
+  typeof quality &
   typeof routing);
 export type Locale = "zh-CN" | "en" | "zh-TW";
 export type Texts = Record<string, string>;
