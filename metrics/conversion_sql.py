@@ -15,11 +15,15 @@ By = Literal["all", "team", "pool", "agent", "topic", "day", "hour", "menu", "pu
 # orders nothing new until the next day 24:00. The same as conversion.is_enquiry. Orders are joined, not looked up for
 # each conversation; the day more on each side is for the zone.
 _ENQUIRY = """
+clock as materialized (
+  select s.from_at, s.until_at, d::date as day, (d::date + 2)::timestamp at time zone s.tz as new_until
+  from shop_clock s cross join generate_series($2::date, $3::date, interval '1 day') d where s.shop_id = $1),
 had as materialized (
-  select t.conversation_id, t.pool_id, t.agent_id, t.day, t.hour, t.opened_at, c.topic, c.outbound_rule as push, s.tz,
+  select t.conversation_id, t.pool_id, t.agent_id, t.day, t.hour, t.opened_at, c.topic, c.outbound_rule as push,
+    s.new_until,
     coalesce(p.merged_into, p.id) as shopper_id, t.shopper_messages > 0 and t.human_messages > 0 as served
   from tally t join conversation c on c.shop_id = t.shop_id and c.id = t.conversation_id
-  join shop_clock s on s.shop_id = t.shop_id and s.from_at <= t.opened_at and s.until_at > t.opened_at
+  join clock s on s.day = t.day and s.from_at <= t.opened_at and s.until_at > t.opened_at
   join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id
   where t.shop_id = $1 and t.day between $2 and $3 and t.shopper_messages > 0
     and (t.enqueued_at is not null or t.human_messages > 0)),
@@ -31,7 +35,7 @@ dealt as materialized (
 known as materialized (
   select h.conversation_id,
     bool_or(o.paid_at >= h.opened_at - interval '21 days' and o.paid_at < h.opened_at) as before,
-    bool_or(o.created_at >= h.opened_at and o.created_at < (h.day + 2)::timestamp at time zone h.tz) as anew
+    bool_or(o.created_at >= h.opened_at and o.created_at < h.new_until) as anew
   from had h join dealt o on o.shopper_id = h.shopper_id where h.topic = '' group by 1),
 enquiry as materialized (
   select h.conversation_id, h.pool_id, h.agent_id, h.topic, h.day, h.hour, h.shopper_id, h.served, h.push{menu}
