@@ -9,9 +9,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from dispatcher.sheets import YES, BadCell, Fault, listed, read_sheet
-from dispatcher.sheets import number as sheet_number
 from wangxin.model import limits
+from wangxin.model.sheets import YES, BadCell, Fault, listed, read_sheet
+from wangxin.model.sheets import number as sheet_number
 
 COLUMNS = ("login", "name", "pools", "seats_max", "ability", "skills", "languages", "daily_max", "protected")
 HEADINGS = {

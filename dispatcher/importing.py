@@ -12,10 +12,10 @@ from dispatcher import agents_record, provider_record
 from dispatcher.administration import NewPool
 from dispatcher.agents_record import Owner
 from dispatcher.imports import Known, read_contracts, read_pools
-from dispatcher.sheets import Fault
 from wangxin.clock import new_id
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor
+from wangxin.model.sheets import Fault
 from wangxin.storage.postgres import Connection
 
 

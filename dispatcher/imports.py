@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from dispatcher.administration import NewPool
 from dispatcher.contracts import HOURS, Penalty, Target, Terms, check_terms
 from dispatcher.hours_text import read_hours
-from dispatcher.sheets import BadCell, Fault, listed, number, read_sheet
 from wangxin.model import limits
 from wangxin.model.refusals import Refusal
+from wangxin.model.sheets import BadCell, Fault, listed, number, read_sheet
 
 POOL_HEADINGS = {
     "名称": "name", "服务商": "provider", "状态": "state", "服务时间": "hours", "技能": "skills", "语言": "languages",

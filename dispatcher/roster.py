@@ -14,8 +14,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from dispatcher.hours import DAY_MIN, Hours, open_at
-from dispatcher.sheets import Fault, read_sheet
 from wangxin.model import limits
+from wangxin.model.sheets import Fault, read_sheet
 
 TZ = "Asia/Shanghai"
 """Rosters are written in this zone, as days of seats are reckoned."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from dispatcher.training.exam import Known
-    from wangxin.chat import rest_agent
+    from wangxin.chat import rest_agent, rest_wording
     from wangxin.chat.door import ShopDoor
     from wangxin.edge import Deps, ServedShops
     from wangxin.hub.run import Wiring
@@ -85,10 +85,13 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import metrics.rest_drill
     import metrics.rest_statements
     import push.rest
-    from wangxin.chat import rest_agent
+    import push.rest_files
+    from wangxin.chat import rest_agent, rest_calls, rest_wording
 
     return (
         rest_agent.router(deps, desk_sources(deps.pool)),
+        rest_wording.router(deps, looked_at()),
+        rest_calls.router(deps),
         menus.rest.router(deps),
         menus.rest_aftersale.router(deps, opened_fields(deps.pool)),
         dispatcher.rest.router(deps),
@@ -97,12 +100,21 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         dispatcher.rest_roster.router(deps),
         dispatcher.training.rest.router(deps, known_of),
         push.rest.router(deps),
+        push.rest_files.router(deps),
         metrics.rest.router(deps, teams_of, names_of),
         metrics.rest_drill.router(deps, teams_of),
         metrics.quality.rest.router(deps, teams_of),
         metrics.rest_statements.router(deps, agreements_of),
         metrics.rest_statements.provider_router(deps),
     )
+
+
+def looked_at() -> rest_wording.Words:
+    """Words in an agent's message are found as the bot's questions and menus are read: whatever their spelling."""
+    from menus import wording
+    from wangxin.chat import rest_wording
+
+    return rest_wording.Words(wording.found_in, {"claim": wording.CLAIMS, "elsewhere": wording.ELSEWHERE})
 
 
 def opened_fields(pool: Pool) -> Callable[[UUID, UUID], Awaitable[frozenset[str] | None]]:

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     secret: SecretStr | None = Field(default=None, description="signs our tokens; unset: made once in the data folder")
     allowed_origins: tuple[str, ...] = Field(default=(), description="further origins that may open sockets")
     trusted_proxies: tuple[str, ...] = Field(default=("127.0.0.1",), description="whose X-Forwarded-For counts")
+    outbound_networks: tuple[str, ...] = Field(
+        default=(), description="private networks that webhooks and shops' interfaces may be called in (10.1.0.0/16)"
+    )
     demo: bool = Field(default=False, description="open the demo page, which signs its visitors in as members")
     log_level: str = Field(default="info", description="debug, info, warning or error")
     log_json: bool | None = Field(default=None, description="JSON logs; unset: only when not on a terminal")

@@ -32,6 +32,7 @@ from fastapi import Request
 from wangxin import auth, clock
 from wangxin.config import Settings
 from wangxin.model.actor import Actor, Role
+from wangxin.model.duties import WATCHES, may
 from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.storage import accounts, keys, shoppers
 from wangxin.storage.accounts import AccountRow
@@ -110,9 +111,10 @@ class Gate:
         shops = row.shops
         if row.provider is not None:
             shops = shops | await self.served(row.id, row.provider)
+        watches = row.role == "merchant" and WATCHES.issuperset(row.duties.values())
         return Actor(
             Role(row.role), row.id, shops, row.persona or row.name, device, provider=row.provider,
-            supervisor=row.supervises or row.role == "merchant",
+            supervisor=row.supervises or watches,
         )  # fmt: skip
 
     async def merge(self, member: Actor, guest_token: str) -> None:
@@ -133,6 +135,18 @@ def bearer(request: Request) -> str:
     return token.strip()
 
 
+def _on_duty(account: AccountRow, request: Request) -> None:
+    """A merchant asks for what his duty in this shop allows (of a request that names none: in one of his shops).
+
+    Raises ``duty.wrong``. A shop that is not his is refused by whoever takes up the request.
+    """
+    named = str(request.path_params.get("shop", ""))
+    duties = [duty for shop, duty in account.duties.items() if named in ("", str(shop))]
+    route = getattr(request.scope.get("route"), "path", request.url.path)
+    if duties and not any(may(duty, request.method, route) for duty in duties):
+        raise forbidden("duty.wrong", "your role in this shop does not include this")
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """Lent to every router by the composition root."""
@@ -148,6 +162,8 @@ class Deps:
         known: Known | None = getattr(request.state, "known", None)
         if known is None:
             known = request.state.known = await self.gate.known(bearer(request))
+            if known.account is not None and known.account.role == "merchant":
+                _on_duty(known.account, request)
         return known
 
     async def actor(self, request: Request) -> Actor:

@@ -20,18 +20,21 @@ import dispatcher.quality
 import menus.service
 from metrics.service import Figures
 from push.service import Push
-from wangxin import clock
+from wangxin import clock, outbound
 from wangxin.app import agreements_of, patient_pool, teams_of, until_stopped, urls
+from wangxin.chat.rest_calls import Calls
 from wangxin.config import Settings
 from wangxin.model.facts import Consumer
 from wangxin.storage.hints import Hints, wake_channel
 from wangxin.storage.postgres import TRANSIENT
 from wangxin.storage.valkey import VALKEY_DOWN, connect, connect_blocking, ending
+from wangxin.web.calling import Caller
 
 log = logging.getLogger("wangxin.work")
 
 QUEUE = "wangxin"
 TICK_S = 1.0
+RING_S = 3.0
 SLOW_SWEEP_S = 300.0
 SEAL_S = 60.0
 GRADE_S = 3_600.0
@@ -197,11 +200,16 @@ async def run_worker(settings: Settings) -> None:
     push = Push(pool, hints)
     figures = Figures(pool)
     bot = menus.service.Bot(pool, hints)
-    waker = Waker(valkey_url, ("bot", "push"))
+    waker = Waker(valkey_url, ("bot", "push", "webhooks"))
+    caller = Caller(pool, outbound.networks(settings.outbound_networks))
     await until_stopped(
         waker.run(),
         _follow("bot", bot.follow, waker),
         _follow("push", push.follow, waker),
+        _follow("webhooks", caller.follow, waker),
+        _every("calls to shops", TICK_S, caller.work),
+        _every("calls to agents", RING_S, Calls(pool, settings.signing_key(), caller.allowed).ring),
+        _every("old calls", GRADE_S, caller.forget),
         _every("menus", TICK_S, menus.service.Planner(pool, hints).tick),
         _every("ticker", TICK_S, Ticker(push, valkey_url).tick),
         _every("figures", TICK_S, figures.sweep),

@@ -97,6 +97,14 @@ async def ensure_member(
     return shopper
 
 
+async def known_refs(conn: Connection, shop: UUID, refs: Sequence[str]) -> set[str]:
+    """Which of the shop's own numbers name somebody already."""
+    rows = await conn.fetch(
+        "select external_id from shopper where shop_id = $1 and external_id = any($2)", shop, list(refs)
+    )
+    return {row["external_id"] for row in rows}
+
+
 async def apply_change(conn: Connection, shop: UUID, shopper: UUID, change: Change, at: datetime, day: date) -> None:
     """Counters and profile; the caller makes sure that each event is applied once."""
     for counted in change.counted:

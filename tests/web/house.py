@@ -100,6 +100,7 @@ class House:
             "WANGXIN_DATA": str(self.folder),
             "WANGXIN_SECRET": KEY,
             "WANGXIN_PORT": str(self.port),
+            "WANGXIN_OUTBOUND_NETWORKS": '["127.0.0.0/8"]',
         }
         log = open(self.folder / "log" / f"{name}.log", "ab")  # noqa: SIM115
         self.running[name] = subprocess.Popen(

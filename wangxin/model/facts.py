@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-Consumer = Literal["bot", "dispatcher", "push", "metrics"]
+Consumer = Literal["bot", "dispatcher", "push", "metrics", "webhooks"]
 
 
 class Fact(BaseModel):
@@ -208,7 +208,7 @@ _FACTS: TypeAdapter[AnyFact] = TypeAdapter(AnyFact)
 FOLLOWS: dict[type[Fact], tuple[Consumer, ...]] = {
     ShopperSpoke: ("bot",),  # written by append_entries
     ShopperReturned: ("dispatcher",),  # written by append_entries
-    HandoffRequested: ("dispatcher",),
+    HandoffRequested: ("dispatcher", "webhooks"),
     QueueLeft: ("dispatcher",),
     CallbackAsked: ("dispatcher",),
     CloseRequested: ("dispatcher",),
@@ -218,9 +218,9 @@ FOLLOWS: dict[type[Fact], tuple[Consumer, ...]] = {
     TransferAnswered: ("dispatcher",),
     ConversationClaimed: ("dispatcher",),
     RoutingChanged: ("dispatcher",),
-    ConversationClosed: ("push",),
-    MenuTapped: ("push",),
-    RatingGiven: ("push",),
+    ConversationClosed: ("push", "webhooks"),
+    MenuTapped: ("push", "webhooks"),
+    RatingGiven: ("push", "webhooks"),
     ShopEventReceived: ("push",),
 }
 

@@ -6,13 +6,14 @@ Secrets are never stored: refresh secrets (256 bits of chance) lie here as SHA-2
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 import asyncpg
 
+from wangxin.model.duties import Duty
 from wangxin.model.refusals import Refusal
 from wangxin.storage.postgres import Connection
 
@@ -23,7 +24,8 @@ REFRESH_GRACE_S = 30
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """A person who logs in. ``shops``: where he belongs as own staff; a provider's shops follow from its contracts."""
+    """A person who logs in. ``shops``: where he belongs as own staff, and what a merchant may do there; a provider's
+    shops follow from its contracts."""
 
     id: UUID
     login: str
@@ -33,16 +35,18 @@ class AccountRow:
     persona: str
     provider: UUID | None
     shops: frozenset[UUID]
+    duties: Mapping[UUID, Duty]
 
 
 _ACCOUNT = """a.id, a.login, a.role, a.supervises, a.name, a.persona, a.provider_id,
- coalesce((select array_agg(x.shop_id) from account_shop x where x.account_id = a.id), '{}') as shops"""
+ coalesce((select jsonb_object_agg(x.shop_id, x.duty) from account_shop x where x.account_id = a.id), '{}') as shops"""
 
 
 def _row(row: asyncpg.Record) -> AccountRow:
+    duties = {UUID(shop): Duty(duty) for shop, duty in row["shops"].items()}
     return AccountRow(
         row["id"], row["login"], row["role"], row["supervises"], row["name"], row["persona"], row["provider_id"],
-        frozenset(row["shops"]),
+        frozenset(duties), duties,
     )  # fmt: skip
 
 

@@ -64,6 +64,15 @@ async def keep_origins(conn: Executor, shop: UUID, origins: list[str]) -> None:
     await conn.execute("update shop set allowed_origins = $2 where shop_id = $1", shop, origins)
 
 
+async def keep_look(conn: Executor, shop: UUID, name: str, greeting: str, accent: str) -> None:
+    """What shoppers see of the shop first; an empty greeting or accent is the usual one."""
+    await conn.execute(
+        """update shop set name = $2, accent = nullif($4, ''), settings = case when $3 = '' then settings - 'greeting'
+             else settings || jsonb_build_object('greeting', $3::text) end where shop_id = $1""",
+        shop, name, greeting, accent,
+    )  # fmt: skip
+
+
 async def find_guest(conn: Executor, shop: UUID, shopper: UUID) -> str | None:
     """The name of a shopper who came without the shop's word; None: unknown, or merged into a member."""
     name: str | None = await conn.fetchval(

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from wangxin import auth, clock
 from wangxin.edge import Deps, Known
 from wangxin.model import limits
+from wangxin.model.duties import Duty
 from wangxin.model.refusals import Refusal, forbidden
 from wangxin.passwords import matches
 from wangxin.storage import accounts
@@ -56,6 +57,7 @@ class Person(BaseModel):
     supervises: bool
     outsourced: bool
     shops: tuple[ShopShown, ...]
+    duties: dict[UUID, Duty] = Field(description="what a merchant may do, by shop; empty for everybody else")
 
 
 class LoggedIn(BaseModel):
@@ -117,6 +119,7 @@ class Desk:
             id=row.id, login=row.login, role=row.role, name=row.name, persona=row.persona or row.name,
             supervises=actor.supervisor, outsourced=row.provider is not None,
             shops=tuple(ShopShown(id=shop["shop_id"], slug=shop["slug"], name=shop["name"]) for shop in found),
+            duties=dict(row.duties) if row.role == "merchant" else {},
         )  # fmt: skip
 
 

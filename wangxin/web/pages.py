@@ -79,6 +79,15 @@ def router(deps: Deps, shelf: Shelf) -> APIRouter:
     async def agent(request: Request, rest: str = "") -> Response:
         return page(request, "consoles/agent/index.html")
 
+    @routes.get("/agent-sw.js")
+    async def agent_worker(request: Request) -> Response:
+        """Keeps the console's files for when there is no network, and takes calls while its page sleeps."""
+        headers = {"Service-Worker-Allowed": "/agent", "Cache-Control": "no-cache"}
+        found = shelf.serve(request, "agent-sw.js", headers=headers)
+        if found is None:
+            raise not_found("page")
+        return found
+
     @routes.get("/merchant")
     @routes.get("/merchant/{rest:path}")
     async def merchant(request: Request, rest: str = "") -> Response:

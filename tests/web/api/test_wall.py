@@ -89,6 +89,7 @@ def names_in(template: Any) -> set[str]:
 _IDS = (
     "id", "conversation", "pool", "agent", "contract", "rule", "shopper", "crowd", "version", "first_seq", "order",
     "revision", "outsourced_agent", "attempt", "provider", "outsourced_pool", "deed", "key", "kid", "grant",
+    "member", "webhook", "call",
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from metrics.service import Figures
 from tests.conftest import Chat, Shop, make_shop
 from tests.metrics.shopping import Counter
 from tests.web.api.conftest import make_person
-from tests.web.api.wall_table import MENU, PACK, QUESTION, REPLY, RULE, SHEET
+from tests.web.api.wall_table import MENU, PACK, QUESTION, REPLY, RULE, SHEET, WEBHOOK
 from wangxin import auth
 from wangxin.clock import new_id, new_secret, now_ms
 from wangxin.edge import Deps
@@ -122,6 +122,7 @@ async def furnish(web: httpx.AsyncClient, deps: Deps, slug: str, mark: str) -> S
         }.items()
     }  # fmt: skip
     side.people["nobody"] = {}
+    side.ids["member"] = str((await make_person(deps, f"{slug}-clerk", [shop], role="merchant")).id)
     member_token = auth.sign_member(slug, f"{slug}-m1", f"{mark}林晓", "V1", secret, now_ms())
     member = (await deps.gate.known(member_token)).actor.id
     side.people["member"] = {"Authorization": f"Bearer {member_token}"}
@@ -132,7 +133,7 @@ async def furnish(web: httpx.AsyncClient, deps: Deps, slug: str, mark: str) -> S
         await keys.keep_api_key(pool, shop, new_id(), f"{mark}钥匙", key, scopes)
         side.people[name] = {"Authorization": f"Bearer {key}"}
 
-    side.ids = {
+    side.ids |= {
         "shop": str(shop), "slug": slug, "mark": mark, "ref": f"{slug}-m1", "order": f"{slug}-88001", "first_seq": 2,
         "version": 1, "deed": "submit", "step": "typing", "agent": str(agent.id), "provider": str(provider),
         "shopper": str(member), "outsourced_agent": str(outsourced.id), "merchant": str(merchant.id),
@@ -296,6 +297,8 @@ async def _written(web: httpx.AsyncClient, deps: Deps, side: Side) -> None:
     ids["crowd"] = (await done("POST", crowd_path, {"name": "{mark}", "refs": ["{ref}"]}))["id"]
     ids["key"] = (await done("POST", f"{API}/settings/{shop}/keys", {"name": "{mark}ERP"}))["id"]
     await done("POST", f"{API}/settings/{shop}/secrets", {})
+    ids["webhook"] = (await done("POST", f"{API}/settings/{shop}/webhooks", WEBHOOK))["id"]
+    ids["call"] = (await done("POST", f"{API}/settings/{shop}/webhooks/{ids['webhook']}/test", {}))["id"]
     ids["kid"] = "k1"
     ids["rule"] = (await done("POST", f"{API}/push/{shop}/rules", RULE))["id"]
     await _given(deps, side)

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from openpyxl import Workbook
 
 Answer = Literal["refused", "own"]
 """``own``: it may be answered, out of the asker's own shop; nothing of the other shop may be in it."""
@@ -56,6 +60,18 @@ RULE = {
 VERSION = {"pools": ["{outsourced_pool}"], "starts_ms": 0, "terms": {"name": "{mark}合同"}}
 PACK = {"articles": [{"title": "{mark}称呼", "text": "{mark}亲"}], "rules": {"questions": 5}}
 REPLY = {"code": "hh", "title": "{mark}换货", "body": "{mark}当天换"}
+
+
+def _sheet() -> str:
+    out = io.BytesIO()
+    book = Workbook()
+    book.active.append(["ref", "name"])
+    book.save(out)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+BOOK = _sheet()
+WEBHOOK = {"url": "https://erp.example/in", "events": ["conversation.closed"]}
 EVENT = {
     "specversion": "1.0", "id": "{mark}-1", "source": "/erp", "type": "order.paid", "subject": "{ref}",
     "data": {"order": "{mark}-2", "amount": 18_900},
@@ -66,6 +82,7 @@ SHEET = {"items": [{"id": "greeting", "name": "{mark}问候", "points": 10}], "f
 STUDY = {"staff": [{"pool": "{pool}", "agents": 1}], "load": {"a_day": 10, "days": 2}}
 
 _SETTINGS = "/api/v1/settings/{shop}"
+_CATALOGUE = "/api/v1/catalogue/{shop}"
 _DESK = "/api/v1/desk"
 _THREAD = _DESK + "/threads/{thread}"
 _MENUS = "/api/v1/menus"
@@ -99,8 +116,36 @@ TABLE: dict[str, Row] = {
     f"POST {_SETTINGS}/keys": Row("merchant", {"name": "{mark}ERP", "scopes": ["events"]}, inside="own"),
     f"DELETE {_SETTINGS}/keys/{{key}}": Row("merchant"),
     f"POST {_SETTINGS}/secrets": Row("merchant"),
+    f"GET {_SETTINGS}/members": Row("merchant"),
+    f"POST {_SETTINGS}/members": Row(
+        "merchant", {"login": "{slug}-new", "name": "{mark}新人", "duty": "lead"}, inside="own"
+    ),
+    f"PUT {_SETTINGS}/members/{{member}}": Row("merchant", {"duty": "reader"}),
+    f"POST {_SETTINGS}/members/{{member}}/password": Row("merchant"),
+    f"GET {_SETTINGS}/audit": Row("merchant", query={"by": "{merchant}", "action": "key"}, inside="own"),
+    f"GET {_SETTINGS}/webhooks": Row("merchant"),
+    f"POST {_SETTINGS}/webhooks": Row("merchant", WEBHOOK, inside="own"),
+    f"PUT {_SETTINGS}/webhooks/{{webhook}}": Row("merchant", {**WEBHOOK, "on": True}),
+    f"POST {_SETTINGS}/webhooks/{{webhook}}/test": Row("merchant"),
+    f"POST {_SETTINGS}/webhooks/{{webhook}}/secret": Row("merchant"),
+    f"GET {_SETTINGS}/webhooks/{{webhook}}/calls": Row("merchant", query={"state": ""}),
+    f"POST {_SETTINGS}/webhooks/{{webhook}}/calls/{{call}}/again": Row("merchant"),
+    "POST /api/v1/sheets": Row("merchant provider", {"xlsx": BOOK}),
+    f"GET {_CATALOGUE}/start": Row("merchant"),
+    f"PUT {_CATALOGUE}/look": Row(
+        "merchant", {"name": "{mark}店", "greeting": "{mark}您好", "accent": "#ff5000"}, inside="own"
+    ),
+    f"POST {_CATALOGUE}/products/import": Row(
+        "merchant", {"csv": "id,title,price\np9,{mark}毛衣,189\n", "apply": True}, inside="own"
+    ),
+    f"POST {_PUSH}/members/import": Row(
+        "merchant", {"csv": "ref,name\n{ref},{mark}林晓\n", "apply": True}, inside="own"
+    ),
     # --- the agent's desk
     f"GET {_DESK}": Row(STAFF),
+    f"GET {_DESK}/calls": Row(SEATED.replace("merchant ", "")),
+    f"PUT {_DESK}/calls": Row(SEATED.replace("merchant ", ""), {"endpoint": "https://push.example/x"}),
+    f"DELETE {_DESK}/calls": Row(SEATED.replace("merchant ", ""), query={"endpoint": "https://push.example/x"}),
     f"GET {_DESK}/waiting": Row(STAFF),
     f"GET {_DESK}/ended": Row(STAFF, query={"q": "{mark}"}, whole="own", inside="own"),
     f"GET {_DESK}/team": Row(OVERSEES),
@@ -112,6 +157,11 @@ TABLE: dict[str, Row] = {
     f"GET {_THREAD}/products": Row(SERVING, query={"q": "{mark}"}, inside="own"),
     f"PUT {_THREAD}/remark": Row(SERVING, {"text": "{mark}老客"}, inside="own"),
     f"PUT {_THREAD}/tags": Row(SERVING, {"tags": ["{mark}"]}, inside="own"),
+    f"POST {_THREAD}/wording": Row(SERVING, {"text": "全网最低价"}),
+    f"GET {_DESK}/shops/{{shop}}/wording": Row("merchant"),
+    f"PUT {_DESK}/shops/{{shop}}/wording": Row(
+        "merchant", {"claim": "block", "words": [{"word": "{mark}", "act": "block", "instead": ""}]}, inside="own"
+    ),
     f"GET {_DESK}/replies": Row(STAFF),
     f"DELETE {_DESK}/shops/{{shop}}/replies/{{id}}": Row("agent"),
     f"PUT {_DESK}/shops/{{shop}}/replies/{{id}}": Row("agent", REPLY, elsewhere="own", inside="own"),
@@ -320,5 +370,7 @@ TABLE: dict[str, Row] = {
     f"POST {_OUT}/statements/{{contract}}/{{day}}/sign": Row("provider"),
     # --- last, since it ends what was used before
     f"DELETE {_SETTINGS}/secrets/{{kid}}": Row("merchant", elsewhere="own"),
+    f"DELETE {_SETTINGS}/members/{{member}}": Row("merchant"),
+    f"DELETE {_SETTINGS}/webhooks/{{webhook}}": Row("merchant"),
     "POST /api/v1/logout": Row(STAFF),
 }  # fmt: skip
