@@ -8,6 +8,6 @@ import "@/shared/element.css";
 import App from "./App.vue";
 import { router } from "./router";
 
-void loadTexts(import.meta.glob("../locales/*/{common,cards,console,merchant,menu,bot,push,pools,terms,report,training,quality,routing}.json", { import: "default" })).then(() =>
+void loadTexts(import.meta.glob("../locales/*/{common,cards,console,merchant,menu,bot,push,pools,terms,report,training,quality,routing,settings}.json", { import: "default" })).then(() =>
   createApp(App).use(router).mount("#app"),
 );

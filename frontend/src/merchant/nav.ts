@@ -1,5 +1,5 @@
 // The pages of the merchant console, in the order of the navigation. The page `x` is src/merchant/pages/x.vue.
-import { Bot, ChartLine, ClipboardCheck, LayoutDashboard, ListTree, ReceiptText, Send, Settings, Undo2, Users } from "@lucide/vue";
+import { Bot, ChartLine, ClipboardCheck, LayoutDashboard, ListTree, ReceiptText, Rocket, Send, Settings, Undo2, Users } from "@lucide/vue";
 import type { Component } from "vue";
 import type { Key } from "@/shared/i18n";
 
@@ -22,5 +22,6 @@ export const NAV: readonly NavItem[] = [
   { page: "statements", text: "merchant.nav.statements", icon: ReceiptText },
   { page: "quality", text: "merchant.nav.quality", icon: ClipboardCheck },
   { page: "report", text: "merchant.nav.report", icon: ChartLine },
+  { page: "start", text: "merchant.nav.start", icon: Rocket },
   { page: "settings", text: "merchant.nav.settings", icon: Settings },
 ];

@@ -13,6 +13,7 @@ import type push from "@/locales/zh-CN/push.json";
 import type quality from "@/locales/zh-CN/quality.json";
 import type routing from "@/locales/zh-CN/routing.json";
 import type report from "@/locales/zh-CN/report.json";
+import type settings from "@/locales/zh-CN/settings.json";
 import type shopper from "@/locales/zh-CN/shopper.json";
 import type terms from "@/locales/zh-CN/terms.json";
 import type training from "@/locales/zh-CN/training.json";
@@ -31,7 +32,8 @@ export type Key = keyof (typeof common &
   typeof report &
   typeof training &
   typeof quality &
-  typeof routing);
+  typeof routing &
+  typeof settings);
 export type Locale = "zh-CN" | "en" | "zh-TW";
 export type Texts = Record<string, string>;
 /** What `import.meta.glob("../locales/*\/{common,…}.json", { import: "default" })` gives. */

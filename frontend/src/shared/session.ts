@@ -13,6 +13,8 @@ export interface Account {
   supervises: boolean;
   outsourced: boolean;
   shops: { id: string; slug: string; name: string }[];
+  /** what a merchant may do, by shop */
+  duties: Record<string, "owner" | "operator" | "lead" | "finance" | "reader">;
 }
 
 interface Signed {

@@ -26,3 +26,8 @@ export function saveFile(content: Blob, name: string): void {
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
+
+/** Text made here, as a file that spreadsheets read as UTF-8. */
+export function saveText(text: string, name: string): void {
+  saveFile(new Blob(["\ufeff", text], { type: "text/csv;charset=utf-8" }), name);
+}
