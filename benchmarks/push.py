@@ -1,8 +1,9 @@
-"""How fast a crowd is reached: ``python -m benchmarks.push [--quick] [--json]``.
+"""How fast a crowd is reached: ``python -m benchmarks.push [--quick | --million] [--json]``.
 
-The real engine on an embedded PostgreSQL and Valkey of its own, one worker: count the audience, freeze it into
-recipients, then decide, render, append and keep the ledger for each. Nobody has talked to the shop before, so each
-recipient's thread is made too: the dearest case. CPU time counts the worker and all of PostgreSQL.
+The real engine on an embedded PostgreSQL and Valkey of its own, one worker with chunks side by side as in production:
+count the audience, freeze it into recipients, then decide, render, append and keep the ledger for each. Nobody has
+talked to the shop before, so each recipient's thread is made too: the dearest case. A rule of words alone and one that
+gives each recipient points. CPU time counts the worker and all of PostgreSQL.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from uuid import UUID
 
 import uvloop
 
-from benchmarks.measure import cpu_us, end_on_term, family, machine, median
+from benchmarks.measure import cpu_us, end_on_term, family, machine, median, percentile
 from push import service
 from push.life import Act
 from push.model import RuleBody
@@ -34,6 +35,7 @@ from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.hints import Hints
 from wangxin.storage.migrate import migrate
 from wangxin.storage.valkey import connect
+from wangxin.work import PUSH_LANES
 
 NOON_MS = int(datetime.fromisoformat("2026-11-24T12:00:00+08:00").timestamp() * 1000)
 """Fixed, so that quiet hours never decide what is measured."""
@@ -74,6 +76,9 @@ RULE = RuleBody.model_validate(
     }
 )
 """Three conditions, a rendered name, points for each, caps of the day and the week, quiet hours, a control group."""
+WORDS = RULE.model_copy(update={"steps": (RULE.steps[0].model_copy(update={"benefit": None}),)})
+RULES = {"words": WORDS, "points": RULE}
+COUNTS = 20
 
 
 class Clocked:
@@ -93,37 +98,37 @@ class Clocked:
 
 
 async def fill(conn: postgres.Connection, n: int) -> UUID:
-    """A shop with ``n`` members who all fit the rule, and as many who do not."""
+    """A shop with ``n`` members who all fit the rule, and a tenth as many who do not."""
     shop = new_id()
     await conn.execute(
         "insert into shop (shop_id, slug, name, token_secret) values ($1, $2, '森野', 'x')", shop, f"b{shop.hex[:20]}"
     )
     await conn.execute(
         """insert into shopper (shop_id, id, external_id, name)
-           select $1, gen_random_uuid(), 'm' || n, '会员' || n from generate_series(1, $2::int * 2) n""",
-        shop, n,
+           select $1, gen_random_uuid(), 'm' || n, '会员' || n from generate_series(1, $2::int) n""",
+        shop, n + n // 10, timeout=600,
     )  # fmt: skip
     await conn.execute(
         """insert into profile (shop_id, shopper_id, level, spent_cents, orders_n, tags, is_member)
            select shop_id, id, 3, 50000, 4,
-                  case when substr(external_id, 2)::int % 2 = 0 then array['户外', '老客'] else array['母婴'] end, true
+                  case when substr(external_id, 2)::int <= $2 then array['户外', '老客'] else array['母婴'] end, true
              from shopper where shop_id = $1
            on conflict (shop_id, shopper_id) do update set level = excluded.level, tags = excluded.tags,
              spent_cents = excluded.spent_cents, orders_n = excluded.orders_n, is_member = excluded.is_member""",
-        shop,
-    )
+        shop, n, timeout=600,
+    )  # fmt: skip
     await rules.set_policy(conn, shop, 0, 100_000_000)
     await conn.execute("analyze shopper")
     await conn.execute("analyze profile")
     return shop
 
 
-async def one_round(pool: postgres.Pool, push: Push, clocked: Clocked, n: int) -> dict[str, Any]:
+async def one_round(pool: postgres.Pool, push: Push, clocked: Clocked, n: int, body: RuleBody) -> dict[str, Any]:
     async with pool.acquire() as conn:
         shop = await fill(conn, n)
         async with conn.transaction():
-            rule = await service.save(conn, shop, None, RULE, AUTHOR)
-        counted = await clocked(lambda: service.count(conn, shop, RULE, NOON_MS))
+            rule = await service.save(conn, shop, None, body, AUTHOR)
+        counts = sorted([(await clocked(lambda: service.count(conn, shop, body, NOON_MS)))["s"] for _ in range(COUNTS)])
 
         async def start() -> None:
             async with conn.transaction():
@@ -132,7 +137,7 @@ async def one_round(pool: postgres.Pool, push: Push, clocked: Clocked, n: int) -
         frozen = await clocked(start)
     for name, took in (await clocked(push.tick)).items():
         frozen[name] += took
-    worked = await clocked(push.work)
+    worked = await clocked(lambda: push.work(lanes=PUSH_LANES))
     await push.tick()
     async with pool.acquire() as conn:
         sent = await conn.fetchval("select count(*) from push_delivery where shop_id = $1 and state = 'sent'", shop)
@@ -140,12 +145,13 @@ async def one_round(pool: postgres.Pool, push: Push, clocked: Clocked, n: int) -
         kept = await conn.fetchval("select count(*) from push_delivery where shop_id = $1", shop)
     assert kept == n, f"{kept} of {n} recipients are in the ledger"
     assert sent == lines, "each message that was sent stands in a thread"
+    counted = {"p50_s": percentile(counts, 0.5), "p95_s": percentile(counts, 0.95)}
     return {"recipients": n, "sent": sent, "count": counted, "freeze": frozen, "send": worked}
 
 
-async def measure(n: int, rounds: int) -> dict[str, Any]:
+async def measure(n: int, rounds: int, names: Sequence[str]) -> dict[str, Any]:
     end_on_term()
-    found: dict[str, Any] = {"machine": machine(), "rounds": []}
+    found: dict[str, Any] = {"machine": machine(), "rounds": {name: [] for name in names}}
     with tempfile.TemporaryDirectory(prefix="wx-bench-") as name:
         folder = Path(name)
         os.chmod(folder, 0o755)
@@ -158,8 +164,9 @@ async def measure(n: int, rounds: int) -> dict[str, Any]:
             assert store.pid is not None
             push = Push(pool, Hints(connection), lambda: NOON_MS)
             for n_round in range(rounds):
-                print(f"round {n_round + 1} of {rounds}: {n:,} recipients", file=sys.stderr, flush=True)
-                found["rounds"].append(await one_round(pool, push, Clocked(store.pid), n))
+                for case in names:
+                    print(f"round {n_round + 1} of {rounds}: {n:,} get {case}", file=sys.stderr, flush=True)
+                    found["rounds"][case].append(await one_round(pool, push, Clocked(store.pid), n, RULES[case]))
             await connection.aclose()
             pool.terminate()
         finally:
@@ -169,8 +176,13 @@ async def measure(n: int, rounds: int) -> dict[str, Any]:
 
 
 def text(found: dict[str, Any]) -> str:
-    rounds = found["rounds"]
-    n, m = rounds[0]["recipients"], found["machine"]
+    m = found["machine"]
+    head = f"{m['cpu']}, {m['cpus']} CPUs, Python {m['python']}, load {m['load_before']} before"
+    return "\n".join([head, *(_text(case, rounds) for case, rounds in found["rounds"].items())])
+
+
+def _text(case: str, rounds: list[dict[str, Any]]) -> str:
+    n = rounds[0]["recipients"]
 
     def rate(what: str) -> float:
         return median(n / one[what]["s"] for one in rounds)
@@ -182,9 +194,11 @@ def text(found: dict[str, Any]) -> str:
     whole = sum(freeze) + sum(send)
     return "\n".join(
         (
-            f"{m['cpu']}, {m['cpus']} CPUs, Python {m['python']}, load {m['load_before']} before",
-            f"{n:,} recipients of {2 * n:,} members, {len(rounds)} rounds, medians; {rounds[0]['sent']:,} sent",
-            f"count the audience    {median(one['count']['s'] for one in rounds) * 1000:8,.0f} ms",
+            "",
+            f"{case}: {n:,} recipients of {n + n // 10:,} members, {len(rounds)} rounds, medians;"
+            f" {rounds[0]['sent']:,} sent",
+            f"count the audience    {median(one['count']['p50_s'] for one in rounds) * 1000:8,.0f} ms p50,"
+            f" {median(one['count']['p95_s'] for one in rounds) * 1000:,.0f} p95",
             f"freeze into a run     {rate('freeze'):8,.0f} recipients/s   {freeze[0]:6.1f} + {freeze[1]:6.1f} µs",
             f"decide and send       {rate('send'):8,.0f} recipients/s   {send[0]:6.1f} + {send[1]:6.1f} µs",
             f"one core carries      {1e6 / whole:8,.0f} recipients/s   (µs of the worker + of PostgreSQL a recipient)",
@@ -198,8 +212,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="5,000 recipients, one round")
     parser.add_argument("--json", action="store_true", help="every round as JSON")
+    parser.add_argument("--million", action="store_true", help="a million recipients, one round of words alone")
     asked = parser.parse_args()
-    found = uvloop.run(measure(5_000, 1) if asked.quick else measure(100_000, 3))
+    if asked.million:
+        found = uvloop.run(measure(1_000_000, 1, ["words"]))
+    else:
+        found = uvloop.run(measure(5_000, 1, list(RULES)) if asked.quick else measure(100_000, 3, list(RULES)))
     print(json.dumps(found) if asked.json else text(found))
 
 
