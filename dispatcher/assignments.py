@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from dispatcher.decisions import Assign
 from dispatcher.model import Id
@@ -14,12 +15,20 @@ from wangxin.storage.postgres import Connection
 _BEGIN = """insert into assignment (shop_id, conversation_id, epoch, thread_id, shopper_id, agent_id, pool_id,
      provider_id, contract_id, contract_version, policy_version, stage, reason, level, waited_ms, predicted_ms,
      explanation, released_at, release_reason, wrapped_at)
-   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-     case when $18::text is not null then clock_timestamp() end, $18, case when $19 then clock_timestamp() end)"""
+   select n.shop, n.conversation, n.epoch, n.thread, n.shopper, n.agent, n.pool, n.provider, n.contract,
+     n.contract_version, n.policy_version, n.stage, n.reason, n.level, n.waited_ms, n.predicted_ms,
+     n.explanation::jsonb, case when n.ended is not null then clock_timestamp() end, n.ended,
+     case when n.wrapped then clock_timestamp() end
+   from unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
+     $9::uuid[], $10::int[], $11::int[], $12::smallint[], $13::text[], $14::smallint[], $15::bigint[], $16::bigint[],
+     $17::text[], $18::text[], $19::boolean[]) n(shop, conversation, epoch, thread, shopper, agent, pool, provider,
+     contract, contract_version, policy_version, stage, reason, level, waited_ms, predicted_ms, explanation, ended,
+     wrapped)"""
 _WRAP = """update assignment set wrapped_at = clock_timestamp()
    where shop_id = $1 and conversation_id = $2 and released_at is null"""
-_END = """update assignment set released_at = clock_timestamp(), release_reason = $3
-   where shop_id = $1 and conversation_id = $2 and released_at is null"""
+_END = """update assignment a set released_at = clock_timestamp(), release_reason = w.reason
+   from unnest($1::uuid[], $2::uuid[], $3::text[]) w(shop, conversation, reason)
+   where a.shop_id = w.shop and a.conversation_id = w.conversation and a.released_at is null"""
 
 
 _REASON, _WRAPPED = 17, 18
@@ -59,8 +68,7 @@ class Assignments:
             UUID(d.shop), UUID(d.conversation), d.epoch, thread, shopper, UUID(d.agent), UUID(d.pool),
             UUID(provider) if provider else None, UUID(d.contract) if d.contract else None, d.contract_version,
             d.policy_version, d.stage, d.reason, d.level, d.waited_ms, d.predicted_ms,
-            {"candidates": [asdict(c) for c in d.candidates], "pools": [asdict(p) for p in d.pools]}, None,
-            False,
+            orjson.dumps({"candidates": d.candidates, "pools": d.pools}).decode(), None, False,
         ]  # fmt: skip
         self._open[d.conversation] = row
         self._begun.append(row)
@@ -69,6 +77,6 @@ class Assignments:
         if self._wrapped:
             await conn.executemany(_WRAP, self._wrapped)
         if self._ended:
-            await conn.executemany(_END, list(self._ended.values()))
+            await conn.execute(_END, *zip(*self._ended.values(), strict=True))
         if self._begun:
-            await conn.executemany(_BEGIN, self._begun)
+            await conn.execute(_BEGIN, *zip(*self._begun, strict=True))

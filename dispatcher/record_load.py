@@ -217,11 +217,14 @@ async def unanswered(conn: Connection) -> list[Any]:
                    {_MS.format("t.human_wrote_at")} as human_ms, {_MS.format("a.assigned_at")} as assigned_ms,
                    {_MS.format("c.assigned_at")} as first_ms,
                    {_MS.format("greatest(t.shopper_wrote_at, t.human_wrote_at)")} as last_ms
-              from assignment a
-              join thread t on t.shop_id = a.shop_id and t.id = a.thread_id and t.conversation_id = a.conversation_id
+              from thread t
+              cross join lateral (
+                select * from assignment x where x.shop_id = t.shop_id and x.conversation_id = t.conversation_id
+                 order by x.epoch desc limit 1) a
               join conversation c on c.shop_id = a.shop_id and c.id = a.conversation_id
-             where (a.released_at is null or (a.release_reason = 'parked' and t.state = 'parked' and t.epoch = a.epoch))
-               and t.state in ('assigned', 'parked')"""
+             where t.agent_id is not null and t.state in ('assigned', 'parked') and a.thread_id = t.id
+               and (a.released_at is null
+                    or (a.release_reason = 'parked' and t.state = 'parked' and t.epoch = a.epoch))"""
     )
     return rows
 

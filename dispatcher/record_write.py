@@ -15,7 +15,7 @@ from dispatcher.moves import Diverged, Move, apply_moves
 from dispatcher.record_guard import write_callbacks, write_guarded
 from dispatcher.record_load import threads_of
 from wangxin.model.conversation import State
-from wangxin.model.facts import ConversationClosed
+from wangxin.model.facts import AnyFact, ConversationClosed, parse_fact
 from wangxin.storage import outbox
 from wangxin.storage.postgres import Connection
 
@@ -27,6 +27,8 @@ class Told:
     grown: set[tuple[UUID, UUID]] = field(default_factory=set)
     agents: set[UUID] = field(default_factory=set)
     to_people: list[tuple[UUID, dict[str, Any]]] = field(default_factory=list)
+    waiting: dict[str, UUID] = field(default_factory=dict)
+    """Who joined a line, with his thread."""
     shops: set[str] = field(default_factory=set)
     """Shops whose line of waiting conversations changed."""
     closed: bool = False
@@ -75,6 +77,7 @@ class Writer:
                 raise Diverged(f"no conversation {d.conversation}")
             if isinstance(d, (de.Queued, de.Overflowed)):
                 told.shops.add(d.shop)
+                told.waiting[d.conversation] = row["thread_id"]
                 continue
             if isinstance(d, (de.Guarded, de.Callback)):
                 continue
@@ -281,11 +284,30 @@ async def hold_lease(conn: Connection, shard: str, epoch: int, lease_ms: int, wh
     next one waits for this lock. One that is silent in the middle of a message is not idle: from PostgreSQL 17 on, a
     limit on the whole transaction, ``whole_ms``, ends that as well.
     """
-    whole = ", set_config('transaction_timeout', $4, true)" if conn.get_server_version() >= (17,) else ", $4::text"
-    mine = await conn.fetchval(
-        f"select set_config('idle_in_transaction_session_timeout', $3, true){whole}"
-        " from dispatch_lease where shard = $1 and epoch = $2 for share",
-        shard, epoch, str(lease_ms), str(whole_ms),
-    )  # fmt: skip
+    mine = await conn.fetchval(_held(conn), shard, epoch, str(lease_ms), str(whole_ms))
     if not mine:
         raise Superseded(f"epoch {epoch} of shard {shard} is over")
+
+
+def _held(conn: Connection) -> str:
+    whole = ", set_config('transaction_timeout', $4, true)" if conn.get_server_version() >= (17,) else ", $4::text"
+    return (
+        f"select set_config('idle_in_transaction_session_timeout', $3, true){whole}"
+        " from dispatch_lease where shard = $1 and epoch = $2 for share"
+    )
+
+
+async def hold_lease_and_claim(
+    conn: Connection, shard: str, epoch: int, lease_ms: int, whole_ms: int, limit: int
+) -> list[tuple[int, AnyFact]]:
+    """``hold_lease`` and the oldest facts for the dispatcher, locked, in one statement."""
+    rows = await conn.fetch(
+        f"""with mine as materialized ({_held(conn)}), claimed as materialized (
+              select id, fact from outbox where consumer = 'dispatcher' and failed is null order by id limit $5
+                 for update)
+            select c.id, c.fact from mine left join claimed c on true order by c.id""",
+        shard, epoch, str(lease_ms), str(whole_ms), limit,
+    )  # fmt: skip
+    if not rows:
+        raise Superseded(f"epoch {epoch} of shard {shard} is over")
+    return [(row["id"], parse_fact(row["fact"])) for row in rows if row["id"] is not None]

@@ -58,7 +58,7 @@ class Dispatcher:
         self._pool, self._valkey, self._shard = pool, valkey, shard
         self._holder = holder or str(clock.new_id())
         self._hints = Hints(valkey)
-        self._positions = Positions(self._hints, valkey)
+        self._positions = Positions(valkey)
         self._core: Core | None = None
         self._writer: Writer | None = None
         self._epoch: int | None = None
@@ -68,6 +68,7 @@ class Dispatcher:
         self._fitted_ms = self._now_ms()
         self._swept_ms = self._placed_ms = self._began_ms = 0
         self._forgetting = False
+        self._placing: asyncio.Task[None] | None = None
         self._batch = BATCH_MAX
         self._heard: dict[str, int] = {}
         self._dirty: set[str] = set()
@@ -101,7 +102,7 @@ class Dispatcher:
                     await asyncio.sleep(STANDBY_S)
         finally:
             listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await asyncio.gather(listening, *([self._placing] if self._placing else ()), return_exceptions=True)
             if self._epoch is not None:
                 with contextlib.suppress(*TRANSIENT):
                     async with self._pool.acquire() as conn:
@@ -219,8 +220,9 @@ class Dispatcher:
         sweep = now - self._swept_ms >= SWEEP_MS
         try:
             async with self._pool.acquire() as conn, conn.transaction():
-                await record_write.hold_lease(conn, self._shard, self._epoch, limits.LEASE_MS, STEP_MS)
-                claimed = await outbox.claim(conn, "dispatcher", self._batch, in_order=True)
+                claimed = await record_write.hold_lease_and_claim(
+                    conn, self._shard, self._epoch, limits.LEASE_MS, STEP_MS, self._batch
+                )
                 events: list[ev.Event] = []
                 if sweep:
                     events += await self._sweep(conn, core, now)
@@ -232,8 +234,7 @@ class Dispatcher:
                     told = Told()
                 else:
                     events += await self._events(conn, [fact for _, fact in claimed])
-                    told = await self._decide(conn, core, events, now)
-                    await outbox.done(conn, [id_ for id_, _ in claimed])
+                    told = await self._decide(conn, core, events, now, [id_ for id_, _ in claimed])
         except _ANSWERED:
             raise
         except Exception:
@@ -248,7 +249,9 @@ class Dispatcher:
         self._batch = min(BATCH_MAX, 2 * self._batch)
         return more
 
-    async def _decide(self, conn: Connection, core: Core, events: Sequence[ev.Event], now: int) -> Told:
+    async def _decide(
+        self, conn: Connection, core: Core, events: Sequence[ev.Event], now: int, followed: Sequence[int]
+    ) -> Told:
         made: list[Decision] = []
         lines: list[tuple[int, int, journal.Row, list[journal.Row]]] = []
         for event in [*events, ev.Tick()]:
@@ -266,7 +269,9 @@ class Dispatcher:
         assert writer is not None, "a leader has a writer"
         assert self._epoch is not None, "a leader has an epoch"
         told = await writer.write(conn, made, now, self._heard)
-        await journal_record.write(conn, self._shard, self._epoch, lines)
+        await journal_record.write(conn, self._shard, self._epoch, lines, followed)
+        for conversation, thread in told.waiting.items():
+            self._positions.thread(conversation, thread)
         if told.shops:
             await self._name_threads(conn, core)
         return told
@@ -336,7 +341,11 @@ class Dispatcher:
             return
         now = self._now_ms()
         if now - self._placed_ms >= (PLACES_MS if self._dirty else SWEEP_MS):
+            if self._placing is not None and not self._placing.done():
+                return  # Valkey is slow: nobody waits for a decision because of that
             self._placed_ms = now
             self._dirty.clear()
             shops = {core.floor.conversations[id_].shop for id_ in core.floor.lines.ids()}
-            await self._positions.tell(self._positions.changed(core, shops, now))
+            changed = self._positions.changed(core, shops, now)
+            if changed:
+                self._placing = asyncio.create_task(self._positions.tell(changed))

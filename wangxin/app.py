@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -372,6 +373,7 @@ async def run_dispatcher(settings: Settings) -> None:
 
     pool = await patient_pool(settings, "dispatcher")
     _, valkey_url = urls(settings)
+    gc.set_threshold(50_000, 20, 20)  # what decisions leave behind goes by itself
     await until_stopped(Dispatcher(pool, connect(valkey_url)).run())
 
 

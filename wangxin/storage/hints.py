@@ -20,15 +20,35 @@ def wake_channel(consumer: str) -> str:
     return f"{{wx}}:wake:{consumer}"
 
 
+def telling(
+    frame: dict[str, Any],
+    *,
+    threads: Sequence[tuple[UUID, UUID]] = (),
+    people: Sequence[UUID] = (),
+    shops: Sequence[UUID] = (),
+    roles: Sequence[str] = ("shopper", "agent", "merchant"),
+) -> bytes:
+    """What ``Hints.tell`` publishes, for whoever has many to publish at once."""
+    return orjson.dumps(
+        {
+            "frame": frame,
+            "threads": [[str(shop), str(thread)] for shop, thread in threads],
+            "people": [str(person) for person in people],
+            "shops": [str(shop) for shop in shops],
+            "roles": list(roles),
+        }
+    )
+
+
 class Hints:
     """Publishes hints; when Valkey is away it stays silent, for sweeps find what was not announced."""
 
     def __init__(self, valkey: Any) -> None:
         self._valkey = valkey
 
-    async def _publish(self, channel: str, message: dict[str, Any]) -> None:
+    async def _publish(self, channel: str, message: bytes) -> None:
         try:
-            await self._valkey.publish(channel, orjson.dumps(message))
+            await self._valkey.publish(channel, message)
         except VALKEY_DOWN:
             return
 
@@ -36,7 +56,7 @@ class Hints:
         """These (shop, thread) have new lines. ``agents`` should attach them if they have not yet."""
         pairs = sorted({(str(shop), str(thread)) for shop, thread in threads})
         if pairs or agents:
-            await self._publish(HINT, {"grown": pairs, "agents": [str(agent) for agent in agents]})
+            await self._publish(HINT, orjson.dumps({"grown": pairs, "agents": [str(agent) for agent in agents]}))
 
     async def tell(
         self,
@@ -49,16 +69,7 @@ class Hints:
     ) -> None:
         """An unnumbered frame (queue.position, menu.updated, offer, presence …) for whoever is attached to one of the
         threads, is one of the people, or belongs to one of the shops, and has one of the roles."""
-        await self._publish(
-            HINT,
-            {
-                "frame": frame,
-                "threads": [[str(shop), str(thread)] for shop, thread in threads],
-                "people": [str(person) for person in people],
-                "shops": [str(shop) for shop in shops],
-                "roles": list(roles),
-            },
-        )
+        await self._publish(HINT, telling(frame, threads=threads, people=people, shops=shops, roles=roles))
 
     async def wake(self, consumer: str) -> None:
-        await self._publish(wake_channel(consumer), {})
+        await self._publish(wake_channel(consumer), b"{}")

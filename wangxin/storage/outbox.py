@@ -8,21 +8,20 @@ from wangxin.model.facts import FOLLOWS, AnyFact, Consumer, Fact, parse_fact
 from wangxin.storage.postgres import Connection
 
 TRIES_MAX = 5
-_IF_HEARD = """insert into outbox (shop_id, consumer, fact) select $1::uuid, $2::text, $3::jsonb
- where exists (select 1 from webhook where shop_id = $1 and stopped_at is null)"""
+_WRITE = """insert into outbox (shop_id, consumer, fact) select w.shop, w.consumer, w.fact::jsonb
+  from unnest($1::uuid[], $2::text[], $3::text[]) w(shop, consumer, fact)"""
+_IF_HEARD = """ where w.consumer <> 'webhooks'
+  or exists (select 1 from webhook h where h.shop_id = w.shop and h.stopped_at is null)"""
 
 
 async def write(conn: Connection, facts: Sequence[Fact]) -> None:
     """Hand ``facts`` to everyone whom the table of consequences names, in the caller's transaction.
 
     Most shops have no webhook: where nobody listens, nothing is written for them."""
-    rows = [(fact.shop, consumer, fact.model_dump(mode="json")) for fact in facts for consumer in FOLLOWS[type(fact)]]
-    heard = [row for row in rows if row[1] != "webhooks"]
-    if heard:
-        await conn.executemany("insert into outbox (shop_id, consumer, fact) values ($1, $2, $3)", heard)
-    for row in rows:
-        if row[1] == "webhooks":
-            await conn.execute(_IF_HEARD, *row)
+    rows = [(fact.shop, consumer, fact.model_dump_json()) for fact in facts for consumer in FOLLOWS[type(fact)]]
+    if rows:
+        perhaps = _IF_HEARD if any(consumer == "webhooks" for _, consumer, _ in rows) else ""
+        await conn.execute(_WRITE + perhaps, *zip(*rows, strict=True))
 
 
 async def claim(
