@@ -140,8 +140,14 @@ def _on_duty(account: AccountRow, request: Request) -> None:
 
     Raises ``duty.wrong``. A shop that is not his is refused by whoever takes up the request.
     """
-    named = str(request.path_params.get("shop", ""))
-    duties = [duty for shop, duty in account.duties.items() if named in ("", str(shop))]
+    duties = list(account.duties.values())
+    named = request.path_params.get("shop")
+    if named is not None:
+        try:
+            mine = account.duties.get(UUID(str(named)))
+        except ValueError:
+            return  # no id at all: whoever takes up the request refuses it
+        duties = [] if mine is None else [mine]
     route = getattr(request.scope.get("route"), "path", request.url.path)
     if duties and not any(may(duty, request.method, route) for duty in duties):
         raise forbidden("duty.wrong", "your role in this shop does not include this")

@@ -222,6 +222,23 @@ async def test_canned_replies_are_the_shops_and_ones_own(desk: Desk, shop: Shop)
     assert (await desk.http.delete(f"{path}{mine}")).status_code == 204
 
 
+async def test_a_reply_brings_only_what_its_writer_uploaded(desk: Desk, pool: Any, shop: Shop) -> None:
+    """Else whoever writes down an id would give himself the link to somebody else's picture."""
+    me = desk.sits(shop.id)
+    own, private = new_id(), new_id()
+    for media, owner in ((own, me.id), (private, new_id())):
+        await pool.execute(
+            "insert into media (shop_id, id, owner_id, kind, mime, bytes, width, height, digest)"
+            " values ($1, $2, $3, 'image', 'image/png', 1, 4, 3, '')", shop.id, media, owner,
+        )  # fmt: skip
+    path, reply = f"/desk/shops/{shop.id}/replies/{new_id()}", {"code": "cm", "title": "尺码", "body": "看图"}
+    refused = await desk.http.put(path, json={**reply, "media": str(private)})
+    assert (refused.status_code, refused.json()["code"]) == (404, "media.not_found")
+    assert (await desk.http.put(path, json={**reply, "media": str(own)})).status_code == 204
+    (kept,) = (await desk.get("/replies"))["replies"]
+    assert (kept["media"]["media"], kept["media"]["width"]) == (str(own), 4)
+
+
 async def test_nothing_of_one_shop_reaches_an_agent_of_another(desk: Desk, pool: Any, shop: Shop, chat: Chat) -> None:
     await put_in_state(pool, chat, "waiting")
     await add_order(pool, chat)

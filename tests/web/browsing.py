@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser import FLAGS, obtain
@@ -70,6 +74,17 @@ def sign_in(shown: Screen, house: House, login: str, *, lang: str = "zh-CN", the
     page.keyboard.press("Enter")
     page.locator("nav").wait_for()
     return page
+
+
+def picture(page: Page, name: str) -> None:
+    """For the guides: kept where ``WANGXIN_PICTURES`` names a folder (docs/pictures), else nothing is done.
+
+    Few colours make it small enough for a page that is read over a slow line."""
+    folder = os.environ.get("WANGXIN_PICTURES")
+    if not folder:
+        return
+    whole = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    whole.quantize(128, dither=Image.Dither.NONE).save(Path(folder) / f"{name}.png", optimize=True)
 
 
 def faults_of(page: Page) -> list[str]:

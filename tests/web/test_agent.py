@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from dispatcher.admin_record import put_policy, routing_changed
 from dispatcher.intake import NOBODY
 from dispatcher.model import GuardTier, Policy, PoolAnswer
-from tests.web.browsing import Screen, faults_of, launched, screen, sign_in
+from tests.web.browsing import Screen, faults_of, launched, picture, screen, sign_in
 from tests.web.house import PASSWORD, Guest, House, open_house
 from wangxin.storage import postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -218,6 +218,87 @@ def test_an_agent_answers_with_the_keyboard_alone(chromium: Browser, house: Hous
         page.get_by_role("button", name=re.compile("键盘")).first.click()
         expect(page.get_by_role("log")).to_contain_text("换货当天登记,亲 键盘。")
         expect(page.get_by_role("textbox", name="回复 键盘")).to_be_disabled()
+
+
+def test_one_hand_with_keys_that_stay_larger_text_more_contrast_and_words_that_are_looked_at(
+    chromium: Browser, house: House
+) -> None:
+    words = {
+        "words": [
+            {"word": "退款秒到", "act": "block", "instead": ""},
+            {"word": "亲亲", "act": "replace", "instead": "亲"},
+        ]
+    }
+    house.sql(
+        "update shop set settings = settings || jsonb_build_object('wording', $2::jsonb) where shop_id = $1",
+        house.shop.id, words,
+    )  # fmt: skip
+
+    def tap(page: Page, letter: str) -> None:
+        page.keyboard.press("Alt")
+        expect(page.locator(".desk__held")).to_contain_text("Alt")
+        page.keyboard.press(letter)
+        expect(page.locator(".desk__held")).to_have_text("")
+
+    with desk(chromium, house) as (shown, page), house.shopper("单手") as guest:
+        comes_to(page, guest)
+        page.get_by_role("button", name="设置", exact=True).click()
+        page.get_by_role("radio", name="只用左手").check()
+        expect(page.get_by_role("checkbox", name=re.compile("^粘滞键"))).to_be_checked()
+        page.get_by_role("radio", name="150%").check()
+        page.get_by_role("checkbox", name="高对比度").check()
+        assert faults_of(page) == []
+        picture(page, "agent-one-hand")
+        page.get_by_role("navigation").get_by_role("button", name=re.compile("接待")).click()
+        for _ in range(12):
+            tap(page, "s")
+            if page.get_by_role("heading", name=re.compile("单手")).count():
+                break
+        expect(box(page, guest)).to_be_focused()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert faults_of(page) == []
+        page.keyboard.type("退 款·秒 到")
+        tap(page, "x")
+        expect(page.get_by_role("alert")).to_contain_text("不允许说“退款秒到”")
+        expect(box(page, guest)).to_have_value("退 款·秒 到")
+        box(page, guest).fill("亲亲，我們最便宜")
+        tap(page, "x")
+        expect(page.get_by_role("alert")).to_contain_text("“最便宜”可能不妥")
+        picture(page, "agent-wording")
+        expect(box(page, guest)).to_have_value("亲，我們最便宜")
+        tap(page, "x")
+        guest.hears("亲，我們最便宜")
+        page.keyboard.type("一")
+        page.keyboard.press("Enter")
+        page.keyboard.type("二")
+        page.keyboard.press("Enter")
+        guest.hears("二")
+        assert [_said(frame) for frame in guest.heard if _said(frame) in ("一", "二")] == ["一", "二"]
+        page.reload()
+        expect(page.locator("html")).to_have_class(re.compile("contrast"))
+        # Its page and files stand without a network, too; what was said is not kept there.
+        while not page.evaluate("navigator.serviceWorker.controller !== null"):  # the test's own time is the bound
+            page.wait_for_timeout(100)
+        page.reload()
+        page.wait_for_load_state("networkidle")
+        shown.context.set_offline(True)
+        page.reload()
+        expect(page.get_by_role("status")).to_contain_text("没有网络")
+        kept = page.evaluate(
+            "caches.keys().then(names => Promise.all(names.map(name => caches.open(name).then(one => one.keys()))))"
+            ".then(all => all.flat().map(one => new URL(one.url).pathname))"
+        )
+        assert kept
+        assert not [path for path in kept if path.startswith("/api")]
+        shown.context.set_offline(False)
+        expect(row_of(page, guest)).to_be_visible()
+        assert shown.policy_breaches() == []
+
+
+def _said(frame: dict[str, object]) -> str:
+    entry = frame.get("entry")
+    body = entry.get("body") if isinstance(entry, dict) else None
+    return str(body.get("text", "")) if isinstance(body, dict) else ""
 
 
 def _event(frame: dict[str, object]) -> str:

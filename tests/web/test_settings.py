@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncpg
 import pytest
+from openpyxl import Workbook
 from playwright.sync_api import Browser, expect
 
 from tests.web import browsing, guide, test_agent
-from tests.web.browsing import Screen, faults_of, launched, screen
+from tests.web.browsing import Screen, faults_of, launched, picture, screen
 from tests.web.house import PASSWORD, House, open_house
+from wangxin import enrol
 from wangxin.clock import new_id
-from wangxin.storage import keys
+from wangxin.storage import keys, postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 
 pytestmark = pytest.mark.timeout(300)
@@ -128,6 +134,174 @@ def test_a_secret_is_replaced_and_a_site_may_embed_the_window_on_a_phone_in_the_
         assert shown.policy_breaches() == []
 
 
+class Till(BaseHTTPRequestHandler):
+    """A shop's own server: keeps what it hears and answers with the status it is told."""
+
+    heard: ClassVar[list[tuple[str, bytes]]] = []
+    status: ClassVar[int] = 500
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.heard.append((self.headers["webhook-id"], body))
+        self.send_response(self.status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the test's own screen."""
+
+
+@contextmanager
+def till() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Till)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/in"
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+def test_an_owner_lets_a_clerk_in_tells_a_server_what_happens_and_reads_who_did_what(
+    chromium: Browser, house: House
+) -> None:
+    with screen(chromium) as shown, screen(chromium, lang="en", theme="dark") as other, till() as server:
+        sign_in(shown, house, "zh-CN", "light")
+        page = shown.page
+        page.get_by_role("link", name="成员与角色").click()
+        page.get_by_label("账号", exact=True).fill("clerk")
+        page.get_by_label("姓名").fill("小账")
+        page.get_by_label("角色", exact=True).select_option("finance")
+        page.get_by_role("button", name="添加成员").press("Enter")
+        password = page.get_by_role("region", name="clerk 的初始密码").inner_text()
+        picture(page, "merchant-people")
+        expect(page.locator("[data-member='clerk']")).to_contain_text("还没登录过")
+        assert faults_of(page) == []
+        clerk = other.page
+        clerk.goto(f"{house.url}/merchant/menus?lang=en&theme=dark")
+        clerk.locator("#login").fill("clerk")
+        clerk.locator("#password").fill(password)
+        clerk.keyboard.press("Enter")
+        expect(clerk.get_by_role("note")).to_contain_text("Your role is “Finance”")
+        clerk.goto(f"{house.url}/merchant/settings/audit")
+        expect(clerk.get_by_role("note")).to_contain_text("an owner looks after this")
+        expect(clerk.get_by_label("Appearance")).to_be_visible()
+        expect(clerk.get_by_role("link", name="Audit log")).to_have_count(0)
+        assert faults_of(clerk) == []
+        page.get_by_label("小账 的角色").select_option("reader")
+        expect(page.get_by_text("小账 现在是“只读”")).to_be_visible()
+        page.get_by_role("button", name="撤销").click()
+        expect(page.get_by_label("小账 的角色")).to_have_value("finance")
+
+        page.get_by_role("link", name="事件回调").click()
+        page.get_by_label("服务器地址").fill("https://名字.example")
+        page.get_by_role("button", name="添加回调").click()
+        expect(page.locator("[data-fault='url']")).to_contain_text("https://")
+        page.get_by_label("服务器地址").fill(server)
+        page.get_by_role("button", name="添加回调").click()
+        expect(page.get_by_role("region", name="新的回调密钥")).to_contain_text("whsec_")
+        page.get_by_role("button", name="发一条测试").click()
+        call = page.locator("[data-call='test.ping']")
+        expect(call).to_contain_text("HTTP 500")
+        house.sql("update webhook_call set due_at = clock_timestamp()")
+        Till.status = 204
+        expect(call).to_contain_text("已送达")
+        assert faults_of(page) == []
+        picture(page, "merchant-webhooks")
+        call.get_by_role("button", name="重发").click()
+        deadline = time.monotonic() + 60
+        while len(Till.heard) < 3:
+            assert time.monotonic() < deadline, Till.heard
+            time.sleep(0.1)
+        assert len(set(Till.heard)) == 1, "the same call with the same id and words each time"
+
+        page.get_by_role("link", name="操作记录").click()
+        row = page.locator("tr[data-action='member.duty']").last
+        expect(row).to_contain_text("店主")
+        expect(row).to_contain_text('"before":"finance"')
+        page.get_by_label("操作", exact=True).select_option("webhook")
+        expect(page.locator("tr[data-action='member.duty']")).to_have_count(0)
+        expect(page.locator("tr[data-action='webhook.again']")).to_have_count(1)
+        picture(page, "merchant-audit")
+        assert password not in page.content()
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert faults_of(page) == []
+        assert shown.policy_breaches() + other.policy_breaches() == []
+
+
+def workbook(*rows: list[Any]) -> dict[str, Any]:
+    out, made = io.BytesIO(), Workbook()
+    for row in rows:
+        made.active.append(row)
+    made.save(out)
+    return {"name": "商品.xlsx", "mimeType": "application/vnd.ms-excel", "buffer": out.getvalue()}
+
+
+def test_an_empty_shop_is_led_to_its_first_answer_and_its_first_person(chromium: Browser, house: House) -> None:
+    owner = house.run(_open_shop(house, "newshop", "新开小店"))
+    with screen(chromium) as shown, screen(chromium, width=390, height=844) as phone:
+        page = shown.page
+        page.goto(f"{house.url}/merchant?lang=zh-CN&theme=light")
+        page.locator("#login").fill(owner.login)
+        page.locator("#password").fill(owner.password)
+        page.keyboard.press("Enter")
+        page.locator("#content").get_by_role("link", name="开店向导").click()
+        expect(page.get_by_text("还差 5 步")).to_be_visible()
+        page.get_by_label("欢迎语").fill("欢迎来新开小店")
+        page.get_by_label("店铺颜色").fill("#ff5000")
+        page.get_by_role("button", name="保存").click()
+        expect(page.get_by_text("已保存，颜色加深成")).to_be_visible()
+        page.get_by_role("button", name="下一步").click()
+        asked = "分类,问法,回答\n物流,什么时候发货|多久发货,四十八小时内发出。\n售后,怎么退货,\n"
+        page.set_input_files(
+            "#questions-file", {"name": "问答.csv", "mimeType": "text/csv", "buffer": asked.encode("gb18030")}
+        )
+        expect(page.locator("[data-row='3']")).to_contain_text("回答")
+        assert faults_of(page) == []
+        picture(page, "merchant-first-steps")
+        page.get_by_role("button", name="只导入好的 1 行").click()
+        goods = workbook(["商品编号", "标题", "价格", "库存"], ["A1", "毛衣", 189.5, 12], ["A2", "帽子", "面议", 1])
+        page.set_input_files("#products-file", goods)
+        expect(page.locator("[data-row='3']")).to_contain_text("价格: 不是数字 面议")
+        page.get_by_role("button", name="只导入好的 1 行").click()
+        people = "会员编号,昵称\nm1,林晓\n".encode()
+        page.set_input_files("#members-file", {"name": "m.csv", "mimeType": "text/csv", "buffer": people})
+        page.get_by_role("button", name="导入 1 行").click()
+        page.get_by_label("客服账号").fill("kefu1")
+        page.get_by_label("客服名字").fill("小满")
+        page.get_by_role("button", name="添加客服").click()
+        password = page.get_by_role("region", name="kefu1 的初始密码").inner_text()
+        page.get_by_role("button", name="下一步").click()
+        page.get_by_role("button", name="生成并发布入门菜单").click()
+        expect(page.get_by_role("region", name="嵌入代码")).to_contain_text('shop: "newshop"')
+        expect(page.get_by_text("还差 1 步")).to_be_visible()
+        window = phone.page
+        window.goto(f"{house.url}/chat/newshop?lang=zh-CN")
+        expect(window.get_by_text("欢迎来新开小店")).to_be_visible()
+        window.get_by_role("textbox").fill("你们多久发货呀")
+        window.keyboard.press("Enter")
+        expect(window.get_by_text("四十八小时内发出。")).to_be_visible()
+        expect(page.get_by_text("店铺已经开张")).to_be_visible()
+        desk = shown.context.new_page()
+        desk.goto(f"{house.url}/agent?lang=zh-CN")
+        desk.locator("#login").fill("kefu1")
+        desk.locator("#password").fill(password)
+        desk.keyboard.press("Enter")
+        test_agent.go_online(desk)
+        window.get_by_role("button", name="转人工").click()
+        row = desk.get_by_role("region", name="会话列表").get_by_role("button").filter(has_text="访客").first
+        row.click()
+        expect(desk.get_by_role("log")).to_contain_text("你们多久发货呀")
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.locator("[data-step='look'] button").first.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert faults_of(page) == []
+        assert shown.policy_breaches() + phone.policy_breaches() == []
+
+
 def test_every_example_of_the_guide_for_integrators_does_what_it_says(house: House, tmp_path: Path) -> None:
     places = {
         "CHAT_URL": house.url, "SHOP": house.shop.slug, "SHOP_KEY": "wxk_" + "g" * 43,
@@ -157,6 +331,32 @@ def test_every_example_of_the_guide_for_integrators_does_what_it_says(house: Hou
     while house.sql(query, house.shop.id) != 18_900:
         assert time.monotonic() < deadline, "the order was never followed up"
         time.sleep(0.2)
+
+
+def test_every_page_can_be_read_at_twice_the_size_in_traditional_script(chromium: Browser, house: House) -> None:
+    """A screen of 1366 × 768 at 200 %: nothing lies beside the page, and new pages have no barriers."""
+    looked = {"start", "settings/people", "settings/webhooks", "settings/audit", "pools/wording", "settings"}
+    others = ("overview", "menus", "bot", "push", "pools", "pools/agents", "pools/contracts", "statements", "report")
+    with screen(chromium, width=683, height=384, lang="zh-TW", theme="dark") as shown:
+        sign_in(shown, house, "zh-TW", "dark")
+        page = shown.page
+        for name in (*sorted(looked), *others):
+            page.goto(f"{house.url}/merchant/{name}")
+            page.get_by_role("heading", level=1).wait_for()
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+            assert name not in looked or faults_of(page) == [], name
+        page.goto(f"{house.url}/merchant/pools/wording")
+        page.get_by_label("詞", exact=True).fill("親親")
+        page.get_by_label("處理").select_option("replace")
+        page.get_by_label("換成").fill("親")
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-word='親親']")).to_contain_text("→ 親")
+        for path, field in (("agent", "searchbox"), (f"chat/{house.shop.slug}", "textbox")):
+            page.goto(f"{house.url}/{path}?lang=zh-TW")
+            page.get_by_role(field).first.wait_for()  # type: ignore[arg-type]
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert shown.policy_breaches() == []
 
 
 HOSTILE = "\"'><img src=x onerror=hit()>{{hit()}}<svg/onload=hit()>"
@@ -206,6 +406,15 @@ def test_hostile_words_stay_words_on_every_page(chromium: Browser, house: House)
             assert shown.page.evaluate("window.hits") == 0
             assert shown.page.locator("img[src='x']").count() == 0
             assert shown.policy_breaches() == []
+
+
+async def _open_shop(house: House, slug: str, name: str) -> enrol.Entry:
+    conn = await asyncpg.connect(house.postgres_url)
+    await postgres._prepare(conn)
+    async with conn.transaction():
+        made = await enrol.add_shop(conn, slug, name, f"{slug}-boss")
+    await conn.close()
+    return made
 
 
 async def _keep_key(house: House, key: str) -> None:

@@ -92,6 +92,7 @@ class Reply(Asked):
     body: _Text1000 = Field(min_length=1)
     topic: _Text20 = ""
     whole_shop: bool = False
+    media: UUID | None = Field(default=None, strict=False, description="a picture or video that goes with it")
 
 
 class Reveal(Asked):
@@ -280,7 +281,7 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
         async with scope(actor) as conn:
             await desk_record.keep_reply(
                 conn, shop=shop, id=id, owner=None if kept.whole_shop else actor.id, code=kept.code, title=kept.title,
-                body=kept.body, topic=kept.topic, initials=desk.initials(kept.title),
+                body=kept.body, topic=kept.topic, initials=desk.initials(kept.title), media=kept.media, by=actor.id,
             )  # fmt: skip
 
     @routes.post("/shops/{shop}/replies/{id}/used", status_code=204)

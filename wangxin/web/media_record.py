@@ -48,7 +48,12 @@ _IN_A_LINE = """exists (
   select 1 from entry e join thread t on t.shop_id = e.shop_id and t.id = e.thread_id
     left join shopper s on s.shop_id = t.shop_id and s.id = t.shopper_id
    where e.shop_id = m.shop_id and e.body ? 'media' and e.body->>'media' = m.id::text and e.recalled_at is null
-     and (e.sender_id = m.owner_id or e.sender_kind in ('bot', 'push', 'system')) and {mine})"""
+     and (e.sender_id = m.owner_id or e.sender_kind in ('bot', 'push', 'system') or exists (
+       select 1 from canned_reply r where r.shop_id = m.shop_id and r.media = m.id and r.owner_id is null))
+     and {mine})"""
+# What goes with a canned reply is seen by who may use it; the shop's own is anybody's to send, as its words are.
+_IN_A_REPLY = """exists (select 1 from canned_reply r where r.shop_id = m.shop_id and r.media = m.id
+     and (r.owner_id is null or r.owner_id = $2))"""
 _MINE = {
     "shopper": "e.lane = 0 and (t.shopper_id = $2 or s.merged_into = $2)",
     "own": "true",
@@ -62,8 +67,10 @@ async def visible(conn: Connection, actor: Actor, wanted: Sequence[UUID]) -> lis
     """Those of ``wanted`` that the actor uploaded, or that stand in a line he may see. Runs within his shops' scope."""
     viewer = "shopper" if actor.role is Role.SHOPPER else "own" if actor.provider is None else "outsourced"
     mine = _MINE[viewer]
+    reply = "" if actor.role is Role.SHOPPER else f" or {_IN_A_REPLY}"
+    line = _IN_A_LINE.format(mine=mine)
     rows = await conn.fetch(
-        f"select {_COLUMNS} from media m where m.id = any($1) and (m.owner_id = $2 or {_IN_A_LINE.format(mine=mine)})",
+        f"select {_COLUMNS} from media m where m.id = any($1) and (m.owner_id = $2 or {line}{reply})",
         list(wanted),
         actor.id,
     )

@@ -7,3 +7,6 @@ import App from "./App.vue";
 void loadTexts(import.meta.glob("../locales/*/{common,cards,console,merchant,agent,training,quality,routing}.json", { import: "default" })).then(() =>
   createApp(App).mount("#app"),
 );
+
+// The page stands without a network too; where workers are not allowed it is as it was before.
+if ("serviceWorker" in navigator) void navigator.serviceWorker.register("/agent-sw.js", { scope: "/agent" }).catch(() => undefined);

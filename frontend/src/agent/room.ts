@@ -1,7 +1,9 @@
 /** What all parts of the page share: one desk, one clock, what is open, what is being typed. */
 import { computed, reactive, ref, watch } from "vue";
 import { api } from "@/shared/api";
+import { watching } from "./chat/monitor";
 import { ACTIONS, type Chords } from "./desk/keys";
+import type { ReplyMedia } from "./desk/canned";
 import * as keep from "./desk/keep";
 import { createDesk, REPLY_MS_DEFAULT, type Talk } from "./desk/store";
 import { freeze, rank, slaOf, type Sla } from "./desk/sla";
@@ -32,6 +34,8 @@ export interface Draft {
   text: string;
   note: boolean;
   assisted: string;
+  /** pictures and videos of canned replies that go out with the words */
+  media?: ReplyMedia[];
 }
 export type Page = "talks" | "records" | "replies" | "figures" | "training" | "team" | "settings";
 export type Tab = "mine" | "waiting" | "ended";
@@ -45,6 +49,7 @@ export const desk = createDesk(
   (frame) => sender(frame),
   undefined,
   (thread, lane, before) => api.get(`/desk/threads/${thread}/entries`, { query: { lane, before } }),
+  (thread) => watching.has(thread),
 );
 
 export const ui = reactive({
@@ -79,6 +84,8 @@ export async function readDesk(): Promise<void> {
 
 // --- one clock for the page ---------------------------------------------------------------------------------------
 
+/** How soon a shopper must be answered where his shop has not said. */
+export const REPLY_MS = REPLY_MS_DEFAULT;
 export const nowMs = ref(Date.now());
 /** An offer whose end was not heard of is taken away this long after its time. */
 const LATE_MS = 3_000;
@@ -175,8 +182,9 @@ export function draftOf(thread: string): Draft {
 }
 export function keepDraft(thread: string): void {
   const draft = drafts.get(thread);
-  if (draft && (draft.text || draft.note)) keep.write(DRAFT + thread, draft);
-  else keep.forget(DRAFT + thread);
+  if (draft && (draft.text || draft.note || draft.media?.length)) return keep.write(DRAFT + thread, draft);
+  keep.forget(DRAFT + thread);
+  if (thread !== desk.opened.value) drafts.delete(thread);
 }
 /** Words that could not be said are the writer's again: after what stands there, in the order they were said. */
 export function backToDraft(thread: string, text: string): void {
@@ -185,6 +193,8 @@ export function backToDraft(thread: string, text: string): void {
   keepDraft(thread);
 }
 export const hasDraft = (thread: string): boolean => Boolean(drafts.get(thread)?.text.trim());
+
+watch(desk.opened, (_, left) => left && keepDraft(left));
 
 // --- keys -----------------------------------------------------------------------------------------------------------
 

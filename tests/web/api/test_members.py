@@ -61,6 +61,9 @@ async def test_each_duty_changes_what_is_its_own_and_the_owner_alone_sees_keys_p
         ), (duty, seen)
         assert all(answer.json()["code"] == "duty.wrong" for answer in (written, chosen) if answer.status_code == 403)
         assert (await web.get("/api/v1/me", headers=who)).json()["duties"] == {str(shop.id): duty}
+        for spelt in (shop.id.hex, str(shop.id).upper(), f"urn:uuid:{shop.id}", f"{{{shop.id}}}"):
+            same = await web.get(f"/api/v1/settings/{spelt}", headers=who)
+            assert same.status_code in ((200, 422) if duty is Duty.OWNER else (403, 422)), (spelt, duty)
 
 
 async def test_a_duty_is_changed_taken_and_given_back_and_the_last_owner_stays(

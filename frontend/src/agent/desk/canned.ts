@@ -9,6 +9,16 @@ export interface CannedReply {
   body: string
   topic: string
   initials: string
+  /** goes out before the words */
+  media?: ReplyMedia | null
+}
+
+export interface ReplyMedia {
+  media: string
+  kind: 'image' | 'video'
+  width: number
+  height: number
+  duration_ms: number | null
 }
 
 /** What is typed after `/` finds replies; a code that starts so comes first, then initials, then titles, then texts. */

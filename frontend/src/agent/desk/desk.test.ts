@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { AnyAnswer, AnyFrame, EntryView } from "../../shared/protocol";
 import { fill, findReplies, missing, slashed, type CannedReply } from "./canned";
 import { ACTIONS, actionOf, chordOf, mayBe } from "./keys";
-import { add, addPage, emptyLog, unread } from "./log";
+import { add, addPage, emptyLog, trim, unread } from "./log";
 import { freeze, rank, slaOf } from "./sla";
 import { createDesk } from "./store";
 
@@ -27,6 +27,32 @@ describe("the log of a thread", () => {
     addPage(log, "internal", [line(1, "agent", "internal")]);
     expect(log.lines).toHaveLength(4);
     expect(unread(log, 1)).toBe(1);
+  });
+});
+
+describe("a whole shift", () => {
+  it("leaves nothing behind of conversations that are over or were only looked at", () => {
+    const desk = createDesk(() => true, undefined, undefined, (thread) => thread === "watched");
+    const view = (thread: string, mine: boolean) =>
+      ({ thread, shop: "s", shopper: { name: thread }, mine, epoch: 1, public_seq: 0, internal_seq: 0, my_read_seq: 0 }) as never;
+    for (let at = 0; at < 300; at += 1) {
+      desk.hear({ type: "thread.update", view: view(`mine${at}`, true) } as never);
+      desk.show(`mine${at}`);
+      desk.hear({ type: "thread.gone", thread: `mine${at}` } as never);
+      desk.lookAt(view(`ended${at}`, false));
+    }
+    desk.lookAt(view("watched", false));
+    desk.leave();
+    expect([...desk.talks.keys()]).toEqual(["watched"]);
+    expect(desk.outgoing).toHaveLength(0);
+  });
+  it("keeps the newest lines of a thread that is left, and knows that there are older ones", () => {
+    const log = emptyLog();
+    addPage(log, "public", Array.from({ length: 500 }, (_, at) => line(at + 1)));
+    log.more = false;
+    trim(log, 200);
+    expect([log.lines.length, log.lines[0]!.seq, log.held.public, log.more]).toEqual([200, 301, 500, true]);
+    expect(add(log, line(501))).toBe("new");
   });
 });
 

@@ -13,6 +13,7 @@ export const ACTIONS = {
   panel: 'Alt+R',
   note: 'Alt+N',
   accept: 'Alt+A',
+  send: 'Alt+Enter',
   send_next: 'Ctrl+Enter',
   help: '?',
 } as const

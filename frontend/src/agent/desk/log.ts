@@ -17,6 +17,16 @@ export function emptyLog(): Log {
   return { lines: [], held: { public: 0, internal: 0 }, more: true, loaded: false }
 }
 
+/** Lines of a thread nobody looks at that are kept; what is older is read again when it is looked for. */
+export const KEPT_LINES = 200
+
+/** Let go of old lines. `held` stays: nothing newer is missing. */
+export function trim(log: Log, most = KEPT_LINES): void {
+  if (log.lines.length <= most) return
+  log.lines.splice(0, log.lines.length - most)
+  log.more = true
+}
+
 const before = (a: EntryView, b: EntryView): number =>
   a.at_ms - b.at_ms || (a.lane === b.lane ? a.seq - b.seq : a.lane === 'public' ? -1 : 1)
 

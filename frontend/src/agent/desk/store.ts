@@ -7,7 +7,7 @@ import type {
 import { asking, Refused } from './ask'
 import { uuid } from './ids'
 import * as keep from './keep'
-import { add, answers, asks, emptyLog, recall, startAgain, unread, type Lane, type Log } from './log'
+import { add, answers, asks, emptyLog, recall, startAgain, trim, unread, type Lane, type Log } from './log'
 import { whatBecomes, type Outgoing } from './outgoing'
 import { reading, type ReadBack } from './reading'
 
@@ -28,7 +28,12 @@ export interface Talk {
 
 export const REPLY_MS_DEFAULT = 30_000
 
-export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => string = uuid, readBack?: ReadBack) {
+const fresh = (view: ThreadView, limit_ms = REPLY_MS_DEFAULT): Talk => ({
+  view, log: emptyLog(), typing: false, typing_until: 0, presence: 'unknown', pinned: false, gone: false, asking: false, tier: 0, limit_ms,
+})
+
+/** `kept`: threads of others that stay beside one's own while they are not open (a supervisor watches them). */
+export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => string = uuid, readBack?: ReadBack, kept: (thread: string) => boolean = () => false) {
   const talks = reactive(new Map<string, Talk>())
   const outgoing = reactive<Outgoing[]>([])
   const offers = reactive<OfferAnswer[]>([])
@@ -313,11 +318,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   function updated(view: ThreadView): void {
     const one = talks.get(view.thread)
     if (!one) {
-      const fresh: Talk = {
-        view, log: emptyLog(), typing: false, typing_until: 0, presence: 'unknown', pinned: false, gone: false,
-        asking: false, tier: 0, limit_ms: replyMs.get(view.shop) ?? REPLY_MS_DEFAULT,
-      }
-      talks.set(view.thread, fresh)
+      talks.set(view.thread, fresh(view, replyMs.get(view.shop)))
       if (live.value) {
         void load(talks.get(view.thread)!)
         if (view.mine) tell(talks.get(view.thread), 'assigned')
@@ -351,10 +352,17 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
     for (const hear of arrived) hear(one as Talk, what)
   }
 
+  /** A thread that is left: ours keeps its newest lines; one that was only looked at goes, unless it is watched. */
+  function letGo(thread: string): void {
+    const one = talks.get(thread)
+    if (one && (one.gone || (!one.view.mine && !kept(thread)))) talks.delete(thread)
+    else if (one) trim(one.log)
+  }
+
   function show(thread: string): void {
     const left = opened.value
     opened.value = thread
-    if (left && left !== thread && talks.get(left)?.gone) talks.delete(left)
+    if (left && left !== thread) letGo(left)
     const one = talk(thread)
     if (one && !one.log.loaded) void load(one)
   }
@@ -362,7 +370,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
   function leave(): void {
     const left = opened.value
     opened.value = null
-    if (left && talks.get(left)?.gone) talks.delete(left)
+    if (left) letGo(left)
   }
 
   /** All held of the open thread has been seen. */
@@ -377,12 +385,7 @@ export function createDesk(send: (frame: AnyFrame) => boolean, newId: () => stri
 
   /** Put an ended thread beside the others, to be read. */
   function lookAt(view: ThreadView): void {
-    if (!talks.has(view.thread)) {
-      talks.set(view.thread, {
-        view, log: emptyLog(), typing: false, typing_until: 0, presence: 'unknown', pinned: false, gone: false,
-        asking: false, tier: 0, limit_ms: REPLY_MS_DEFAULT,
-      })
-    }
+    if (!talks.has(view.thread)) talks.set(view.thread, fresh(view))
     show(view.thread)
   }
 

@@ -49,6 +49,8 @@ export interface Panel {
 
 const panels = reactive(new Map<string, Panel>());
 const KEPT_MS = 60_000;
+/** So many shoppers are kept; whoever was read longest ago goes first. */
+const KEPT_PANELS = 60;
 
 export const heldPanel = (thread: string): Panel | undefined => panels.get(thread);
 
@@ -60,6 +62,9 @@ export async function panelOf(thread: string, again = false): Promise<Panel> {
   if (held && !again && !held.trouble && Date.now() - held.read_ms < KEPT_MS) return held;
   if (!held) panels.set(thread, { profile: null, orders: [], ordersHidden: false, trouble: "", closed: false, read_ms: Date.now() });
   const panel = panels.get(thread)!;
+  panels.delete(thread); // the newest stands last
+  panels.set(thread, panel);
+  for (const oldest of panels.keys()) if (panels.size > KEPT_PANELS) panels.delete(oldest);
   panel.read_ms = Date.now();
   try {
     const [profile, orders] = await Promise.all([
