@@ -1,4 +1,4 @@
-// Three builds, one output folder: sdk.js (no framework), the shopper page, the two consoles.
+// Four builds, one output folder: sdk.js (no framework), the shopper page, the inbox of all shops, the two consoles.
 // The shopper page must not share chunks with the consoles: alone it stays small.
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -73,6 +73,14 @@ if (wanted("shopper"))
     root: join(here, "shopper"),
     base: "/static/shopper/",
     build: { ...shape, outDir: join(out, "shopper") },
+  });
+if (wanted("inbox"))
+  await build({
+    ...common,
+    plugins: [vue({ features: { optionsAPI: false } })],
+    root: join(here, "inbox"),
+    base: "/static/inbox/",
+    build: { ...shape, outDir: join(out, "inbox") },
   });
 if (wanted("consoles"))
   await build({

@@ -76,7 +76,7 @@ async def used_in_order(
     if event_type not in ("benefit.redeemed", "order.paid"):
         return
     named = data.get("benefits", data.get("benefit"))
-    order, amount = data.get("order"), data.get("amount_fen")
+    order, amount = data.get("order_id", data.get("order")), data.get("amount_fen")
     fen = amount if isinstance(amount, int) and not isinstance(amount, bool) and 0 <= amount <= 10**12 else None
     for text in (named if isinstance(named, list) else [named])[: limits.BENEFITS_PER_ORDER_MAX]:
         try:

@@ -19,6 +19,7 @@ from push.model import (
     Content,
     Coupon,
     ImageBlock,
+    MenuBlock,
     Points,
     RedPacket,
     TextBlock,
@@ -101,9 +102,14 @@ def values_for(
 
 
 def bodies(content: Content, variant: int, values: dict[str, str | int | None], given: Gift | None) -> list[Body]:
-    """The lines of one message. Raises :class:`push.render.RenderFailed`."""
+    """The lines of one message. Raises :class:`push.render.RenderFailed` where nothing is to stand in for it."""
     filled = render.filled(values, content.defaults)
-    made = [_body(block, filled, given) for block in content.variants[variant].blocks]
+    try:
+        made = [_body(block, filled, given) for block in content.variants[variant].blocks]
+    except render.RenderFailed:
+        if not content.fallback:
+            raise
+        made = [Body("text", {"text": content.fallback}), _benefit(given) if given else None]
     return [body for body in made if body is not None]
 
 
@@ -117,6 +123,9 @@ def _body(block: Block, values: dict[str, str | int], given: Gift | None) -> Bod
             return Body("video", {"media": str(media)})
         case CardBlock():
             return _card(block, values)
+        case MenuBlock(text=text, items=items):
+            buttons = [{"id": f"item:{one.item}", "label": one.label} for one in items]
+            return Body("choices", {"text": render.compiled(text)(values), "choices": buttons})
         case BenefitBlock():
             return _benefit(given) if given else None
 

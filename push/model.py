@@ -181,7 +181,22 @@ class BenefitBlock(Closed):
     k: Literal["benefit"] = "benefit"
 
 
-Block = Annotated[TextBlock | ImageBlock | VideoBlock | CardBlock | BenefitBlock, Field(discriminator="k")]
+class MenuChoice(Closed):
+    """One item of the shop's self-service menu, as a button."""
+
+    item: Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_\-]+$")]
+    label: Word
+
+
+class MenuBlock(Closed):
+    """Items of the shop's menu as buttons under a text; a tap is answered by the menu."""
+
+    k: Literal["menu"] = "menu"
+    text: Template
+    items: Annotated[tuple[MenuChoice, ...], Field(min_length=1, max_length=6)]
+
+
+Block = Annotated[TextBlock | ImageBlock | VideoBlock | CardBlock | BenefitBlock | MenuBlock, Field(discriminator="k")]
 
 
 class Variant(Closed):
@@ -191,8 +206,12 @@ class Variant(Closed):
 
 
 class Content(Closed):
-    """``defaults``: what stands in for a variable the recipient does not have; every variable needs one."""
+    """``defaults``: what stands in for a variable the recipient does not have; every variable needs one.
 
+    ``fallback``: plain words for whom the message cannot be made for; without them he gets none.
+    """
+
+    fallback: str = Field(default="", max_length=bounds.TEMPLATE_CHARS_MAX, pattern=r"^[^{}]*$")
     variants: Annotated[tuple[Variant, ...], Field(min_length=1, max_length=bounds.PUSH_VARIANTS_MAX)]
     defaults: dict[str, Annotated[str, Field(max_length=200)]] = Field(default_factory=dict, max_length=40)
 

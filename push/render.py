@@ -13,7 +13,7 @@ from functools import lru_cache
 from liquid import Environment, Mode, StrictUndefined
 from liquid.exceptions import LiquidError
 
-from push.model import Block, CardBlock, Content, TextBlock
+from push.model import Block, CardBlock, Content, MenuBlock, TextBlock
 from wangxin.model import limits
 from wangxin.model.refusals import Refusal
 
@@ -117,10 +117,14 @@ def templates(blocks: Iterable[Block]) -> Iterable[str]:
         match block:
             case TextBlock(text=text):
                 yield text
+            case MenuBlock(text=text):
+                yield text
             case CardBlock(title=title, text=text):
                 yield title
                 if text:
                     yield text
+            case MenuBlock(text=text):
+                yield text
 
 
 def check(content: Content) -> None:

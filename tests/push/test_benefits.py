@@ -76,8 +76,8 @@ async def test_an_unused_coupon_expires_and_an_order_that_names_one_redeems_it(w
         )
     }
     # Somebody else's is not taken for his.
-    await world.event("order.paid", "m1", order="A1", amount_fen=9_900, benefits=[str(by_ref["m2"]), "no id"])
-    await world.event("order.paid", "m1", order="A2", amount_fen=8_800, benefits=[str(by_ref["m1"])])
+    await world.event("order.paid", "m1", order_id="A1", amount_fen=9_900, benefits=[str(by_ref["m2"]), "no id"])
+    await world.event("order.paid", "m1", order_id="A2", amount_fen=8_800, benefits=[str(by_ref["m1"])])
     await world.turn()
     assert await states(world) == ["granted", "redeemed"]
     await world.turn(DAY + 1)

@@ -44,6 +44,22 @@ def test_the_southern_gap_is_shifted_too() -> None:
     assert utc(trigger, SYDNEY, "2026-10-03T12:00", "2026-10-04T18:00") == ["03 16:30", "04 15:30"]
 
 
+@pytest.mark.parametrize("notation", [{"cron": "30 1 * * *"}, {"rrule": "FREQ=DAILY;BYHOUR=1;BYMINUTE=30"}])
+@pytest.mark.parametrize(
+    ("zone", "after", "until", "fires"),
+    [
+        # Clocks go from 01:00 to 02:00 in London, from 02:00 back to 01:00; in Sydney the autumn is in April.
+        (LONDON, "2026-03-28T12:00", "2026-03-30T12:00", ["29 01:30", "30 00:30"]),
+        (SYDNEY, "2026-04-03T18:00", "2026-04-05T18:00", ["04 14:30", "05 15:30"]),
+    ],
+)
+def test_the_other_hemisphere_and_the_old_world_keep_the_same_rule(
+    zone: ZoneInfo, after: str, until: str, fires: list[str], notation: dict[str, str]
+) -> None:
+    trigger = Recurring(dtstart_local=START, **notation)  # type: ignore[arg-type]
+    assert utc(trigger, zone, after, until) == fires
+
+
 def test_an_hourly_rule_fires_once_an_instant_over_the_gap() -> None:
     trigger = Recurring(cron="30 * * * *", dtstart_local=START)
     assert utc(trigger, NEW_YORK, "2026-03-08T06:00", "2026-03-08T08:00") == ["08 06:30", "08 07:30"]

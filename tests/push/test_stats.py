@@ -85,6 +85,26 @@ def test_a_daily_look_at_equal_arms_names_a_winner_in_at_most_five_of_a_hundred(
     assert wrong / runs <= 0.05
 
 
+def test_among_equal_versions_a_daily_look_finds_a_best_one_in_at_most_five_of_a_hundred() -> None:
+    chance, runs, wrong = random.Random(11), 200, 0
+    for _ in range(runs):
+        hits, n = [0, 0, 0], 0
+        for _ in range(20):
+            n += 500
+            hits = [sum_ + _hits(chance, 500, 0.05) for sum_ in hits]
+            if stats.best_of([(one, n) for one in hits]) is not None:
+                wrong += 1
+                break
+    assert wrong / runs <= 0.05
+
+
+def test_the_best_version_is_named_only_where_it_beats_every_other_one() -> None:
+    assert stats.best_of([(500, 10_000), (700, 10_000), (510, 10_000)]) == 1
+    assert stats.best_of([(500, 10_000), (700, 10_000), (690, 10_000)]) is None
+    assert stats.best_of([(5, 50), (50, 50)]) is None  # too few to tell
+    assert stats.best_of([(500, 10_000)]) is None
+
+
 def test_a_large_true_difference_is_seen() -> None:
     assert stats.lift(6_500, 95_000, 250, 5_000).verdict == "better"
     assert stats.lift(10, 90, 0, 5).verdict == "cannot_tell"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.web.browsing import faults_of, launched, screen
-from tests.web.house import PASSWORD, Guest, House, open_house
-from wangxin import auth
-from wangxin.clock import new_id, now_ms
+from tests.web.house import PASSWORD, House, open_house
+from tests.web.pushing import open_all_day, ref_of, shop_says, signed_in, starts, tagged, visits_the_shop
+from wangxin.clock import new_id
 from wangxin.passwords import hash_password
 from wangxin.storage import accounts, keys
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -46,46 +45,6 @@ def house(
 def chromium(house: House) -> Iterator[Browser]:
     with launched() as found:
         yield found
-
-
-def signed_in(page: Page, house: House, where: str, *, theme: str = "light", login: str = "boss") -> None:
-    page.goto(f"{house.url}/merchant/{where}?lang=zh-CN&theme={theme}")
-    page.locator("#login").fill(login)
-    page.locator("#password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.locator("nav").wait_for()
-
-
-def tagged(house: House, guest: Guest, tag: str) -> UUID:
-    """The guest is a member whom the shop's own systems know by this tag."""
-    sql = "update profile set tags = array[$2::text] where shop_id = $1 and shopper_id = (select shopper_id from thread"
-    house.sql(f"{sql} where id = $3) returning true", house.shop.id, tag, guest.thread)
-    shopper: UUID = house.sql("select shopper_id from thread where id = $1", guest.thread)
-    return shopper
-
-
-def ref_of(house: House, shopper: UUID) -> str:
-    return str(house.sql("select external_id from shopper where id = $1", shopper))
-
-
-HOST = """<!doctype html><html lang="zh-CN"><title>shop</title><body><h1>shop</h1>
-<script>window.wangxinSettings = { shop: "SHOP" }; window.$wangxin = [["setUser", { token: "TOKEN" }]];</script>
-<script src="/sdk.js"></script></body></html>"""
-
-
-def visits_the_shop(page: Page, house: House, guest: Guest) -> None:
-    """The guest's browser on the shop's own page, with the launcher that the shop has put there."""
-    token = auth.sign_member(str(house.shop.id), guest.person.party.name, guest.name, "V4", house.shop.secret, now_ms())
-    text = HOST.replace("SHOP", house.shop.slug).replace("TOKEN", token)
-    page.route("**/our-shop", lambda route: route.fulfill(body=text, content_type="text/html; charset=utf-8"))
-    page.goto(f"{house.url}/our-shop")
-
-
-def open_all_day(page: Page) -> None:
-    """The test runs at any hour: no quiet hours, no caps that an earlier test has used up."""
-    page.get_by_label("勿扰时段内不发").uncheck()
-    page.get_by_label("每人每天最多").fill("0")
-    page.get_by_label("每人每周最多").fill("0")
 
 
 def test_an_event_rule_gives_birthday_points_from_the_page_to_the_window(chromium: Browser, house: House) -> None:
@@ -276,3 +235,156 @@ def test_above_the_shops_size_a_second_person_approves_and_everyone_without_it_h
         guest.hears("李静，好久不见。")
         expect(page.get_by_role("row", name=re.compile("已拒收"))).to_contain_text("1")
         assert not any("好久不见" in str(frame) for frame in other.heard)
+
+
+def test_a_coupon_lives_from_the_uploaded_crowd_to_its_order_and_what_is_unread_is_taken_back(
+    chromium: Browser, house: House
+) -> None:
+    house.sql("delete from push_policy where shop_id = $1 returning true", house.shop.id)
+    with (
+        house.shopper("赵芸") as guest, house.shopper("钱朗") as other,
+        screen(chromium) as shown, screen(chromium, width=390, height=844) as theirs,
+    ):  # fmt: skip
+        people = [tagged(house, one, "新客") for one in (guest, other)]
+        refs = [ref_of(house, person) for person in people]
+        visits_the_shop(theirs.page, house, guest)
+        theirs.page.get_by_role("button", name=re.compile("在线客服")).click()
+        page = shown.page
+        signed_in(page, house, "push/crowds")
+        page.get_by_label("人群名称").fill("直播间下单")
+        page.get_by_label("会员编号").fill(" ".join([*refs, "nobody"]))
+        page.get_by_role("button", name="上传 3 个编号").click()
+        expect(page.get_by_text("3 个编号中有 2 位会员")).to_be_visible()
+        page.get_by_text("本店的划分标准").click()
+        page.get_by_label("活跃天数").fill("15")
+        page.get_by_role("button", name="保存").click()
+        expect(page.get_by_text("15 天内下过单")).to_be_visible()
+        assert faults_of(page) == []
+        page.get_by_role("link", name="推送给他们 直播间下单").click()
+        page.get_by_label("规则名称").fill("直播间返券")
+        page.get_by_label("手动发送").check()
+        open_all_day(page)
+        page.get_by_label("消息内容").fill("{{ name }}，送您 {{ benefit }}。")
+        page.get_by_label("附带权益").select_option("coupon")
+        page.get_by_label("优惠券名称").fill("返场券")
+        page.get_by_label("面额（元）").fill("20")
+        page.get_by_label("预算（元）").fill("40")
+        page.get_by_label("领取方式").select_option("tap")
+        page.get_by_label("附加内容").select_option("card")
+        page.get_by_label("标题").fill("粗针圆领毛衣")
+        page.get_by_label("链接", exact=True).fill("https://shop.example/p1")
+        page.get_by_label("以谁的身份预览").select_option(str(people[0]))
+        expect(page.get_by_label("手机预览")).to_contain_text("点击领取")
+        assert faults_of(page) == []
+        starts(page, "发给 2 人")
+        inside = theirs.page.frame_locator("iframe")
+        inside.get_by_role("button", name="领取 返场券").click()
+        expect(inside.get_by_text("已领取")).to_be_visible()
+        inside.get_by_role("link", name="https://shop.example/p1").click()
+        other.until(lambda frame: "返场券" in str(frame), "the coupon")
+        expect(page.get_by_text("点击", exact=True).locator("xpath=following-sibling::dd")).to_contain_text("1")
+        grant = house.sql("select id from benefit_grant where shopper_id = $1 and kind = 'coupon'", people[0])
+        key = {"Authorization": f"Bearer {EVENTS_KEY}"}
+        asked = f"{house.url}/api/v1/benefits/{grant}/redeem"
+        assert httpx.post(asked, json={"order": "A9", "amount_fen": 9_900}, headers=key).json()["state"] == "redeemed"
+        again = httpx.post(asked, json={"order": "B1"}, headers=key)
+        assert (again.status_code, again.json()["code"]) == (409, "benefit.redeemed")
+        page.goto(f"{house.url}/merchant/push/benefits?lang=zh-CN")
+        card = page.get_by_role("region", name=re.compile("直播间返券"))
+        expect(card.get_by_text("已使用", exact=True).locator("xpath=following-sibling::dd")).to_contain_text("1")
+        expect(card.get_by_text("带来订单").locator("xpath=following-sibling::dd")).to_have_text("¥99.00")
+        expect(card).to_contain_text("已发 ¥40.00，预算 ¥40.00")
+        card.get_by_role("button", name="撤回权益").click()
+        card.get_by_role("button", name="确认撤回").click()
+        other.until(lambda frame: frame["type"] == "message.recalled", "the unread message is gone")
+        card.get_by_role("button", name="领取明细").click()
+        expect(card.get_by_role("row", name=re.compile("钱朗"))).to_contain_text("已收回")
+        expect(card.get_by_role("row", name=re.compile("赵芸"))).to_contain_text("A9")
+        assert faults_of(page) == []
+        page.get_by_role("link", name="会员", exact=True).click()
+        page.get_by_label("姓名或会员编号").fill("钱朗")
+        page.get_by_role("button", name=re.compile("钱朗")).click()
+        expect(page.get_by_role("region", name="钱朗")).to_contain_text("权益已撤回")
+        page.get_by_label("生日", exact=True).fill("02-29")
+        page.get_by_role("button", name="保存").click()
+        expect(page.get_by_text("已保存")).to_be_visible()
+        assert house.sql("select birth_md from profile where shopper_id = $1", people[1]) == 229
+        assert faults_of(page) == []
+        assert shown.policy_breaches() == []
+
+
+def test_ready_rules_stand_in_the_calendar_and_a_report_tells_what_it_can_tell(chromium: Browser, house: House) -> None:
+    with screen(chromium, theme="dark") as shown:
+        page = shown.page
+        signed_in(page, house, "push/new/double11", theme="dark")
+        expect(page.get_by_text("接下来：")).to_contain_text("11/08 20:00")  # three days before
+        page.goto(f"{house.url}/merchant/push/new/unpaid?lang=zh-CN")
+        for event in ("付款", "取消订单"):
+            expect(page.get_by_role("checkbox", name=event, exact=True)).to_be_checked()
+        page.goto(f"{house.url}/merchant/push/new/winBack?lang=zh-CN")
+        page.get_by_label("规则名称").fill("老客唤醒计划")
+        page.get_by_label("错过时").select_option("run_once")
+        page.get_by_label("消息内容").fill("{{ name }}，老友券一张：{{ benefit }}。")
+        page.get_by_label("两个版本（A/B）").check()
+        page.get_by_role("button", name="保存草稿").click()
+        page.get_by_role("button", name=re.compile("发给")).click()
+        expect(page.get_by_role("alert")).to_contain_text("需要另一位同事批准")  # for how much, nobody knows
+        page.get_by_role("link", name="编辑").click()
+        page.get_by_label("预算（元）").fill("500")
+        starts(page, re.compile("发给"))
+        rule = page.url.split("/push/")[1].split("?")[0]
+        page.goto(f"{house.url}/merchant/push/calendar?lang=zh-CN")
+        expect(page.get_by_role("link", name="老客唤醒计划").first).to_be_visible()
+        expect(page.get_by_text("计划中").first).to_be_visible()
+        assert faults_of(page) == []
+        # A month of it, as the ledger would hold it: 4,000 people, 2 % of them held out, and their orders.
+        house.sql(
+            """with people as (select n, gen_random_uuid() as shopper from generate_series(1, 4000) n),
+                 said as (insert into push_delivery
+                   (shop_id, rule_id, run_key, step, shopper_id, run_id, variant, state, reason, at)
+                   select $1, $2::text::uuid, 'w', 0, shopper, gen_random_uuid(), n % 2,
+                          case when n % 20 = 0 then 'held_out' when n % 20 = 1 then 'capped' else 'sent' end,
+                          case when n % 20 = 0 then 'holdout.rule' when n % 20 = 1 then 'cap.week' else '' end,
+                          clock_timestamp() - interval '2 days' from people returning shopper_id)
+               insert into shop_event (shop_id, source, id, type, shopper_id, at, data)
+               select $1, 'test', 'lift' || n, 'order.paid', shopper, clock_timestamp() - interval '1 day', '{}'
+                 from people where n % 20 <> 0 and n % 3 = 0 returning (select count(*) from said) > 0""",
+            house.shop.id, rule,
+        )  # fmt: skip
+        page.goto(f"{house.url}/merchant/push/{rule}?lang=zh-CN")
+        expect(page.get_by_text("推送带来了提升")).to_be_visible()
+        expect(page.get_by_text("推送组 3,800 人，对照组 200 人")).to_be_visible()
+        expect(page.get_by_text("还看不出哪个方案更好")).to_be_visible()
+        expect(page.get_by_role("row", name=re.compile("本周推送已满"))).to_contain_text("200")
+        assert faults_of(page) == []
+
+
+def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house: House) -> None:
+    """A guest of two shops on one device, and a member whose token the embedding page hands in."""
+    house.sql(
+        "insert into shop (shop_id, slug, name, token_secret) values (gen_random_uuid(), 'other-shop', '云岭茶庄', 'x')"
+        " returning true"
+    )
+    with screen(chromium, width=390, height=844) as theirs:
+        page = theirs.page
+        page.goto(f"{house.url}/inbox?lang=zh-CN")
+        expect(page.get_by_text("还没有店铺给您发过消息。")).to_be_visible()
+        for slug in (house.shop.slug, "other-shop"):
+            page.goto(f"{house.url}/chat/{slug}?lang=zh-CN")
+            page.get_by_role("textbox").fill(f"{slug} 在吗")
+            page.keyboard.press("Enter")
+            expect(page.get_by_text(f"{slug} 在吗").first).to_be_visible()
+        page.goto(f"{house.url}/inbox?lang=zh-CN")
+        row = page.get_by_role("link", name=re.compile("云岭茶庄"))
+        expect(row).to_be_visible()
+        shop_says(house, "other-shop", "新茶到店")
+        expect(row).to_contain_text("新茶到店")
+        expect(row).to_contain_text("条未读")
+        expect(page.get_by_role("listitem")).to_have_count(2)
+        expect(page.get_by_role("listitem").first).to_contain_text("云岭茶庄")
+        assert faults_of(page) == []
+        row.click()
+        expect(page.get_by_text("新茶到店")).to_be_visible()
+        page.goto(f"{house.url}/inbox?lang=zh-CN")
+        expect(row).not_to_contain_text("未读")
+        assert theirs.policy_breaches() == []

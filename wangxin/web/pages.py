@@ -74,6 +74,12 @@ def router(deps: Deps, shelf: Shelf) -> APIRouter:
             raise not_found("shop")
         return page(request, "shopper/index.html", _ancestors(shop.allowed_origins))
 
+    @routes.get("/inbox")
+    async def inbox(request: Request) -> Response:
+        """All shops' threads of one person: by itself, or in a frame on a page that one of the shops trusts."""
+        origins = await deps.pool.fetch("select distinct unnest(allowed_origins) as origin from shop limit 200")
+        return page(request, "inbox/index.html", _ancestors(row["origin"] for row in origins))
+
     @routes.get("/agent")
     @routes.get("/agent/{rest:path}")
     async def agent(request: Request, rest: str = "") -> Response:
@@ -142,6 +148,7 @@ def router(deps: Deps, shelf: Shelf) -> APIRouter:
         body = (
             "<h1>旺信 wangxin</h1>"
             + (f"<h2>买家窗口 Shopper window</h2><ul>{shops}</ul>" if shops else "")
+            + '<p><a href="/inbox">全部消息 all messages</a></p>'
             + '<h2>工作台 Consoles</h2><ul><li><a href="/agent">客服工作台 agent console</a></li>'
             '<li><a href="/merchant">商家后台 merchant console</a></li></ul>'
             '<h2>接口 Interfaces</h2><ul><li><a href="/docs">REST</a> (<a href="/openapi.json">openapi.json</a>)</li>'

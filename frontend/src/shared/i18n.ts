@@ -6,6 +6,7 @@ import type bot from "@/locales/zh-CN/bot.json";
 import type cards from "@/locales/zh-CN/cards.json";
 import type common from "@/locales/zh-CN/common.json";
 import type console from "@/locales/zh-CN/console.json";
+import type inbox from "@/locales/zh-CN/inbox.json";
 import type menu from "@/locales/zh-CN/menu.json";
 import type merchant from "@/locales/zh-CN/merchant.json";
 import type pools from "@/locales/zh-CN/pools.json";
@@ -21,6 +22,7 @@ import type training from "@/locales/zh-CN/training.json";
 export type Key = keyof (typeof common &
   typeof cards &
   typeof console &
+  typeof inbox &
   typeof shopper &
   typeof agent &
   typeof merchant &

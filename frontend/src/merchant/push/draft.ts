@@ -1,9 +1,20 @@
 // The form a merchant fills, and its way to a rule and back. Pure.
 import { t } from "@/shared/i18n";
 import { nodeOf, rowsOf, type Row } from "./rows";
-import type { Benefit, Block, Calendar, Cap, Limits, RuleBody, Trigger, ZoneMode } from "./types";
+import type { Benefit, Block, Calendar, Cap, Limits, Misfire, RuleBody, Trigger, ZoneMode } from "./types";
 
 export type When = "event" | "once" | "recurring" | "date" | "festival" | "manual";
+/** What follows the words: nothing, a product or link card, a picture or video, buttons of the shop's menu. */
+export interface Extra {
+  kind: "none" | "card" | "media" | "menu";
+  title: string;
+  url: string;
+  sku: string;
+  priceYuan: number;
+  media: string;
+  video: boolean;
+  items: { item: string; label: string }[];
+}
 export type Gives = "none" | "points" | "coupon" | "red_packet";
 
 export interface Draft {
@@ -11,7 +22,14 @@ export interface Draft {
   when: When;
   eventType: string;
   delayMinutes: number;
-  cancelOn: string;
+  cancelOn: string[];
+  reentry: "per_event" | "once" | "cooldown";
+  cooldownHours: number;
+  misfire: Misfire;
+  graceMinutes: number;
+  leapPolicy: string;
+  shortPolicy: string;
+  lunarLeapPolicy: string;
   atLocal: string;
   every: "day" | "week" | "month" | "cron";
   weekdays: string[];
@@ -40,6 +58,13 @@ export interface Draft {
   giftAmount: number;
   giftLeast: number;
   stock: number | null;
+  budgetYuan: number | null;
+  claim: "auto" | "tap";
+  validDays: number;
+  onEmpty: "skip" | "send_without";
+  extra: Extra;
+  fallback: string;
+  ratePerS: number | null;
   priority: number;
   tz: string;
 }
@@ -58,7 +83,14 @@ export function blank(): Draft {
     when: "once",
     eventType: "member.birthday",
     delayMinutes: 0,
-    cancelOn: "",
+    cancelOn: [],
+    reentry: "per_event",
+    cooldownHours: 24,
+    misfire: "skip",
+    graceMinutes: 30,
+    leapPolicy: "feb28",
+    shortPolicy: "last_day",
+    lunarLeapPolicy: "leap_if_exists",
     atLocal: localText(soon),
     every: "week",
     weekdays: ["MO"],
@@ -86,6 +118,13 @@ export function blank(): Draft {
     giftAmount: 100,
     giftLeast: 0,
     stock: null,
+    budgetYuan: null,
+    claim: "auto",
+    validDays: 30,
+    onEmpty: "skip",
+    extra: { kind: "none", title: "", url: "", sku: "", priceYuan: 0, media: "", video: false, items: [] },
+    fallback: "",
+    ratePerS: null,
     priority: 50,
     tz: "Asia/Shanghai",
   };
@@ -103,13 +142,18 @@ export function defaultOf(draft: Draft, name: string): string {
   return draft.defaults[name] ?? (name === "name" ? t("push.default.name") : name === "shop" ? t("push.default.shop") : "0");
 }
 
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
 function triggerOf(draft: Draft): Trigger {
+  const grace = Math.round(draft.graceMinutes * MINUTE_MS);
   switch (draft.when) {
     case "event": {
-      const cancel = draft.cancelOn ? [{ type: draft.cancelOn }] : [];
+      const cancel = draft.cancelOn.map((type) => ({ type }));
       return {
         k: "event", event: { type: draft.eventType.trim() }, delay_ms: Math.round(draft.delayMinutes * 60_000),
-        cancel_on: cancel, reentry: "per_event", cooldown_ms: 0,
+        cancel_on: cancel, reentry: draft.reentry, cooldown_ms: draft.reentry === "cooldown" ? Math.round(draft.cooldownHours * HOUR_MS) : 0,
       };
     }
     case "once":
@@ -126,17 +170,18 @@ function triggerOf(draft: Draft): Trigger {
       }[draft.every].replace(";BYSECOND=0", "");
       return {
         k: "recurring", rrule, cron: draft.every === "cron" ? draft.cron.trim() : "", dtstart_local: start,
-        zone_mode: draft.zoneMode,
+        zone_mode: draft.zoneMode, misfire: draft.misfire, misfire_grace_ms: grace,
       };
     }
     case "date":
       return {
         k: "date", field: draft.dateField, calendar: draft.dateField === "birth" ? draft.calendar : "solar",
-        offset_days: draft.offsetDays, at_local: draft.time, zone_mode: draft.zoneMode,
+        offset_days: draft.offsetDays, at_local: draft.time, zone_mode: draft.zoneMode, leap_policy: draft.leapPolicy,
+        short_policy: draft.shortPolicy, lunar_leap_policy: draft.lunarLeapPolicy, misfire_grace_ms: grace,
       };
     case "festival":
       return {
-        k: "festival", name: draft.festival, offset_days: draft.offsetDays, at_local: draft.time, zone_mode: draft.zoneMode,
+        k: "festival", name: draft.festival, offset_days: draft.offsetDays, at_local: draft.time, zone_mode: draft.zoneMode, misfire_grace_ms: grace,
       };
     case "manual":
       return { k: "manual" };
@@ -144,7 +189,8 @@ function triggerOf(draft: Draft): Trigger {
 }
 
 function benefitOf(draft: Draft): Benefit | null {
-  const common = { stock: draft.stock, on_empty: "skip" as const };
+  const common = { stock: draft.stock, on_empty: draft.onEmpty, valid_ms: draft.validDays * DAY_MS };
+  const money = { ...common, claim: draft.claim, budget_cents: draft.budgetYuan === null ? null : Math.round(draft.budgetYuan * 100) };
   switch (draft.gives) {
     case "none":
       return null;
@@ -156,15 +202,34 @@ function benefitOf(draft: Draft): Benefit | null {
           k: "coupon", title: draft.giftTitle.trim() || t("push.gift.coupon"),
           amount_cents: Math.round(draft.giftAmount * 100), threshold_cents: Math.round(draft.giftLeast * 100),
         },
-        ...common,
+        ...money,
       };
     case "red_packet":
       return {
         gift: {
           k: "red_packet", min_cents: Math.round(draft.giftLeast * 100) || 1, max_cents: Math.round(draft.giftAmount * 100),
         },
-        ...common,
+        ...money,
       };
+  }
+}
+
+function extraOf(extra: Extra): Block[] {
+  switch (extra.kind) {
+    case "card":
+      if (!extra.title.trim()) return [];
+      return [
+        {
+          k: "card", title: extra.title.trim(), text: "", url: extra.url.trim(), sku: extra.sku.trim(),
+          price_cents: extra.sku.trim() ? Math.round(extra.priceYuan * 100) : null,
+        },
+      ];
+    case "media":
+      return extra.media ? [{ k: extra.video ? "video" : "image", media_id: extra.media }] : [];
+    case "menu":
+      return extra.items.length ? [{ k: "menu", text: extra.title.trim() || t("push.extra.menuText"), items: extra.items }] : [];
+    default:
+      return [];
   }
 }
 
@@ -174,6 +239,7 @@ export function bodyOf(draft: Draft, base: RuleBody | null = null): RuleBody {
   const blocks = (text: string): Block[] => [
     { k: "text", text: text.trim() || "…" },
     ...(draft.gives === "none" ? [] : [{ k: "benefit" as const }]),
+    ...extraOf(draft.extra),
   ];
   const used = variablesOf(texts);
   const root = draft.foreign ? (draft.foreign as RuleBody["audience"]["root"]) : nodeOf(draft.rows, draft.joined);
@@ -184,6 +250,7 @@ export function bodyOf(draft: Draft, base: RuleBody | null = null): RuleBody {
     ...base?.limits,
     per_shopper: caps,
     quiet: draft.quiet ? { start: draft.quietFrom, end: draft.quietTo, on_hit: "hold" } : null,
+    rate_per_s: draft.ratePerS,
   };
   const permille = Math.round(draft.holdoutPercent * 10);
   return {
@@ -198,6 +265,7 @@ export function bodyOf(draft: Draft, base: RuleBody | null = null): RuleBody {
         content: {
           variants: texts.map((text, place) => ({ id: "AB"[place] ?? String(place), weight: 1, blocks: blocks(text) })),
           defaults: Object.fromEntries(used.map((name) => [name, defaultOf(draft, name)])),
+          fallback: draft.fallback.trim(),
         },
         benefit: benefitOf(draft),
       },
@@ -219,15 +287,27 @@ export function draftOf(body: RuleBody): Draft {
   if (trigger.k === "event") {
     draft.eventType = trigger.event.type;
     draft.delayMinutes = trigger.delay_ms / 60_000;
-    draft.cancelOn = trigger.cancel_on[0]?.type ?? "";
+    draft.cancelOn = trigger.cancel_on.map((match) => match.type);
+    draft.reentry = trigger.reentry as Draft["reentry"];
+    draft.cooldownHours = trigger.cooldown_ms / HOUR_MS || draft.cooldownHours;
   } else if (trigger.k === "once") draft.atLocal = trigger.at_local.slice(0, 16);
-  else if (trigger.k === "recurring") readRecurring(draft, trigger.rrule, trigger.cron);
+  else if (trigger.k === "recurring") {
+    readRecurring(draft, trigger.rrule, trigger.cron);
+    draft.misfire = trigger.misfire ?? draft.misfire;
+  }
   else if (trigger.k === "date" || trigger.k === "festival") {
     draft.offsetDays = trigger.offset_days;
     draft.time = trigger.at_local.slice(0, 5);
     if (trigger.k === "festival") draft.festival = trigger.name;
-    else Object.assign(draft, { dateField: trigger.field, calendar: trigger.calendar });
+    else {
+      Object.assign(draft, { dateField: trigger.field, calendar: trigger.calendar });
+      draft.leapPolicy = trigger.leap_policy ?? draft.leapPolicy;
+      draft.shortPolicy = trigger.short_policy ?? draft.shortPolicy;
+      draft.lunarLeapPolicy = trigger.lunar_leap_policy ?? draft.lunarLeapPolicy;
+    }
   }
+  if ("misfire_grace_ms" in trigger) draft.graceMinutes = (trigger.misfire_grace_ms ?? 0) / MINUTE_MS;
+  draft.ratePerS = (limits.rate_per_s as number | null | undefined) ?? null;
   draft.quiet = !!limits.quiet;
   if (limits.quiet) Object.assign(draft, { quietFrom: limits.quiet.start.slice(0, 5), quietTo: limits.quiet.end.slice(0, 5) });
   draft.perDay = limits.per_shopper?.find((cap) => cap.window === "day")?.n ?? 0;
@@ -242,16 +322,34 @@ export function draftOf(body: RuleBody): Draft {
     return block && "text" in block ? block.text : "";
   });
   draft.defaults = { ...step.content.defaults };
+  draft.fallback = step.content.fallback ?? "";
+  readExtra(draft, step.content.variants[0]!.blocks);
   const gift = step.benefit?.gift;
   if (gift) {
     draft.gives = gift.k;
     draft.stock = step.benefit!.stock;
+    draft.claim = step.benefit!.claim ?? "auto";
+    draft.onEmpty = step.benefit!.on_empty;
+    draft.validDays = (step.benefit!.valid_ms ?? 30 * DAY_MS) / DAY_MS;
+    draft.budgetYuan = typeof step.benefit!.budget_cents === "number" ? step.benefit!.budget_cents / 100 : null;
     if (gift.k === "points") draft.giftAmount = gift.amount;
     else if (gift.k === "coupon")
       Object.assign(draft, { giftTitle: gift.title, giftAmount: gift.amount_cents / 100, giftLeast: gift.threshold_cents / 100 });
     else Object.assign(draft, { giftAmount: gift.max_cents / 100, giftLeast: gift.min_cents / 100 });
   }
   return draft;
+}
+
+function readExtra(draft: Draft, blocks: Block[]): void {
+  for (const block of blocks) {
+    if (block.k === "card")
+      Object.assign(draft.extra, {
+        kind: "card", title: block.title, url: block.url, sku: block.sku ?? "", priceYuan: (block.price_cents ?? 0) / 100,
+      });
+    else if (block.k === "image" || block.k === "video")
+      Object.assign(draft.extra, { kind: "media", media: block.media_id, video: block.k === "video" });
+    else if (block.k === "menu") Object.assign(draft.extra, { kind: "menu", title: block.text, items: block.items });
+  }
 }
 
 function readRecurring(draft: Draft, rrule: string, cron: string): void {

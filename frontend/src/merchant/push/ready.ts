@@ -28,7 +28,7 @@ export function readyDraft(name: string): Draft {
     case "unpaid":
       return {
         ...draft, name: t("push.ready.unpaid"), when: "event", eventType: "order.created", delayMinutes: 30,
-        cancelOn: "order.paid", texts: [t("push.ready.unpaid.text")], perDay: 1,
+        cancelOn: ["order.paid", "order.cancelled"], texts: [t("push.ready.unpaid.text")], perDay: 1,
       };
     case "winBack":
       return {

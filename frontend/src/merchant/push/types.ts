@@ -12,12 +12,16 @@ export type Node =
   | { k: "missing"; field: string }
   | { k: "anniversary"; field: "birth"; calendar: Calendar; first: number; days: number }
   | { k: "behaved"; event: string; metric: string; days: number; op: "ge" | "lt"; value: number }
+  | { k: "chatted"; metric: ChatMetric; days: number; op: "ge" | "lt"; value: number }
   | { k: "in_crowd"; crowd_id: string };
 export type Compare = "ge" | "gt" | "le" | "lt" | "eq";
 export type NumField = "points" | "orders_n" | "spent_cents" | "avg_order_cents" | "balance_cents";
+export type ChatMetric = "conversations" | "messages" | "waiting_ms" | "csat" | "refund_asked" | "human_asked";
 export type Moment = "last_order_at" | "last_chat_at" | "last_seen_at" | "member_since" | "first_order_at";
 export type Calendar = "solar" | "lunar";
 export type ZoneMode = "rule" | "recipient";
+
+export type Misfire = "skip" | "run_once";
 
 export interface EventMatch {
   type: string;
@@ -27,14 +31,18 @@ export interface EventMatch {
 export type Trigger =
   | { k: "event"; event: EventMatch; delay_ms: number; cancel_on: EventMatch[]; reentry: string; cooldown_ms: number }
   | { k: "once"; at_local: string; zone_mode: ZoneMode }
-  | { k: "recurring"; rrule: string; cron: string; dtstart_local: string; zone_mode: ZoneMode }
-  | { k: "date"; field: string; calendar: Calendar; offset_days: number; at_local: string; zone_mode: ZoneMode }
-  | { k: "festival"; name: string; offset_days: number; at_local: string; zone_mode: ZoneMode }
+  | { k: "recurring"; rrule: string; cron: string; dtstart_local: string; zone_mode: ZoneMode; misfire?: Misfire; misfire_grace_ms?: number }
+  | {
+      k: "date"; field: string; calendar: Calendar; offset_days: number; at_local: string; zone_mode: ZoneMode;
+      leap_policy?: string; short_policy?: string; lunar_leap_policy?: string; misfire_grace_ms?: number;
+    }
+  | { k: "festival"; name: string; offset_days: number; at_local: string; zone_mode: ZoneMode; misfire_grace_ms?: number }
   | { k: "manual" };
 
 export type Block =
   | { k: "text"; text: string }
-  | { k: "card"; title: string; text: string; url: string }
+  | { k: "card"; title: string; text: string; url: string; price_cents?: number | null; sku?: string }
+  | { k: "menu"; text: string; items: { item: string; label: string }[] }
   | { k: "benefit" }
   | { k: "image" | "video"; media_id: string };
 export interface Variant {
@@ -51,6 +59,58 @@ export interface Benefit {
   stock: number | null;
   on_empty: "send_without" | "skip";
   valid_ms?: number;
+  budget_cents?: number | null;
+  claim?: "auto" | "tap";
+}
+export interface CrowdDays {
+  new_days: number;
+  active_days: number;
+  silent_days: number;
+  lapsing_days: number;
+  repeat_orders: number;
+  big_spent_cents: number;
+}
+export interface Policy {
+  holdout_permille: number;
+  approve_above: number;
+  approve_above_cents: number;
+  crowd_days: CrowdDays;
+}
+export interface StageRow {
+  stage: string;
+  size: number;
+  root: Node;
+}
+export interface BenefitRow {
+  rule: string;
+  rule_name: string;
+  rule_status: string;
+  step: number;
+  gift: Gift;
+  claim: "auto" | "tap";
+  left: number | null;
+  budget_cents: number | null;
+  spent_cents: number;
+  granted: number;
+  claimed: number;
+  redeemed: number;
+  expired: number;
+  withdrawn: number;
+  cost_cents: number;
+  order_cents: number;
+  withdrawn_ms: number | null;
+  withdrawing: boolean;
+}
+export interface GrantRow {
+  id: string;
+  shopper: string;
+  name: string;
+  ref: string | null;
+  amount: number;
+  state: string;
+  at_ms: number;
+  order: string | null;
+  order_cents: number | null;
 }
 export interface Cap {
   n: number;
@@ -67,7 +127,7 @@ export interface RuleBody {
   kind: "marketing" | "service" | "transactional";
   trigger: Trigger;
   audience: { root: Node };
-  steps: { after_ms?: number; content: { variants: Variant[]; defaults: Record<string, string> }; benefit: Benefit | null }[];
+  steps: { after_ms?: number; content: { variants: Variant[]; defaults: Record<string, string>; fallback?: string }; benefit: Benefit | null }[];
   limits: Partial<Limits>;
   experiment: { salt: string; holdout_permille: number } | null;
   priority: number;
@@ -104,6 +164,8 @@ export interface Member {
   orders_n: number | null;
   tags: string[];
   city: string | null;
+  spent_cents: number | null;
+  birth_md: number | null;
 }
 export interface Crowd {
   matching_n: number;
@@ -131,6 +193,7 @@ export interface Report {
   opened: number;
   served: number;
   converted: number;
+  tapped: number;
   refused_after: number;
   why_not: Record<string, number>;
   states: Record<string, number>;
@@ -148,7 +211,9 @@ export interface Report {
     verdict: "better" | "worse" | "cannot_tell";
     srm_alarm: boolean;
   } | null;
-  variants: { id: string; sent: number; converted: number }[];
+  variants: { id: string; sent: number; people: number; converted: number }[];
+  best_variant: string | null;
+  variants_unequal: boolean;
   runs: { id: string; occurrence: string; version: number; state: string; audience_n: number; started_ms: number; decided_n: number }[];
   skipped: [string, string][];
 }

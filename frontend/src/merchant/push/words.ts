@@ -1,8 +1,20 @@
 // How a rule's parts are said in one line.
-import { formatMoment, formatNumber } from "@/shared/format";
+import { formatMoment, formatNumber, formatYuan } from "@/shared/format";
 import { t, tMaybe } from "@/shared/i18n";
 import { draftOf } from "./draft";
-import type { Node, RuleBody } from "./types";
+import type { Gift, Node, RuleBody } from "./types";
+
+/** A benefit in one line. */
+export function giftText(gift: Gift): string {
+  switch (gift.k) {
+    case "points":
+      return t("push.gift.points", { n: formatNumber(gift.amount) });
+    case "coupon":
+      return `${gift.title} ${t("push.gift.off", { yuan: formatYuan(gift.amount_cents), least: formatYuan(gift.threshold_cents) })}`;
+    case "red_packet":
+      return t("push.gift.packet", { low: formatYuan(gift.min_cents), high: formatYuan(gift.max_cents) });
+  }
+}
 
 export const statusText = (status: string): string => tMaybe(`push.status.${status}`, status);
 export const reasonText = (reason: string): string =>
@@ -55,6 +67,13 @@ export function nodeText(node: Node): string {
       return t("push.node.birthday", { days: node.days });
     case "behaved":
       return t("push.node.behaved", { days: node.days });
+    case "chatted":
+      return t("push.node.chatted", {
+        what: tMaybe(`push.chat.${node.metric}`, node.metric), op: tMaybe(`push.op.${node.op}`, node.op),
+        value: formatNumber(node.metric === "csat" ? node.value / 100 : node.value), days: node.days,
+      });
+    case "not":
+      return t("push.node.not", { what: nodeText(node.of) });
     case "in_crowd":
       return t("push.node.crowd");
     case "flag":

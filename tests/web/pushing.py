@@ -1,0 +1,78 @@
+"""What the browser tests of push do on the merchant's page and on a shop's own."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from playwright.sync_api import Page, expect
+
+from tests.web.house import PASSWORD, Guest, House
+from wangxin import auth
+from wangxin.clock import new_id, now_ms
+from wangxin.storage import entries
+from wangxin.storage.entries import Line, body_json
+from wangxin.storage.postgres import open_pool
+
+
+def signed_in(page: Page, house: House, where: str, *, theme: str = "light", login: str = "boss") -> None:
+    page.goto(f"{house.url}/merchant/{where}?lang=zh-CN&theme={theme}")
+    page.locator("#login").fill(login)
+    page.locator("#password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("nav").first.wait_for()
+
+
+def tagged(house: House, guest: Guest, tag: str) -> UUID:
+    """The guest is a member whom the shop's own systems know by this tag."""
+    sql = "update profile set tags = array[$2::text] where shop_id = $1 and shopper_id = (select shopper_id from thread"
+    house.sql(f"{sql} where id = $3) returning true", house.shop.id, tag, guest.thread)
+    shopper: UUID = house.sql("select shopper_id from thread where id = $1", guest.thread)
+    return shopper
+
+
+def ref_of(house: House, shopper: UUID) -> str:
+    return str(house.sql("select external_id from shopper where id = $1", shopper))
+
+
+HOST = """<!doctype html><html lang="zh-CN"><title>shop</title><body><h1>shop</h1>
+<script>window.wangxinSettings = { shop: "SHOP" }; window.$wangxin = [["setUser", { token: "TOKEN" }]];</script>
+<script src="/sdk.js"></script></body></html>"""
+
+
+def visits_the_shop(page: Page, house: House, guest: Guest) -> None:
+    """The guest's browser on the shop's own page, with the launcher that the shop has put there."""
+    token = auth.sign_member(str(house.shop.id), guest.person.party.name, guest.name, "V4", house.shop.secret, now_ms())
+    text = HOST.replace("SHOP", house.shop.slug).replace("TOKEN", token)
+    page.route("**/our-shop", lambda route: route.fulfill(body=text, content_type="text/html; charset=utf-8"))
+    page.goto(f"{house.url}/our-shop")
+
+
+def open_all_day(page: Page) -> None:
+    """The test runs at any hour: no quiet hours, no caps that an earlier test has used up."""
+    page.get_by_label("勿扰时段内不发").uncheck()
+    page.get_by_label("每人每天最多").fill("0")
+    page.get_by_label("每人每周最多").fill("0")
+
+
+def starts(page: Page, button: str | re.Pattern[str]) -> None:
+    page.get_by_role("button", name="保存草稿").click()
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_role("button", name="暂停").or_(page.get_by_text("已结束"))).to_be_visible()
+
+
+def shop_says(house: House, slug: str, text: str) -> None:
+    """A rule's line in the newest thread of a shop."""
+
+    async def said() -> None:
+        pool = await open_pool(house.postgres_url, least=1, most=1)
+        thread = await pool.fetchrow(
+            "select t.shop_id, t.id from thread t join shop s using (shop_id) where s.slug = $1 order by last_at desc",
+            slug,
+        )
+        assert thread is not None, "somebody has written to the shop"
+        line = Line(thread["shop_id"], thread["id"], "push", new_id(), new_id(), "text", body_json({"text": text}))
+        await entries.append(pool, [line])
+        await pool.close()
+
+    house.run(said())
