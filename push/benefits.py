@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -11,8 +11,9 @@ from push.compose import delivery_key, stable_id
 from push.record import benefits as record
 from push.record.benefits import Grant
 from wangxin.model import limits
+from wangxin.model.facts import BenefitMoved
 from wangxin.model.refusals import Refusal, not_found
-from wangxin.storage import entries
+from wangxin.storage import entries, outbox
 from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import Connection, Pool
 
@@ -39,6 +40,7 @@ async def claim(conn: Connection, shop: UUID, shopper: UUID, grant_id: UUID, now
         return grant
     check_usable(grant, now_ms)
     await record.claimed(conn, shop, grant_id, now_ms)
+    await _moved(conn, shop, grant, "claimed", now_ms)
     return await _read(conn, shop, grant_id)
 
 
@@ -56,7 +58,19 @@ async def redeem(
     if grant.tap and grant.state == "granted":
         raise Refusal("benefit.not_claimed", "the shopper has not claimed it yet", status=409)
     await record.redeemed(conn, shop, grant_id, order, order_cents, now_ms)
+    await _moved(conn, shop, grant, "redeemed", now_ms, order, order_cents)
     return await _read(conn, shop, grant_id)
+
+
+async def _moved(
+    conn: Connection, shop: UUID, grant: Grant, state: Literal["claimed", "redeemed"], now_ms: int, order: str = "",
+    order_cents: int | None = None,
+) -> None:  # fmt: skip
+    fact = BenefitMoved(
+        shop=shop, rule=grant.rule_id, benefit=grant.id, shopper=grant.shopper_id, state=state, order=order,
+        order_fen=order_cents, at_ms=now_ms,
+    )  # fmt: skip
+    await outbox.write(conn, [fact])
 
 
 async def _read(conn: Connection, shop: UUID, grant_id: UUID) -> Grant:
@@ -84,7 +98,9 @@ async def used_in_order(
         except ValueError:
             continue
         if grant is not None and grant.shopper_id == shopper and grant.state in ("granted", "claimed", "expired"):
-            await record.redeemed(conn, shop, grant.id, str(order or "")[:200], fen, now_ms)
+            number = str(order or "")[:200]
+            await record.redeemed(conn, shop, grant.id, number, fen, now_ms)
+            await _moved(conn, shop, grant, "redeemed", now_ms, number, fen)
 
 
 async def withdraw(conn: Connection, shop: UUID, rule: UUID, now_ms: int) -> None:
@@ -107,6 +123,14 @@ async def take_back_some(pool: Pool, hints: Hints, now_ms: int) -> bool:
         lines: list[tuple[UUID, int]] = []
         if grants:
             await record.take_back(conn, shop, grants, now_ms)
+            gone = [
+                BenefitMoved(
+                    shop=shop, rule=rule, benefit=grant["id"], shopper=grant["shopper_id"], state="withdrawn",
+                    at_ms=now_ms,
+                )
+                for grant in grants
+            ]  # fmt: skip
+            await outbox.write(conn, gone)
             threads, messages = [grant["thread_id"] for grant in grants], _messages(rule, grants)
             lines = await record.lines_of(conn, shop, rule, threads, messages)
             await entries.recall_many(conn, shop, lines)

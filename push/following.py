@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from push import benefits, cloudevents, counting
+from push import benefits, cloudevents, counting, reach
 from push.cloudevents import ShopEvent
 from push.compose import stable_id
 from push.model import OnEvent, Rule
@@ -86,6 +86,7 @@ async def _follow_all(conn: Connection, facts: list[AnyFact], now_ms: int) -> No
             continue
         await _count(conn, happened, now_ms)
         await _cancel(conn, happened, now_ms)
+        await reach.heard_back(conn, happened.shop, happened.event.type, happened.event.data)
         await benefits.used_in_order(
             conn, happened.shop, happened.event.type, happened.event.data, happened.shopper, now_ms
         )

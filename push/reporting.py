@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from push.model import Rule
-from push.record import reports, rules
+from push.record import reach, reports, rules
 from push.record.reports import Assigned
 from push.views import LiftView, Report, RuleRow, RunView, VariantView
 from wangxin.model import trials
@@ -51,6 +51,7 @@ async def report(conn: Connection, shop: UUID, rule_id: UUID) -> Report:
         variants=brought.variants,
         best_variant=brought.best,
         variants_unequal=brought.unequal,
+        reach=await reach.counts(conn, shop, rule_id),
         runs=tuple(
             RunView(
                 id=run["id"], occurrence=run["occurrence"], version=run["rule_version"], state=run["state"],

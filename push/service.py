@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
-from push import benefits, cloudevents, following, life, planning, render, schedule, working
+from push import benefits, cloudevents, following, life, planning, reach, render, schedule, working
 from push.audience.compile import count_sql
 from push.audience.leaves import Moment
 from push.audience.tree import InCrowd, leaves
@@ -168,9 +168,12 @@ class Push:
             pass
         while await benefits.take_back_some(self.pool, self.hints, self.now()):
             pass
+        while await reach.look_at_some(self.pool, self.now()):
+            pass
+        async with self.pool.acquire() as conn, conn.transaction():
+            await outbox.write(conn, await runs.finish_runs(conn, self.now()))
         async with self.pool.acquire() as conn:
             await benefit_record.expire(conn, self.now())
-            await runs.finish_runs(conn)
             return await runs.waiting_chunks(conn, self.now())
 
     async def follow(self) -> int:

@@ -15,6 +15,7 @@ from push.audience.tree import Node
 from push.buckets import bucket_sql
 from push.schedule import Occurrence
 from wangxin.model import limits
+from wangxin.model.facts import PushFinished
 from wangxin.storage.postgres import Connection
 
 RunKind = Literal["crowd", "event", "test"]
@@ -297,14 +298,18 @@ async def move_half(conn: Connection, chunk: Chunk, no: int, now_ms: int) -> int
     return moved
 
 
-async def finish_runs(conn: Connection) -> list[tuple[UUID, UUID]]:
-    """Runs of crowds whose chunks are all done become finished; returns (shop, rule) of each."""
+async def finish_runs(conn: Connection, now_ms: int) -> list[PushFinished]:
+    """Runs of crowds whose chunks are all done become finished; returns what became of each."""
     rows = await conn.fetch(
         """update push_run r set state = 'finished', finished_at = clock_timestamp()
             where r.state = 'running' and r.kind <> 'event'
               and not exists (select 1 from push_chunk c where c.shop_id = r.shop_id and c.run_id = r.id
                                 and c.done_at is null)
-           returning r.shop_id, r.rule_id"""
+           returning r.shop_id, r.rule_id, r.id, r.kind, r.audience_n,
+             (select body->>'name' from push_rule u where u.shop_id = r.shop_id and u.id = r.rule_id) as name,
+             (select jsonb_object_agg(state, n) from (
+                select state, count(*) as n from push_delivery d where d.shop_id = r.shop_id and d.run_id = r.id
+                 group by state) x) as states"""
     )
     await conn.execute(
         """update push_rule u set status = 'ended', changed_at = clock_timestamp()
@@ -312,4 +317,11 @@ async def finish_runs(conn: Connection) -> list[tuple[UUID, UUID]]:
               and exists (select 1 from push_run r where r.shop_id = u.shop_id and r.rule_id = u.id
                             and r.rule_version = u.version and r.kind = 'crowd' and r.state = 'finished')"""
     )
-    return [(row["shop_id"], row["rule_id"]) for row in rows]
+    return [
+        PushFinished(
+            shop=row["shop_id"], rule=row["rule_id"], name=row["name"] or "", run=row["id"], people=row["audience_n"],
+            states=row["states"] or {}, at_ms=now_ms,
+        )
+        for row in rows
+        if row["kind"] == "crowd"
+    ]  # fmt: skip

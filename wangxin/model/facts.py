@@ -173,6 +173,51 @@ class RatingGiven(Fact):
     at_ms: int
 
 
+class PushFinished(Fact):
+    """A run of a push rule is over; ``states``: what became of its people, by state of the ledger."""
+
+    fact: Literal["push_finished"] = "push_finished"
+    rule: UUID
+    name: str
+    run: UUID
+    people: int
+    states: dict[str, int]
+    at_ms: int
+
+
+class Unreached(BaseModel):
+    """One message that reached no device. ``member``: the shop's own number of its shopper; None: a guest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delivery: UUID
+    shopper: UUID
+    member: str | None
+    line: str
+
+
+class PushUnreached(Fact):
+    fact: Literal["push_unreached"] = "push_unreached"
+    rule: UUID
+    name: str
+    run: UUID
+    people: tuple[Unreached, ...]
+    at_ms: int
+
+
+class BenefitMoved(Fact):
+    """A granted benefit was claimed, redeemed with an order, or withdrawn."""
+
+    fact: Literal["benefit_moved"] = "benefit_moved"
+    rule: UUID
+    benefit: UUID
+    shopper: UUID
+    state: Literal["claimed", "redeemed", "withdrawn"]
+    order: str = ""
+    order_fen: int | None = None
+    at_ms: int
+
+
 class ShopEventReceived(Fact):
     """A CloudEvent of the merchant was stored; its body lies in ``shop_event``."""
 
@@ -198,6 +243,9 @@ AnyFact = Annotated[
     | RoutingChanged
     | ConversationClosed
     | MenuTapped
+    | PushFinished
+    | PushUnreached
+    | BenefitMoved
     | RatingGiven
     | ShopEventReceived,
     Field(discriminator="fact"),
@@ -222,6 +270,9 @@ FOLLOWS: dict[type[Fact], tuple[Consumer, ...]] = {
     MenuTapped: ("push", "webhooks"),
     RatingGiven: ("push", "webhooks"),
     ShopEventReceived: ("push",),
+    PushFinished: ("webhooks",),
+    PushUnreached: ("webhooks",),
+    BenefitMoved: ("webhooks",),
 }
 
 

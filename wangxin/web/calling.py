@@ -19,14 +19,26 @@ from uuid import UUID
 
 from wangxin import clock, outbound
 from wangxin.model import limits
-from wangxin.model.facts import AnyFact, ConversationClosed, HandoffRequested, MenuTapped, RatingGiven
+from wangxin.model.facts import (
+    AnyFact,
+    BenefitMoved,
+    ConversationClosed,
+    HandoffRequested,
+    MenuTapped,
+    PushFinished,
+    PushUnreached,
+    RatingGiven,
+)
 from wangxin.outbound import Network, Unreachable
 from wangxin.storage import outbox, webhooks
 from wangxin.storage.postgres import Connection, Pool
 from wangxin.storage.webhooks import DueCall
 
 PREFIX = "whsec_"
-EVENTS = ("conversation.waiting", "conversation.closed", "rating.given", "menu.tapped")
+EVENTS = (
+    "conversation.waiting", "conversation.closed", "rating.given", "menu.tapped", "push.finished", "push.unreached",
+    "benefit.changed",
+)  # fmt: skip
 TEST = "test.ping"
 AGAIN_S = (5, 5 * 60, 30 * 60, 2 * 3_600, 5 * 3_600, 10 * 3_600, 10 * 3_600)
 """After the n-th failed try, so long until the next; after the last one the call has failed."""
@@ -71,6 +83,27 @@ def told(fact: AnyFact) -> tuple[str, UUID | None, dict[str, Any]] | None:
             )  # fmt: skip
         case MenuTapped():
             return "menu.tapped", fact.shopper, {"thread": str(fact.thread), "item": fact.item, "version": fact.version}
+        case PushFinished():
+            return (
+                "push.finished", None,
+                {"rule": str(fact.rule), "name": fact.name, "run": str(fact.run), "people": fact.people,
+                 "states": fact.states},
+            )  # fmt: skip
+        case PushUnreached():
+            people = [
+                {"delivery": str(one.delivery), "shopper": one.member or str(one.shopper), "line": one.line}
+                for one in fact.people
+            ]
+            return (
+                "push.unreached", None,
+                {"rule": str(fact.rule), "name": fact.name, "run": str(fact.run), "people": people},
+            )  # fmt: skip
+        case BenefitMoved():
+            return (
+                "benefit.changed", fact.shopper,
+                {"benefit": str(fact.benefit), "rule": str(fact.rule), "state": fact.state, "order_id": fact.order,
+                 "amount_fen": fact.order_fen},
+            )  # fmt: skip
         case _:
             return None
 

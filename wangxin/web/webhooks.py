@@ -20,7 +20,10 @@ from wangxin.web import calling
 from wangxin.web.login import Asked
 
 PAGE = 30
-Event = Literal["conversation.waiting", "conversation.closed", "rating.given", "menu.tapped"]
+Event = Literal[
+    "conversation.waiting", "conversation.closed", "rating.given", "menu.tapped", "push.finished", "push.unreached",
+    "benefit.changed",
+]  # fmt: skip
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=outbound.URL_CHARS_MAX)]
 State = Annotated[str, Query(pattern="^(|waiting|delivered|failed)$")]
 

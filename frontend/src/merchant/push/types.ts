@@ -214,6 +214,7 @@ export interface Report {
   variants: { id: string; sent: number; people: number; converted: number }[];
   best_variant: string | null;
   variants_unequal: boolean;
+  reach: Record<string, number>;
   runs: { id: string; occurrence: string; version: number; state: string; audience_n: number; started_ms: number; decided_n: number }[];
   skipped: [string, string][];
 }
