@@ -170,14 +170,16 @@ def _rules(routes: APIRouter, deps: Deps) -> None:
             return PolicyView(
                 holdout_permille=found.holdout_permille, approve_above=found.approve_above,
                 approve_above_cents=found.approve_above_cents, crowd_days=found.crowd_days,
+                rate_per_s=found.rate_per_s,
             )  # fmt: skip
 
     @routes.put("/push/{shop}/policy")
     async def set_policy(shop: UUID, ask: PolicyView, actor: Actor = merchant) -> PolicyView:
         async with deps.scope(actor, shop) as conn:
             await rules.set_policy(
-                conn, shop, ask.holdout_permille, ask.approve_above, ask.approve_above_cents, ask.crowd_days
-            )
+                conn, shop, ask.holdout_permille, ask.approve_above, ask.approve_above_cents, ask.crowd_days,
+                ask.rate_per_s,
+            )  # fmt: skip
             await deps.audit(conn, actor, shop, "push.policy", str(shop), ask.model_dump())
         return ask
 

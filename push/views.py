@@ -231,12 +231,14 @@ class ConsentAsk(Closed):
 
 
 class PolicyView(Closed):
-    """``approve_above`` people, or benefits for more than ``approve_above_cents`` fen, need a second person's yes."""
+    """``approve_above`` people, or benefits for more than ``approve_above_cents`` fen, need a second person's yes;
+    ``rate_per_s``: recipients a second over all rules, None: as fast as it goes."""
 
     holdout_permille: Annotated[int, Field(ge=0, le=100)] = 0
     approve_above: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
     approve_above_cents: Annotated[int, Field(ge=0, le=10**12)] = 1_000_000
     crowd_days: CrowdDays = CrowdDays()
+    rate_per_s: int | None = Field(default=None, ge=1, le=100_000)
 
 
 class StageRow(Closed):

@@ -113,6 +113,11 @@ async def _do(conn: Connection, chunk: Chunk, now_ms: int) -> list[UUID]:
     if not rows:
         await runs.chunk_done(conn, chunk, now_ms)
         return []
+    if policy.rate_per_s is not None and chunk.kind != "test":
+        next_ms = await rules.pace(conn, chunk.shop, len(rows), policy.rate_per_s, now_ms)
+        if next_ms is not None:
+            await runs.postpone(conn, chunk, next_ms)
+            return []
     moment = Moment.of(now_ms, policy.zone)
     higher = await ledger.higher_today(conn, chunk.shop, chunk.rule, body.priority, now_ms)
     reserving = [to_test(audience_root(other), moment) for other in higher] if body.limits.per_shopper else []

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from push.crowds import DEFAULT_DAYS, CrowdDays
 from push.model import OnEvent, Rule, RuleBody, RuleStatus
+from push.record.runs import at
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection
 
@@ -24,20 +25,39 @@ class Policy:
     approve_above: int = 10_000
     approve_above_cents: int = 1_000_000
     crowd_days: CrowdDays = DEFAULT_DAYS
+    rate_per_s: int | None = None
+    """Recipients a second over all rules; None: as fast as it goes."""
 
 
 async def set_policy(
     conn: Connection, shop: UUID, holdout_permille: int, approve_above: int,
-    approve_above_cents: int = 1_000_000, crowd_days: CrowdDays = DEFAULT_DAYS,
+    approve_above_cents: int = 1_000_000, crowd_days: CrowdDays = DEFAULT_DAYS, rate_per_s: int | None = None,
 ) -> None:  # fmt: skip
     await conn.execute(
-        """insert into push_policy (shop_id, holdout_permille, approve_above, approve_above_cents, crowd_days)
-           values ($1, $2, $3, $4, $5)
+        """insert into push_policy (shop_id, holdout_permille, approve_above, approve_above_cents, crowd_days,
+             rate_per_s)
+           values ($1, $2, $3, $4, $5, $6)
            on conflict (shop_id) do update set holdout_permille = excluded.holdout_permille,
              approve_above = excluded.approve_above, approve_above_cents = excluded.approve_above_cents,
-             crowd_days = excluded.crowd_days""",
-        shop, holdout_permille, approve_above, approve_above_cents, crowd_days.model_dump(),
+             crowd_days = excluded.crowd_days, rate_per_s = excluded.rate_per_s""",
+        shop, holdout_permille, approve_above, approve_above_cents, crowd_days.model_dump(), rate_per_s,
     )  # fmt: skip
+
+
+async def pace(conn: Connection, shop: UUID, people: int, rate_per_s: int, now_ms: int) -> int | None:
+    """Take the shop's turn for so many people at its pace; else the moment (ms) of the next turn. The turn is held
+    until the transaction ends, so that chunks of a paced shop follow one another."""
+    taken = await conn.fetchval(
+        """update push_policy set paced_until = $2::timestamptz + $3::float8 * interval '1 second'
+            where shop_id = $1 and coalesce(paced_until, '-infinity') <= $2 returning true""",
+        shop, at(now_ms), people / rate_per_s,
+    )  # fmt: skip
+    if taken:
+        return None
+    later: int = await conn.fetchval(
+        "select (extract(epoch from paced_until) * 1000)::bigint from push_policy where shop_id = $1", shop
+    )
+    return later
 
 
 _RULE = "id, shop_id, version, status, body, content_hash, created_by, approved_by"
@@ -59,8 +79,8 @@ def _rule(row: Any) -> Rule:
 async def policy(conn: Connection, shop: UUID) -> Policy:
     """Refusal ``shop.not_found``."""
     row = await conn.fetchrow(
-        "select s.name, s.tz, p.holdout_permille, p.holdout_salt, p.approve_above, p.approve_above_cents, p.crowd_days"
-        " from shop s"
+        "select s.name, s.tz, p.holdout_permille, p.holdout_salt, p.approve_above, p.approve_above_cents, p.crowd_days,"
+        " p.rate_per_s from shop s"
         " left join push_policy p using (shop_id) where s.shop_id = $1",
         shop,
     )
@@ -70,7 +90,7 @@ async def policy(conn: Connection, shop: UUID) -> Policy:
         return Policy(row["name"], ZoneInfo(row["tz"]))
     return Policy(
         row["name"], ZoneInfo(row["tz"]), row["holdout_permille"], row["holdout_salt"], row["approve_above"],
-        row["approve_above_cents"], CrowdDays.model_validate(row["crowd_days"]),
+        row["approve_above_cents"], CrowdDays.model_validate(row["crowd_days"]), row["rate_per_s"],
     )  # fmt: skip
 
 

@@ -261,6 +261,13 @@ async def chunk_done(conn: Connection, chunk: Chunk, now_ms: int) -> None:
     )  # fmt: skip
 
 
+async def postpone(conn: Connection, chunk: Chunk, due_ms: int) -> None:
+    await conn.execute(
+        "update push_chunk set due_at = $4 where shop_id = $1 and run_id = $2 and no = $3",
+        chunk.shop, chunk.run, chunk.no, at(due_ms),
+    )  # fmt: skip
+
+
 async def chunk_failed(conn: Connection, chunk: Chunk, why: str) -> int:
     """Counts a failure; returns how often the chunk has failed by now."""
     n: int = await conn.fetchval(

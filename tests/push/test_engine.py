@@ -103,6 +103,21 @@ async def test_pausing_takes_effect_with_the_next_chunk_and_starting_goes_on(wor
     assert await world.pool.fetchval("select count(*) from entry") == 1_200
 
 
+async def test_a_shops_pace_holds_over_all_its_rules_and_the_more_urgent_goes_first(world: World) -> None:
+    for number in range(4):
+        await world.member(f"m{number}")
+    async with world.pool.acquire() as conn:
+        await service.rules.set_policy(conn, world.shop, 0, 10_000, rate_per_s=2)
+    low = await world.rule(limits={"quiet": None, "per_shopper": []}, priority=10)
+    high = await world.rule(limits={"quiet": None, "per_shopper": []}, priority=90)
+    await world.turn()
+    assert (len(await world.ledger(high)), len(await world.ledger(low))) == (4, 0)
+    await world.turn(1_000)
+    assert len(await world.ledger(low)) == 0  # four people at two a second: two seconds
+    await world.turn(1_000)
+    assert len(await world.ledger(low)) == 4
+
+
 async def test_caps_hold_across_rules_and_the_reason_is_kept(world: World) -> None:
     lin = await world.member("m1")
     first, second = await world.rule(priority=90), await world.rule(priority=10)

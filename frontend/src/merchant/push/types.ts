@@ -75,6 +75,7 @@ export interface Policy {
   approve_above: number;
   approve_above_cents: number;
   crowd_days: CrowdDays;
+  rate_per_s: number | null;
 }
 export interface StageRow {
   stage: string;
