@@ -11,21 +11,8 @@ from uuid import UUID
 from push import render
 from push.audience.profile import Profile
 from push.buckets import bucket
-from push.model import (
-    Benefit,
-    BenefitBlock,
-    Block,
-    CardBlock,
-    Content,
-    Coupon,
-    ImageBlock,
-    MenuBlock,
-    Points,
-    RedPacket,
-    TextBlock,
-    VideoBlock,
-    red_packet_cents,
-)
+from push.gifts import Benefit, Coupon, Points, RedPacket, red_packet_cents
+from push.model import BenefitBlock, Block, CardBlock, Content, ImageBlock, MenuBlock, TextBlock, VideoBlock
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from push import benefits
-from push.model import Benefit
+from push.gifts import Benefit
 from push.record import benefits as record
 from push.record import rules
 from push.record.benefits import Grant

@@ -9,7 +9,8 @@ from pydantic import Field, JsonValue
 
 from push.audience.tree import Closed, Node
 from push.crowds import CrowdDays, Stage
-from push.model import Audience, Coupon, Points, RedPacket, Rule, RuleBody
+from push.gifts import Coupon, Points, RedPacket
+from push.model import Audience, Rule, RuleBody
 
 
 class RuleRow(Closed):
