@@ -21,6 +21,7 @@ from push.views import (
     CalendarRow,
     Checked,
     ConsentAsk,
+    ConsentView,
     Crowd,
     CrowdAsk,
     CrowdRow,
@@ -295,6 +296,13 @@ def _doors(routes: APIRouter, deps: Deps) -> None:
         if new:
             await deps.hints.wake(service.CONSUMER)
         return Response(status_code=204)
+
+    @routes.get("/shopper/consent")
+    async def consent_now(actor: Actor = Depends(deps.require(Role.SHOPPER))) -> ConsentView:
+        shop = next(iter(actor.shops))
+        async with deps.scope(actor, shop) as conn:
+            refused, personalised = await members.consent(conn, shop, actor.id)
+        return ConsentView(refused=refused, personalised=personalised)
 
     @routes.post("/shopper/consent", status_code=204)
     async def consent(ask: ConsentAsk, actor: Actor = Depends(deps.require(Role.SHOPPER))) -> Response:

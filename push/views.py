@@ -228,7 +228,12 @@ class TapAsk(Closed):
 class ConsentAsk(Closed):
     topic: Annotated[str, Field(min_length=1, max_length=60)] = "marketing"
     granted: bool
-    personalised: bool = True
+    personalised: bool | None = Field(default=None, description="null: as it was")
+
+
+class ConsentView(Closed):
+    refused: tuple[str, ...]
+    personalised: bool
 
 
 class PolicyView(Closed):

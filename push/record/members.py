@@ -197,23 +197,33 @@ async def record_consent(
     log_id: UUID,
     topic: str,
     granted: bool,
-    personalised: bool,
+    personalised: bool | None,
     source: str,
 ) -> None:  # fmt: skip
-    """Append to the log and bring the current view along."""
+    """Append to the log and bring the current view along. ``personalised`` None: as it was."""
     await conn.execute(
         "insert into consent_log (shop_id, id, shopper_id, topic, granted, personalised, source)"
-        " values ($1, $2, $3, $4, $5, $6, $7)",
+        " values ($1, $2, $3, $4, $5, coalesce($6, (select personalised from profile where shop_id = $1"
+        " and shopper_id = $3), true), $7)",
         shop, log_id, shopper, topic, granted, personalised, source,
     )  # fmt: skip
     await conn.execute(
         """insert into profile (shop_id, shopper_id, is_member, refused, personalised)
-           values ($1, $2, false, case when $4 then '{}'::text[] else array[$3::text] end, $5)
-           on conflict (shop_id, shopper_id) do update set personalised = excluded.personalised,
+           values ($1, $2, false, case when $4 then '{}'::text[] else array[$3::text] end,
+             coalesce($5, true))
+           on conflict (shop_id, shopper_id) do update set personalised = coalesce($5, profile.personalised),
              refused = case when $4 then array_remove(profile.refused, $3::text)
                             else array_append(array_remove(profile.refused, $3::text), $3::text) end""",
         shop, shopper, topic, granted, personalised,
     )  # fmt: skip
+
+
+async def consent(conn: Connection, shop: UUID, shopper: UUID) -> tuple[tuple[str, ...], bool]:
+    """(topics refused, whether pushes may be personal) as they stand."""
+    row = await conn.fetchrow(
+        "select refused, personalised from profile where shop_id = $1 and shopper_id = $2", shop, shopper
+    )
+    return (tuple(row["refused"]), row["personalised"]) if row else ((), True)
 
 
 # --- how shoppers stand ----------------------------------------------------------------------------------------------

@@ -281,6 +281,7 @@ def test_a_coupon_lives_from_the_uploaded_crowd_to_its_order_and_what_is_unread_
         inside.get_by_role("button", name="领取 返场券").click()
         expect(inside.get_by_text("已领取")).to_be_visible()
         inside.get_by_role("link", name="https://shop.example/p1").click()
+        inside.get_by_role("button", name="取消").click()
         other.until(lambda frame: "返场券" in str(frame), "the coupon")
         expect(page.get_by_text("点击", exact=True).locator("xpath=following-sibling::dd")).to_contain_text("1")
         grant = house.sql("select id from benefit_grant where shopper_id = $1 and kind = 'coupon'", people[0])
@@ -309,6 +310,12 @@ def test_a_coupon_lives_from_the_uploaded_crowd_to_its_order_and_what_is_unread_
         page.get_by_role("button", name="保存").click()
         expect(page.get_by_text("已保存")).to_be_visible()
         assert house.sql("select birth_md from profile where shopper_id = $1", people[1]) == 229
+        # The shopper wants no pushes that are chosen by what the shop knows of her.
+        inside.get_by_role("button", name="更多操作").click()
+        with theirs.page.expect_response(lambda answer: answer.url.endswith("/shopper/consent")) as said:
+            inside.get_by_label("可按我的情况推荐").click()
+        assert said.value.request.method == "POST"
+        assert house.sql("select personalised from profile where shopper_id = $1", people[0]) is False
         assert faults_of(page) == []
         assert shown.policy_breaches() == []
 

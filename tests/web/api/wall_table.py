@@ -316,6 +316,7 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/events": Row("key", EVENT, whole="own"),
     "GET /api/v1/shopper/unread": Row("member guest"),
     "POST /api/v1/shopper/tapped": Row("member", {"thread": "{thread}", "seq": "{said_seq}"}),
+    "GET /api/v1/shopper/consent": Row("member guest"),
     "POST /api/v1/shopper/consent": Row("member guest", {"granted": True}),
     # --- figures
     f"GET {_METRICS}/definitions": Row(STAFF),
