@@ -39,15 +39,8 @@ export const fetchUnread = async (token: string) => (await api.get<{ unread: num
 /** No pushes of any topic, or pushes again. */
 export const setConsent = (token: string, granted: boolean) =>
   api.post<void>("/shopper/consent", { topic: "*", granted }, { as: token });
-/** Whether pushes may be chosen for this shopper by what the shop knows of him. */
-export const fetchPersonal = async (token: string) => (await api.get<{ personalised: boolean }>("/shopper/consent", { as: token })).personalised;
-export const setPersonal = (token: string, granted: boolean, personalised: boolean) =>
-  api.post<void>("/shopper/consent", { topic: "*", granted, personalised }, { as: token });
 /** A card, picture or link of a line was opened. */
 export const tellTapped = (token: string, thread: string, seq: number) => api.post<void>("/shopper/tapped", { thread, seq }, { as: token });
-export const fetchBenefits = (token: string) => api.get<{ id: string; state: string }[]>("/shopper/benefits", { as: token });
-export const claimBenefit = (token: string, benefit: string) =>
-  api.post<{ id: string; state: string }>(`/shopper/benefits/${benefit}/claim`, {}, { as: token });
 /** The shopper's newest orders; a guest has none. */
 export const fetchOrders = (shop: ShopInfo, token: string | null) =>
   api.get<{ orders: OrderBody[] }>(`/menus/${shop.id}/orders`, { as: token });

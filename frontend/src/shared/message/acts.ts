@@ -1,5 +1,5 @@
 // What a person may do with a line of the thread; the page turns it into a frame.
-import type { InjectionKey, Ref } from "vue";
+import type { InjectionKey } from "vue";
 import type { OrderBody, ProductBody } from "../protocol";
 
 /** A filled form as it is shown until the server has it: what fields are called, and words in place of uploads. */
@@ -23,11 +23,3 @@ export type Act =
 
 /** Gives the token that media links are asked with; undefined: the account's. */
 export const MEDIA_TOKEN: InjectionKey<() => string | null | undefined> = Symbol("media token");
-
-/** Where the shopper's own benefits stand, by id; only the shopper's window knows, and can claim one. */
-export interface Wallet {
-  states: Ref<Record<string, string>>;
-  look: () => void;
-  claim: (benefit: string) => Promise<void>;
-}
-export const WALLET: InjectionKey<Wallet> = Symbol("wallet");
