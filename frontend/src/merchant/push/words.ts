@@ -10,7 +10,9 @@ export function giftText(gift: Gift): string {
     case "points":
       return t("push.gift.points", { n: formatNumber(gift.amount) });
     case "coupon":
-      return `${gift.title} ${t("push.gift.off", { yuan: formatYuan(gift.amount_cents), least: formatYuan(gift.threshold_cents) })}`;
+      return gift.threshold_cents
+        ? `${gift.title} ${t("push.gift.off", { yuan: formatYuan(gift.amount_cents), least: formatYuan(gift.threshold_cents) })}`
+        : `${gift.title} ${t("push.gift.plain", { yuan: formatYuan(gift.amount_cents) })}`;
     case "red_packet":
       return t("push.gift.packet", { low: formatYuan(gift.min_cents), high: formatYuan(gift.max_cents) });
   }
