@@ -221,7 +221,8 @@ async def unread(conn: Connection, shop: UUID, shopper: UUID) -> Any:
     """The shopper's thread with what he has not read of others' public lines; None: he has none."""
     return await conn.fetchrow(
         """select t.id, coalesce((
-               select left(coalesce(nullif(e.body->>'text', ''), nullif(e.body->>'title', ''), '[' || e.kind || ']'), 80)
+               select left(coalesce(nullif(e.body->>'text', ''), nullif(e.body->>'title', ''),
+                                    '[' || e.kind || ']'), 80)
                  from entry e where e.shop_id = t.shop_id and e.thread_id = t.id and e.lane = 0 and e.kind <> 'event'
                   and e.recalled_at is null order by e.seq desc limit 1), '') as last_line,
              (extract(epoch from t.last_at) * 1000)::bigint as last_ms,

@@ -343,7 +343,7 @@ def test_ready_rules_stand_in_the_calendar_and_a_report_tells_what_it_can_tell(c
         expect(page.get_by_role("link", name="老客唤醒计划").first).to_be_visible()
         expect(page.get_by_text("计划中").first).to_be_visible()
         assert faults_of(page) == []
-        # A month of it, as the ledger would hold it: 4,000 people, 2 % of them held out, and their orders.
+        # A month of it, as the ledger would hold it: 4,000 people, one in twenty held out, and their orders.
         house.sql(
             """with people as (select n, gen_random_uuid() as shopper from generate_series(1, 4000) n),
                  said as (insert into push_delivery
