@@ -53,7 +53,7 @@ def _rule(
 
 def _coupon(title: str, yuan: int, least_yuan: int) -> dict[str, Any]:
     gift = {"k": "coupon", "title": title, "amount_cents": yuan * 100, "threshold_cents": least_yuan * 100}
-    return {"gift": gift, "stock": 1_000}
+    return {"gift": gift, "stock": 1_000, "claim": "tap"}
 
 
 BIRTHDAY = _rule(

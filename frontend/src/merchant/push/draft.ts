@@ -44,6 +44,10 @@ export interface Draft {
   quiet: boolean;
   quietFrom: string;
   quietTo: string;
+  quietHit: "hold" | "drop";
+  kind: RuleBody["kind"];
+  convEvent: string;
+  convDays: number;
   perDay: number;
   perWeek: number;
   joined: "all" | "any";
@@ -105,6 +109,10 @@ export function blank(): Draft {
     quiet: true,
     quietFrom: "22:00",
     quietTo: "08:00",
+    quietHit: "hold",
+    kind: "marketing",
+    convEvent: "order.paid",
+    convDays: 3,
     perDay: 1,
     perWeek: 3,
     joined: "all",
@@ -249,14 +257,16 @@ export function bodyOf(draft: Draft, base: RuleBody | null = null): RuleBody {
   const limits: Partial<Limits> = {
     ...base?.limits,
     per_shopper: caps,
-    quiet: draft.quiet ? { start: draft.quietFrom, end: draft.quietTo, on_hit: "hold" } : null,
+    quiet: draft.quiet ? { start: draft.quietFrom, end: draft.quietTo, on_hit: draft.quietHit } : null,
+    topic: draft.kind === "marketing" ? "marketing" : "service",
     rate_per_s: draft.ratePerS,
   };
   const permille = Math.round(draft.holdoutPercent * 10);
   return {
     ...(base ?? {}),
     name: draft.name.trim() || t("push.unnamed"),
-    kind: base?.kind ?? "marketing",
+    kind: draft.kind,
+    conversion: { event: draft.convEvent.trim() || "order.paid", window_ms: Math.round(draft.convDays * DAY_MS) },
     trigger: triggerOf(draft),
     audience: { ...base?.audience, root },
     steps: [
@@ -309,7 +319,9 @@ export function draftOf(body: RuleBody): Draft {
   if ("misfire_grace_ms" in trigger) draft.graceMinutes = (trigger.misfire_grace_ms ?? 0) / MINUTE_MS;
   draft.ratePerS = (limits.rate_per_s as number | null | undefined) ?? null;
   draft.quiet = !!limits.quiet;
-  if (limits.quiet) Object.assign(draft, { quietFrom: limits.quiet.start.slice(0, 5), quietTo: limits.quiet.end.slice(0, 5) });
+  draft.kind = body.kind;
+  if (body.conversion) Object.assign(draft, { convEvent: body.conversion.event, convDays: body.conversion.window_ms / DAY_MS });
+  if (limits.quiet) Object.assign(draft, { quietHit: limits.quiet.on_hit, quietFrom: limits.quiet.start.slice(0, 5), quietTo: limits.quiet.end.slice(0, 5) });
   draft.perDay = limits.per_shopper?.find((cap) => cap.window === "day")?.n ?? 0;
   draft.perWeek = limits.per_shopper?.find((cap) => cap.window === "week")?.n ?? 0;
   const read = rowsOf(body.audience.root);

@@ -131,6 +131,7 @@ export interface RuleBody {
   steps: { after_ms?: number; content: { variants: Variant[]; defaults: Record<string, string>; fallback?: string }; benefit: Benefit | null }[];
   limits: Partial<Limits>;
   experiment: { salt: string; holdout_permille: number } | null;
+  conversion?: { event: string; window_ms: number } | null;
   priority: number;
   tz: string;
   [more: string]: unknown;
