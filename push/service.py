@@ -30,6 +30,8 @@ from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import Connection, Pool
 
 CONSUMER = "push"
+SLICES_A_TICK = 20
+"""Of what can wait: what is due must not wait for it."""
 
 
 # --- rules -----------------------------------------------------------------------------------------------------------
@@ -166,10 +168,12 @@ class Push:
         await planning.plan_ahead(self.pool, self.now())
         while await planning.start_due(self.pool, self.now()):
             pass
-        while await benefits.take_back_some(self.pool, self.hints, self.now()):
-            pass
-        while await reach.look_at_some(self.pool, self.now()):
-            pass
+        for _ in range(SLICES_A_TICK):
+            if not await benefits.take_back_some(self.pool, self.hints, self.now()):
+                break
+        for _ in range(SLICES_A_TICK):
+            if not await reach.look_at_some(self.pool, self.now()):
+                break
         async with self.pool.acquire() as conn, conn.transaction():
             await outbox.write(conn, await runs.finish_runs(conn, self.now()))
         async with self.pool.acquire() as conn:
