@@ -25,7 +25,9 @@ from wangxin.app import agreements_of, patient_pool, teams_of, until_stopped, ur
 from wangxin.chat.rest_calls import Calls
 from wangxin.config import Settings
 from wangxin.model.facts import Consumer
+from wangxin.storage import privacy
 from wangxin.storage.hints import Hints, wake_channel
+from wangxin.storage.objects import Objects
 from wangxin.storage.postgres import TRANSIENT
 from wangxin.storage.valkey import VALKEY_DOWN, connect, connect_blocking, ending
 from wangxin.web.calling import Caller
@@ -202,6 +204,7 @@ async def run_worker(settings: Settings) -> None:
     bot = menus.service.Bot(pool, hints)
     waker = Waker(valkey_url, ("bot", "push", "webhooks"))
     caller = Caller(pool, outbound.networks(settings.outbound_networks))
+    objects = Objects(settings.data / "media")
     await until_stopped(
         waker.run(),
         _follow("bot", bot.follow, waker),
@@ -219,5 +222,6 @@ async def run_worker(settings: Settings) -> None:
         _every("statements", SEAL_S, lambda: figures.settle(agreements_of)),
         _every("stars", GRADE_S, lambda: figures.grade(teams_of, agreements_of, today=graded_day(clock.now_ms()))),
         _every("quality samples", GRADE_S, lambda: figures.sample(lambda shop: shop.day(clock.now_ms()))),
+        _every("erasing", privacy.SWEEP_S, lambda: privacy.sweep(pool, objects)),
         _keep_rq(),
     )

@@ -27,7 +27,7 @@ from wangxin.model.actor import Actor
 from wangxin.model.conversation import State
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
-from wangxin.storage import accounts, conversations
+from wangxin.storage import accounts, conversations, privacy
 from wangxin.storage.hints import Hints
 from wangxin.storage.valkey import connect as valkey_connect
 
@@ -250,6 +250,17 @@ class House:
         valkey = valkey_connect(self.valkey_url)
         await Hints(valkey).grown(threads, agents=agents)
         await valkey.aclose()
+
+    async def forget(self, shop: Shop, external_id: str, *, hint: bool = True) -> None:
+        """The shop shuts the door to a member."""
+        async with self.pool.acquire() as conn, conn.transaction():
+            whom = await privacy.find_shopper(conn, shop.id, external_id)
+            assert whom is not None
+            gone = await privacy.ask_erasing(conn, shop.id, whom)
+        if hint:
+            valkey = valkey_connect(self.valkey_url)
+            await Hints(valkey).gone(gone)
+            await valkey.aclose()
 
 
 @pytest.fixture

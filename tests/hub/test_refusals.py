@@ -208,6 +208,19 @@ async def test_an_ended_login_cannot_come_in_and_an_open_line_is_closed(house: H
     assert (await again.until("error"))["code"] == "session.ended"
 
 
+async def test_a_shopper_who_is_to_be_erased_is_out_at_once_on_every_device(house: House, shop: Shop) -> None:
+    hub = await house.open_hub()
+    line, _ = await house.shopper(shop, external_id="m1")
+    other, thread = await house.shopper(shop, external_id="m2")
+    await house.forget(shop, "m1")
+    assert (await line.until("error"))["code"] == "token.wrong"
+    assert await line.closed() == 4500
+    assert (await other.say(thread, "还在"))["type"] == "ack"
+    await house.forget(shop, "m2", hint=False)
+    await hub._check_sessions()  # as it looks every few seconds, for a hint may be lost
+    assert await other.closed() == 4500
+
+
 async def test_the_oldest_of_too_many_devices_is_closed(house: House, shop: Shop) -> None:
     await house.open_hub()
     first, _ = await house.shopper(shop)

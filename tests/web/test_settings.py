@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -100,6 +101,37 @@ def test_a_key_made_on_the_page_lets_orders_in_until_it_is_revoked_there(chromiu
         page.keyboard.press("Enter")
         expect(page.get_by_text("已吊销的密钥（1）")).to_be_visible()
         assert report_an_order(house, key, "99002") == 401
+        assert shown.policy_breaches() == []
+
+
+def test_what_is_kept_of_a_shopper_is_downloaded_and_erased_on_the_page(chromium: Browser, house: House) -> None:
+    shopper = new_id()
+    house.sql(
+        "insert into shopper (shop_id, id, external_id, name) values ($1, $2, 'm9', '何田')", house.shop.id, shopper
+    )
+    house.sql(
+        "insert into shop_order (shop_id, id, shopper_id, state, amount_fen, created_at)"
+        " values ($1, '99100', $2, 'paid', 18900, clock_timestamp())",
+        house.shop.id, shopper,
+    )  # fmt: skip
+    with screen(chromium) as shown:
+        sign_in(shown, house, "zh-CN", "light")
+        page = shown.page
+        page.get_by_label("会员编号，或顾客在本系统的编号").fill("m9")
+        page.keyboard.press("Enter")
+        row = page.locator("[data-person]")
+        expect(row).to_contain_text("订单 1 个")
+        with page.expect_download() as waiting:
+            row.get_by_role("button", name="下载全部信息").click()
+        with zipfile.ZipFile(waiting.value.path()) as archive:
+            assert "99100" in archive.read("data.json").decode()
+        assert faults_of(page) == []
+        row.get_by_role("button", name="删除").press("Enter")
+        page.get_by_role("button", name="确认删除").press("Enter")
+        expect(page.get_by_text("全部信息在 60 秒内删除")).to_be_visible()
+        page.get_by_label("会员编号，或顾客在本系统的编号").fill("m9")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("没有这个编号的顾客。")).to_be_visible()
         assert shown.policy_breaches() == []
 
 

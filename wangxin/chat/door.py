@@ -10,7 +10,7 @@ from wangxin.edge import Gate
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal
-from wangxin.storage import accounts, conversations, shoppers
+from wangxin.storage import accounts, conversations, privacy, shoppers
 from wangxin.storage.threads import Party, ThreadRow, threads_of_agent, threads_of_shopper
 from wangxin.visibility import opened_by, viewer_of
 
@@ -90,6 +90,9 @@ class ShopDoor:
 
     async def ended(self, sessions: Sequence[UUID]) -> set[UUID]:
         return await accounts.ended_sessions(self._pool, sessions)
+
+    async def gone(self) -> set[UUID]:
+        return await privacy.gone(self._pool)
 
     async def origins(self) -> set[str]:
         return await shoppers.all_origins(self._pool)

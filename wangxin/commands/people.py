@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from wangxin.commands.shell import AsJson, connected, fail, out, run
+from wangxin.commands.shell import AsJson, connected, fail, out, run, settings
 
 commands = typer.Typer()
 shop_app = typer.Typer(help="Shops: each with a merchant who does the rest on the pages.", no_args_is_help=True)
 provider_app = typer.Typer(help="Providers of outsourced agents.", no_args_is_help=True)
+shopper_app = typer.Typer(help="What is kept of one shopper: handed out, or erased.", no_args_is_help=True)
 agent_app = typer.Typer(help="Agents of a shop's own team, or of a provider.", no_args_is_help=True)
 account_app = typer.Typer(help="Logins.", no_args_is_help=True)
 commands.add_typer(shop_app, name="shop")
 commands.add_typer(provider_app, name="provider")
+commands.add_typer(shopper_app, name="shopper")
 commands.add_typer(agent_app, name="agent")
 commands.add_typer(account_app, name="account")
 
@@ -134,3 +137,75 @@ def account_password(
     from wangxin.enrol import new_password
 
     _show(_change(lambda conn: new_password(conn, login)), as_json)
+
+
+Shopname = Annotated[str, typer.Argument(help="Short name of the shop.")]
+Whom = Annotated[str, typer.Argument(help="The shop's own number of the shopper, or his id here.")]
+
+
+async def _shopper_of(conn: Any, shop: str, whom: str) -> tuple[Any, Any]:
+    """(shop id, shopper id). Raises ``shop.not_found``, ``shopper.not_found``."""
+    from wangxin.model.refusals import not_found
+    from wangxin.storage import privacy
+    from wangxin.storage.shoppers import find_shop
+
+    row = await find_shop(conn, shop)
+    if row is None:
+        raise not_found("shop")
+    found = await privacy.find_shopper(conn, row.id, whom)
+    if found is None:
+        raise not_found("shopper")
+    return row.id, found
+
+
+@shopper_app.command("export")
+def shopper_export(
+    shop: Shopname,
+    whom: Whom,
+    target: Annotated[Path, typer.Option("--out", help="The zip file to write.")],
+) -> None:
+    """Write all that is kept of a shopper to one zip file: data.json, and his uploads.
+
+    Example: [bold]wangxin shopper export senye M10023 --out M10023.zip[/bold]
+    """
+    from wangxin.storage import privacy
+    from wangxin.storage.objects import Objects
+
+    if target.exists():
+        raise fail(f"{target} exists already; name another file.")
+
+    async def gather(conn: Any) -> tuple[Any, dict[str, list[dict[str, Any]]]]:
+        shop_id, shopper = await _shopper_of(conn, shop, whom)
+        return shop_id, await privacy.hand_out(conn, shop_id, shopper)
+
+    shop_id, rows = _change(gather)
+    try:
+        privacy.bundle(target, shop_id, rows, Objects(settings().data / "media"))
+    except OSError as why:
+        raise fail(f"{target} cannot be written: {why.strerror}.") from None
+    counts = ", ".join(f"{len(some)} {name}" for name, some in rows.items() if some)
+    out.print(f"{target}: {counts}", markup=False, highlight=False, soft_wrap=True)
+
+
+@shopper_app.command("erase")
+def shopper_erase(
+    shop: Shopname,
+    whom: Whom,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+) -> None:
+    """Shut the door to a shopper at once; the worker takes his words, name and files out within a minute.
+
+    Numbers and times without words stay: figures, bills and the order of lines rest on them.
+
+    Example: [bold]wangxin shopper erase senye M10023[/bold]
+    """
+    from wangxin.storage import privacy
+
+    shop_id, shopper = _change(lambda conn: _shopper_of(conn, shop, whom))
+    kept = _change(lambda conn: privacy.summary(conn, shop_id, shopper))
+    words = f"{kept['name']}: {kept['lines']} lines, {kept['orders']} orders, {kept['media']} uploads"
+    out.print(words, markup=False, highlight=False, soft_wrap=True)
+    if not yes:
+        typer.confirm("Erase for good?", abort=True)
+    _change(lambda conn: privacy.ask_erasing(conn, shop_id, shopper))
+    out.print(f"The door is shut. A running worker erases within {privacy.DONE_S} s.", highlight=False)

@@ -22,5 +22,8 @@ class Door(Protocol):
     async def ended(self, sessions: Sequence[UUID]) -> set[UUID]:
         """Which of these logins are over."""
 
+    async def gone(self) -> set[UUID]:
+        """Shoppers who asked of late not to be known any longer."""
+
     async def origins(self) -> set[str]:
         """Every origin any shop allows beside our own."""

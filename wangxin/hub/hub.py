@@ -326,6 +326,8 @@ class Hub:
             self._tell_frame(hint)
         if hint.get("ended"):
             self._end_sessions({UUID(session) for session in hint["ended"]})
+        if hint.get("gone"):
+            self._end_shoppers({UUID(shopper) for shopper in hint["gone"]})
 
     def _tell_frame(self, hint: dict[str, Any]) -> None:
         raw = server_frame(orjson.dumps(hint["frame"]))
@@ -349,6 +351,11 @@ class Hub:
             if peer.party is not None and peer.party.session in ended:
                 peer.send(wire.error(Refusal("session.ended", "sign in again", retry="reauth", status=401)))
                 self._over(peer, CloseCode.REVOKED)
+
+    def _end_shoppers(self, gone: set[UUID]) -> None:
+        for peer in [peer for shopper in gone for peer in self.people.get(shopper, ())]:
+            peer.send(wire.error(Refusal("token.wrong", "this shopper is not known here", retry="reauth", status=401)))
+            self._over(peer, CloseCode.REVOKED)
 
     # --- comparing with the record ----------------------------------------------------------------------------
 
@@ -386,6 +393,7 @@ class Hub:
         try:
             if sessions:
                 self._end_sessions(await self.door.ended([s for s in sessions if s is not None]))
+            self._end_shoppers(await self.door.gone())
             self._shop_origins = frozenset(await self.door.origins())
         except TRANSIENT:
             return

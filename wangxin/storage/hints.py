@@ -71,5 +71,9 @@ class Hints:
         threads, is one of the people, or belongs to one of the shops, and has one of the roles."""
         await self._publish(HINT, telling(frame, threads=threads, people=people, shops=shops, roles=roles))
 
+    async def gone(self, shoppers: Sequence[UUID]) -> None:
+        """These shoppers are no longer known; their lines are closed."""
+        await self._publish(HINT, {"gone": [str(shopper) for shopper in shoppers]})
+
     async def wake(self, consumer: str) -> None:
         await self._publish(wake_channel(consumer), b"{}")

@@ -76,7 +76,8 @@ async def keep_look(conn: Executor, shop: UUID, name: str, greeting: str, accent
 async def find_guest(conn: Executor, shop: UUID, shopper: UUID) -> str | None:
     """The name of a shopper who came without the shop's word; None: unknown, or merged into a member."""
     name: str | None = await conn.fetchval(
-        "select name from shopper where shop_id = $1 and id = $2 and external_id is null and merged_into is null",
+        "select name from shopper where shop_id = $1 and id = $2 and external_id is null and merged_into is null"
+        " and erase_asked_at is null",
         shop,
         shopper,
     )

@@ -141,6 +141,9 @@ TABLE: dict[str, Row] = {
     f"POST {_PUSH}/members/import": Row(
         "merchant", {"csv": "ref,name\n{ref},{mark}林晓\n", "apply": True}, inside="own"
     ),
+    f"POST {_SETTINGS}/personal/find": Row("merchant", {"shopper": "{ref}"}),
+    f"POST {_SETTINGS}/personal/hand-out": Row("merchant", {"shopper": "{shopper}"}),
+    f"POST {_SETTINGS}/personal/erase": Row("merchant", {"shopper": "{shopper}"}),
     # --- the agent's desk
     f"GET {_DESK}": Row(STAFF),
     f"GET {_DESK}/calls": Row(SEATED.replace("merchant ", "")),

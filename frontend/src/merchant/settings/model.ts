@@ -17,6 +17,16 @@ export interface Secret {
   ends_ms: number | null;
 }
 
+/** How much is kept of a shopper; `ref` is the shop's own number of him. */
+export interface Person {
+  id: string;
+  name: string;
+  ref: string | null;
+  lines: number;
+  orders: number;
+  media: number;
+}
+
 export interface ShopSettings {
   id: string;
   slug: string;
