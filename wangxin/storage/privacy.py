@@ -43,7 +43,7 @@ class Kept:
 
 
 KEPT: tuple[Kept, ...] = (
-    Kept("shopper", "id", erase="name = ''", shown="id, external_id, name, merged_into, created_at"),
+    Kept("shopper", "id", erase="name = '—'", shown="id, external_id, name, merged_into, created_at"),
     Kept("profile", "shopper_id", erase=DELETE),
     Kept("shopper_day", "shopper_id", erase=DELETE),
     Kept("shopper_remark", "shopper_id", erase=DELETE),
