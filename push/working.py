@@ -19,7 +19,7 @@ import orjson
 from push import compose, render
 from push.audience.compile import to_test
 from push.audience.leaves import CHAT_KINDS, Moment, Test
-from push.audience.profile import Profile, from_row
+from push.audience.profile import Profile, from_row, spoken_to
 from push.audience.tree import Behaved, Chatted, InCrowd, Node, leaves
 from push.compose import Gift, stable_id
 from push.decide import Contact, Go, Hold, Recipient, State, Stop, Terms, decide
@@ -109,7 +109,11 @@ async def _body(conn: Connection, chunk: Chunk) -> RuleBody:
 
 async def _do(conn: Connection, chunk: Chunk, now_ms: int) -> list[UUID]:
     body, policy = await _body(conn, chunk), await rules.policy(conn, chunk.shop)
-    rows = await runs.recipients(conn, chunk)
+    moment = Moment.of(now_ms, policy.zone)
+    higher = await ledger.higher_today(conn, chunk.shop, chunk.rule, body.priority, now_ms)
+    reserving = [to_test(audience_root(other), moment) for other in higher] if body.limits.per_shopper else []
+    tested = _rechecked(chunk, now_ms) or bool(reserving)
+    rows = await runs.recipients(conn, chunk, whole=tested)
     if not rows:
         await runs.chunk_done(conn, chunk, now_ms)
         return []
@@ -118,10 +122,7 @@ async def _do(conn: Connection, chunk: Chunk, now_ms: int) -> list[UUID]:
         if next_ms is not None:
             await runs.postpone(conn, chunk, next_ms)
             return []
-    moment = Moment.of(now_ms, policy.zone)
-    higher = await ledger.higher_today(conn, chunk.shop, chunk.rule, body.priority, now_ms)
-    reserving = [to_test(audience_root(other), moment) for other in higher] if body.limits.per_shopper else []
-    profiles = await _profiles(conn, chunk, rows, [body, *higher], moment)
+    profiles = await _profiles(conn, chunk, rows, [body, *higher], moment) if tested else list(map(spoken_to, rows))
     contacts: dict[UUID, Any] = {}
     capped = body.kind is not RuleKind.TRANSACTIONAL and chunk.kind != "test"
     if capped:
@@ -170,6 +171,11 @@ def _row(row: Any, variant: int, state: State, reason: str) -> LedgerRow:
     return LedgerRow(row["shopper_id"], row["run_key"], row["step"], variant, str(state), reason)
 
 
+def _rechecked(chunk: Chunk, now_ms: int) -> bool:
+    """Whether conditions are tested again: who was frozen minutes ago still fits."""
+    return chunk.kind == "event" or now_ms - chunk.as_of_ms > _RECHECK_AFTER_MS
+
+
 def _recipient(
     chunk: Chunk, row: Any, profile: Profile, policy: Policy, contacts: dict[UUID, Any], reserving: list[Test],
     now_ms: int,
@@ -181,7 +187,7 @@ def _recipient(
         zone=zone_of(profile.tz, policy.zone),
         first_due_ms=row["first_due_ms"],
         step=row["step"],
-        recheck=chunk.kind == "event" or now_ms - chunk.as_of_ms > _RECHECK_AFTER_MS,
+        recheck=_rechecked(chunk, now_ms),
         refused=frozenset(row["refused"] or ()),
         personalised=row["personalised"] is not False,
         thread_state=row["thread_state"] or "closed",

@@ -19,6 +19,13 @@ COLUMNS: tuple[str, ...] = (
 """Columns of table ``profile`` that conditions may read, in the order of :class:`Profile`."""
 
 
+SPOKEN: tuple[str, ...] = (
+    "level", "points", "balance_cents", "orders_n", "spent_cents", "city", "province", "tz", "blocked", "member_since",
+    "last_complaint_at",
+)  # fmt: skip
+"""What words and decisions read of somebody whose conditions were tested already."""
+
+
 @frozen
 class Day:
     """A counter of one calendar day in the shop's zone; ``amount`` is fen, milliseconds or stars × 100 by kind."""
@@ -68,5 +75,13 @@ def from_row(
     return Profile(*values)
 
 
+def spoken_to(row: Mapping[str, Any]) -> Profile:
+    """Of a row with the columns of ``SPOKEN`` alone: for nobody to test conditions on."""
+    if row["blocked"] is None:  # no profile yet
+        return Profile(row["shopper_id"])
+    return Profile(row["shopper_id"], **dict(zip(SPOKEN, _SPOKEN(row), strict=True)))
+
+
+_SPOKEN = itemgetter(*SPOKEN)
 _TAGS = COLUMNS.index("tags")
 _BEFORE, _AFTER = itemgetter(*COLUMNS[:_TAGS]), itemgetter(*COLUMNS[_TAGS + 1 :])

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from push.audience.compile import to_sql
 from push.audience.leaves import Arguments, Moment
-from push.audience.profile import COLUMNS
+from push.audience.profile import COLUMNS, SPOKEN
 from push.audience.tree import Node
 from push.buckets import bucket_sql
 from push.schedule import Occurrence
@@ -229,12 +229,11 @@ async def waiting_chunks(conn: Connection, now_ms: int) -> int:
     return n
 
 
-_PROFILE = ", ".join(f"p.{name}" for name in COLUMNS if name != "shopper_id")
 # Rows are looked up one by one (lateral, limit 1): a plan made while thread or ledger were empty would read all of the
 # shop's for each recipient.
-_RECIPIENTS = f"""
+_RECIPIENTS = """
 select r.shopper_id, r.step, r.run_key, (extract(epoch from r.due_at) * 1000)::bigint as first_due_ms, r.event,
-       s.name, {_PROFILE}, p.refused, p.personalised, t.id as thread_id, t.state as thread_state,
+       s.name, {profile}, p.refused, p.personalised, t.id as thread_id, t.state as thread_state,
        (extract(epoch from t.shopper_wrote_at) * 1000)::bigint as shopper_wrote_ms
   from push_recipient r
   cross join lateral (select x.name from shopper x where x.shop_id = r.shop_id and x.id = r.shopper_id limit 1) s
@@ -249,9 +248,16 @@ select r.shopper_id, r.step, r.run_key, (extract(epoch from r.due_at) * 1000)::b
  order by r.shopper_id, r.step, r.run_key"""
 
 
-async def recipients(conn: Connection, chunk: Chunk) -> list[Any]:
-    """Who of the chunk is not in the ledger yet, in id order."""
-    return list(await conn.fetch(_RECIPIENTS, chunk.shop, chunk.run, chunk.no, chunk.rule))
+def _recipients(columns: Sequence[str]) -> str:
+    return _RECIPIENTS.format(profile=", ".join(f"p.{name}" for name in columns if name != "shopper_id"))
+
+
+_WHOLE, _BRIEF = _recipients(COLUMNS), _recipients(SPOKEN)
+
+
+async def recipients(conn: Connection, chunk: Chunk, *, whole: bool = True) -> list[Any]:
+    """Who of the chunk is not in the ledger yet, in id order. ``whole``: with all that conditions may read."""
+    return list(await conn.fetch(_WHOLE if whole else _BRIEF, chunk.shop, chunk.run, chunk.no, chunk.rule))
 
 
 async def chunk_done(conn: Connection, chunk: Chunk, now_ms: int) -> None:
