@@ -1,7 +1,8 @@
 """One websocket line: our own ``asyncio.Protocol`` around websockets' Sans-I/O ``ServerProtocol``.
 
-The library keeps handshake, framing, masking, control frames, size limit and close codes. What Sans-I/O leaves to us is
-here: UTF-8 of text, joining and bounding fragments, pings, handshake and close timers, and a bounded way out.
+The library keeps handshake, framing, masking, control frames, size limit and close codes; whole, unfragmented texts are
+unmasked without it (``whole``). What Sans-I/O leaves to us is here: UTF-8 of text, joining and bounding fragments,
+pings, handshake and close timers, and a bounded way out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from wangxin.hub import whole
 from wangxin.hub.wheel import Wheel
 from wangxin.model import limits
 from wangxin.protocol.close_codes import CloseCode
@@ -64,8 +66,8 @@ class Socket(asyncio.Protocol):
     """States follow the library's ``ServerProtocol.state``. ``mark`` belongs to the listener."""
 
     __slots__ = (
-        "_aborts_at", "_closing", "_fragments", "_heard", "_listener", "_opened", "_pinged", "_protocol", "_received",
-        "_stalled", "_wheel", "accepted", "mark", "origin", "peer_address", "transport",
+        "_aborts_at", "_closing", "_fragments", "_heard", "_listener", "_missing", "_opened", "_pinged", "_protocol",
+        "_received", "_stalled", "_wheel", "accepted", "mark", "origin", "peer_address", "transport",
     )  # fmt: skip
 
     def __init__(self, listener: Listener, wheel: Wheel) -> None:
@@ -78,6 +80,8 @@ class Socket(asyncio.Protocol):
         self._stalled: int | None = None
         self._aborts_at: int | None = None
         self._received = 0
+        self._missing = 0
+        """Bytes that the frame lacks which the library is reading; 0: it stands between two frames."""
         self._closing = False
         self.accepted = False
         self.mark: object = None
@@ -96,11 +100,21 @@ class Socket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = self._wheel.second
         protocol = self._protocol
-        if not self.accepted:
+        if self.accepted:
+            if self._missing == 0 and self._fragments is None and protocol.state is State.OPEN:
+                found = whole.texts(data)
+                if found is not None:
+                    for raw in found:
+                        self._text(raw)
+                    return
+            if self._missing != whole.UNKNOWN:
+                self._missing = whole.missing(data, self._missing)
+        else:
             self._received += len(data)
             if self._received > HEADER_BYTES_MAX:
                 self.abort()
                 return
+            self._missing = 0 if data.endswith(b"\r\n\r\n") else whole.UNKNOWN
         protocol.receive_data(data)
         self._write_protocol()  # a pong goes out before the answer to what came with its ping
         for event in protocol.events_received():
