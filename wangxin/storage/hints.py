@@ -73,7 +73,7 @@ class Hints:
 
     async def gone(self, shoppers: Sequence[UUID]) -> None:
         """These shoppers are no longer known; their lines are closed."""
-        await self._publish(HINT, {"gone": [str(shopper) for shopper in shoppers]})
+        await self._publish(HINT, orjson.dumps({"gone": [str(shopper) for shopper in shoppers]}))
 
     async def wake(self, consumer: str) -> None:
         await self._publish(wake_channel(consumer), b"{}")
