@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import time
@@ -14,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dispatcher.admin_record import put_policy, routing_changed
@@ -220,6 +222,49 @@ def test_an_agent_answers_with_the_keyboard_alone(chromium: Browser, house: Hous
         expect(page.get_by_role("textbox", name="回复 键盘")).to_be_disabled()
 
 
+def test_a_canned_reply_of_the_whole_shop_brings_its_picture_whoever_sends_it(chromium: Browser, house: House) -> None:
+    held = io.BytesIO()
+    Image.new("RGB", (320, 200), "#1f6b4a").save(held, "JPEG")
+    chart = {"name": "尺码表.jpg", "mimeType": "image/jpeg", "buffer": held.getvalue()}
+    with desk(chromium, house) as (_, page), house.shopper("尺码") as guest:
+        page.get_by_role("button", name="话术", exact=True).click()
+        page.get_by_role("button", name="新建话术").click()
+        form = page.get_by_role("dialog")
+        form.get_by_label("代码").fill("cmb")
+        form.get_by_label("标题").fill("尺码表")
+        form.get_by_label("分类").fill("售前")
+        form.get_by_label("内容").fill("亲 {昵称}，尺码看图。")
+        form.get_by_label("图片或短视频").set_input_files(chart)
+        expect(form.get_by_role("list", name="会一起发送的图片").locator("img")).to_be_visible()
+        assert faults_of(page) == []
+        form.get_by_label("全店可用").check()
+        form.get_by_role("button", name="保存", exact=True).click()
+        page.get_by_label("文件夹").select_option("售前")
+        expect(page.get_by_role("listitem").filter(has_text="/cmb")).to_be_visible()
+        expect(page.get_by_role("listitem").filter(has_text="/wl")).to_have_count(0)
+        page.get_by_role("navigation").get_by_role("button", name=re.compile("接待")).click()
+        # Somebody else wrote it down; he who sends it did not upload it.
+        house.sql("update media set owner_id = gen_random_uuid() where name = '尺码表.jpg'")
+        comes_to(page, guest)
+        row_of(page, guest).click()
+        box(page, guest).press_sequentially("/cmb")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("list", name="会一起发送的图片").locator("img")).to_be_visible()
+        page.keyboard.press("Enter")
+        guest.hears("亲 尺码，尺码看图。")
+        shown = [
+            one for frame in guest.heard if (one := frame.get("entry", {}).get("body") or {}).get("kind") == "image"
+        ]
+        assert [one["width"] for one in shown] == [320]
+        expect(page.get_by_role("log").get_by_role("button", name="查看图片").locator("img")).to_be_visible()
+        token = house.run(guest.person._token())
+        links = page.context.request.post(
+            f"{house.url}/api/v1/media/links", data={"ids": [shown[0]["media"]]},
+            headers={"Authorization": f"Bearer {token}"},
+        )  # fmt: skip
+        assert len(links.json()["links"]) == 1, "the shopper may see what he was sent"
+
+
 def test_one_hand_with_keys_that_stay_larger_text_more_contrast_and_words_that_are_looked_at(
     chromium: Browser, house: House
 ) -> None:
@@ -281,6 +326,7 @@ def test_one_hand_with_keys_that_stay_larger_text_more_contrast_and_words_that_a
             page.wait_for_timeout(100)
         page.reload()
         page.wait_for_load_state("networkidle")
+        assert called_while_away(shown, house.url) == ["有买家在等你"]
         shown.context.set_offline(True)
         page.reload()
         expect(page.get_by_role("status")).to_contain_text("没有网络")
@@ -293,6 +339,30 @@ def test_one_hand_with_keys_that_stay_larger_text_more_contrast_and_words_that_a
         shown.context.set_offline(False)
         expect(row_of(page, guest)).to_be_visible()
         assert shown.policy_breaches() == []
+
+
+def called_while_away(shown: Screen, url: str) -> list[str]:
+    """The notices that a call of the push service leaves while no page of the console is open."""
+    page = shown.page
+    shown.context.grant_permissions(["notifications"], origin=url)
+    driver = shown.context.new_cdp_session(page)
+    found: list[str] = []
+    driver.on(
+        "ServiceWorker.workerRegistrationUpdated",
+        lambda told: found.extend(one["registrationId"] for one in told["registrations"] if not one["isDeleted"]),
+    )
+    driver.send("ServiceWorker.enable")
+    page.goto("about:blank")
+    driver.send("ServiceWorker.deliverPushMessage", {"origin": url, "registrationId": found[0], "data": ""})
+    page.goto(f"{url}/agent?lang=zh-CN")
+    for _ in range(100):
+        titles = (
+            "navigator.serviceWorker.ready.then(one => one.getNotifications()).then(all => all.map(one => one.title))"
+        )
+        if notices := list(page.evaluate(titles)):
+            return notices
+        page.wait_for_timeout(100)
+    return []
 
 
 def _said(frame: dict[str, object]) -> str:
@@ -502,6 +572,7 @@ def test_a_supervisor_watches_whispers_and_takes_over(chromium: Browser, house: 
         comes_to(outsourced, guest)
         row_of(outsourced, guest).click()
         own.get_by_role("button", name="监控", exact=True).click()
+        expect(own.get_by_role("status").filter(has_text="正常")).to_contain_text(re.compile(r"超时 \d+ · 快超时 \d+"))
         own.get_by_role("button", name="旁观 监控 的会话").click()
         expect(own.get_by_role("log")).to_contain_text("这件还有货吗")
         expect(own.get_by_role("textbox", name="回复 监控")).to_be_disabled()
@@ -521,7 +592,9 @@ def test_a_supervisor_watches_whispers_and_takes_over(chromium: Browser, house: 
         own.keyboard.press("Enter")
         guest.hears("我插一句")
         expect(outsourced.get_by_role("log")).to_contain_text("我插一句")
-        own.get_by_role("button", name="接管").click()
+        own.get_by_role("button", name="移交").click()  # taken over, and asked at once where it shall go
+        expect(own.get_by_role("dialog", name=re.compile("转接"))).to_be_visible()
+        own.keyboard.press("Escape")
         expect(row_of(own, guest)).to_be_visible()
         expect(own.get_by_role("textbox", name="回复 监控")).to_be_enabled(timeout=30_000)
         own.get_by_role("textbox", name="回复 监控").fill("我是主管")

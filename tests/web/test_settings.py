@@ -365,20 +365,16 @@ def test_every_example_of_the_guide_for_integrators_does_what_it_says(house: Hou
         time.sleep(0.2)
 
 
-def test_every_page_can_be_read_at_twice_the_size_in_traditional_script(chromium: Browser, house: House) -> None:
-    """A screen of 1366 × 768 at 200 %: nothing lies beside the page, and new pages have no barriers."""
-    looked = {"start", "settings/people", "settings/webhooks", "settings/audit", "pools/wording", "settings"}
-    others = ("overview", "menus", "bot", "push", "pools", "pools/agents", "pools/contracts", "statements", "report")
+def test_new_pages_can_be_read_at_twice_the_size_in_traditional_script(chromium: Browser, house: House) -> None:
+    """A screen of 1366 × 768 at 200 %: nothing lies beside the page, and it has no barriers."""
     with screen(chromium, width=683, height=384, lang="zh-TW", theme="dark") as shown:
         sign_in(shown, house, "zh-TW", "dark")
         page = shown.page
-        for name in (*sorted(looked), *others):
+        for name in ("start", "settings/people", "settings/webhooks", "settings/audit", "pools/wording"):
             page.goto(f"{house.url}/merchant/{name}")
-            page.get_by_role("heading", level=1).wait_for()
-            page.wait_for_load_state("networkidle")
+            page.get_by_role("heading", level=2).first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-            assert name not in looked or faults_of(page) == [], name
-        page.goto(f"{house.url}/merchant/pools/wording")
+            assert faults_of(page) == [], name
         page.get_by_label("詞", exact=True).fill("親親")
         page.get_by_label("處理").select_option("replace")
         page.get_by_label("換成").fill("親")
@@ -395,9 +391,14 @@ HOSTILE = "\"'><img src=x onerror=hit()>{{hit()}}<svg/onload=hit()>"
 
 
 def test_hostile_words_stay_words_on_every_page(chromium: Browser, house: House) -> None:
-    """In names, messages, orders, pools, rules, questions, tags and keys: no page runs them, none breaks its policy."""
+    """In names, messages, orders, pools, rules, questions, tags and keys: no page runs them, none breaks its policy.
+    The merchant reads at 200 %, and nothing lies beside his page."""
     shop = house.shop.id
-    with screen(chromium) as desk, screen(chromium) as console, house.shopper(HOSTILE[:60]) as guest:
+    with (
+        screen(chromium) as desk,
+        screen(chromium, width=683, height=384) as console,
+        house.shopper(HOSTILE[:60]) as guest,
+    ):
         for shown in (desk, console):
             shown.page.on("dialog", lambda dialog: dialog.dismiss())
             shown.page.add_init_script("window.hits = 0; window.hit = () => window.hits++")
@@ -432,6 +433,7 @@ def test_hostile_words_stay_words_on_every_page(chromium: Browser, house: House)
             page.goto(f"{house.url}/merchant/{name}")
             page.get_by_role("heading", level=1).wait_for()
             page.wait_for_load_state("networkidle")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
             if name in ("settings", "pools"):
                 expect(page.locator("#content")).to_contain_text(HOSTILE)
         for shown in (desk, console):
