@@ -162,7 +162,11 @@ def desk_sources(pool: Pool) -> rest_agent.Sources:
         async with pool.acquire() as conn:
             return await dispatcher.people.open_offers(conn, actor.id, actor.shops)
 
-    return rest_agent.Sources(profile, opened_fields(pool), reply_limits, set_tags, seat, offers)
+    async def named(shop: UUID, agent: UUID) -> None:
+        async with pool.acquire() as conn, conn.transaction():
+            await dispatcher.admin_record.routing_changed(conn, shop)
+
+    return rest_agent.Sources(profile, opened_fields(pool), reply_limits, set_tags, seat, offers, named)
 
 
 async def known_of(conn: Connection, shop: UUID) -> list[Known]:

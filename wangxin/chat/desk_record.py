@@ -289,6 +289,23 @@ async def drop_reply(conn: Connection, shop: UUID, id: UUID, owner: UUID | None)
         raise not_found("reply")
 
 
+async def keep_persona(conn: Connection, shop: UUID, id: UUID, agent: UUID, role: str, name: str) -> None:
+    """Empty: he is called as usual again."""
+    if name:
+        await conn.execute(
+            """insert into persona (shop_id, agent_id, name) values ($1, $2, $3)
+               on conflict (shop_id, agent_id) do update set name = excluded.name, changed_at = clock_timestamp()""",
+            shop, agent, name,
+        )  # fmt: skip
+    else:
+        await conn.execute("delete from persona where shop_id = $1 and agent_id = $2", shop, agent)
+    await conn.execute(
+        """insert into audit (shop_id, id, actor_role, actor_id, action, subject, detail)
+           values ($1, $2, $3, $4, 'persona.changed', $5, $6)""",
+        shop, id, role, agent, str(agent), {"name": name},
+    )  # fmt: skip
+
+
 async def reveal(conn: Connection, shop: UUID, id: UUID, agent: UUID, role: str, subject: str, row: Row) -> None:
     """Note who looked at a masked field, and why. Never updated, never deleted."""
     await conn.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from wangxin.storage import accounts, conversations, privacy, shoppers
 from wangxin.storage.threads import Party, ThreadRow, threads_of_agent, threads_of_shopper
 from wangxin.visibility import opened_by, viewer_of
 
+_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 OpenFields = Callable[[UUID, UUID], Awaitable[frozenset[str] | None]]
 """(provider, shop) -> the fields the contract opens; None: it says nothing."""
 SeatState = Callable[[UUID], Awaitable[str | None]]
@@ -87,6 +89,15 @@ class ShopDoor:
 
     async def names(self, people: list[UUID]) -> Mapping[UUID, str]:
         return {**await shoppers.names(self._pool, people), **await accounts.names(self._pool, people)}
+
+    async def personas(self, people: list[UUID]) -> Mapping[tuple[UUID, UUID], str]:
+        return await accounts.personas(self._pool, people)
+
+    async def speaks(self, actor: Actor, locale: str) -> None:
+        """Kept for whoever should answer in it; what is no language tag is let go."""
+        (shop,) = actor.shops
+        if _TAG.fullmatch(locale):
+            await shoppers.keep_lang(self._pool, shop, actor.id, locale)
 
     async def ended(self, sessions: Sequence[UUID]) -> set[UUID]:
         return await accounts.ended_sessions(self._pool, sessions)

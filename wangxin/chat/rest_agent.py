@@ -34,6 +34,8 @@ Seat = Callable[[UUID], Awaitable[dict[str, Any] | None]]
 """agent -> his seat as the dispatcher has it; None: he has none."""
 Offers = Callable[[Actor], Awaitable[list[dict[str, Any]]]]
 """agent -> the ``offer`` frames he may still answer."""
+Named = Callable[[UUID, UUID], Awaitable[None]]
+"""(shop, agent): he is called otherwise there from now on."""
 Tagging = Callable[[UUID, UUID, tuple[str, ...]], Awaitable[None]]
 
 
@@ -56,6 +58,7 @@ class Sources:
     set_tags: Tagging | None = None
     seat: Seat | None = None
     offers: Offers | None = None
+    named: Named | None = None
 
 
 def _no_nul(value: str) -> str:
@@ -93,6 +96,12 @@ class Reply(Asked):
     topic: _Text20 = ""
     whole_shop: bool = False
     media: UUID | None = Field(default=None, strict=False, description="a picture or video that goes with it")
+
+
+class Persona(Asked):
+    """What shoppers of one shop see; empty: the usual one."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=60), AfterValidator(_no_nul)]
 
 
 class Reveal(Asked):
@@ -144,7 +153,9 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
             shops = await desk_record.shops(conn)
             late = await desk_record.late(conn, actor.id)
             protected = await desk_record.is_protected(conn, actor.id)
+        mine = await accounts.personas(deps.pool, [actor.id])
         for shop in shops:
+            shop["persona"] = mine.get((shop["id"], actor.id), "")
             shop["reply_ms"] = limits_ms.get(shop["id"], REPLY_MS_DEFAULT)
         return {
             "shops": shops,
@@ -203,7 +214,7 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
                 found = [line for line in found if line.conversation in served]
             name = (await desk_record.profile(conn, shop, person))["name"]
         people = [line.sender for line in found if line.sender_kind == "agent"]
-        names = {**await accounts.names(deps.pool, people), person: name}
+        names = {**await accounts.names(deps.pool, people, shop), person: name}
         fields = await fields_of(actor, shop)
         shown = [desk_lines.shown_line(line, actor, names, fields) for line in found[-limit:]]
         return {"entries": [line for line in shown if line is not None], "more": len(found) > limit}
@@ -265,6 +276,16 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
         if known.set_tags is None or "tags" not in await fields_of(actor, shop):
             raise forbidden("field.hidden", "tags cannot be changed here")
         await known.set_tags(shop, person, kept.tags)
+
+    @routes.put("/shops/{shop}/persona", status_code=204)
+    async def keep_persona(shop: UUID, kept: Persona, actor: Actor = Depends(agent)) -> None:
+        """What he is called in one of his shops. Lines from now on carry it, and so do those that are read back."""
+        if shop not in actor.shops or actor.role is not Role.AGENT:
+            raise not_found("shop")
+        async with scope(actor) as conn:
+            await desk_record.keep_persona(conn, shop, new_id(), actor.id, str(actor.role), kept.name)
+        if known.named is not None:
+            await known.named(shop, actor.id)
 
     @routes.get("/replies")
     async def replies(actor: Actor = Depends(agent)) -> dict[str, Any]:

@@ -210,7 +210,7 @@ class Answering:
                     str(entry.shop), str(entry.thread), 1 if entry.lane == "internal" else 0, entry.seq, entry.at_ms,
                     entry.sender_kind, str(entry.sender), str(entry.client_msg_id) if entry.client_msg_id else None,
                     str(entry.conversation) if entry.conversation else None, entry.kind, entry.body,
-                    self._hub.names.get(entry.sender_kind, entry.sender),
+                    self._hub.names.get(entry.sender_kind, entry.sender, entry.shop),
                 ]  # fmt: skip
                 for node in nodes:
                     links.give(node, "e", item)
@@ -223,7 +223,9 @@ class Answering:
             if thread_id not in self._hub.delivery.feeds:
                 continue
             sender_id = UUID(sender)
-            if name is not None:
+            if name is not None and sender_kind == "agent":
+                self._hub.names.remember_persona_json(UUID(shop), sender_id, name)
+            elif name is not None:
                 self._hub.names.remember_json(sender_id, name)
             found.append(
                 Entry(

@@ -135,7 +135,7 @@ class Delivery:
             seq = entry.seq
             if seq > feed.known[lane]:
                 feed.known[lane] = seq
-            name = self.names.get(entry.sender_kind, entry.sender)
+            name = self.names.get(entry.sender_kind, entry.sender, entry.shop)
             if seq != feed.sent[lane] + 1 or name is None:
                 if seq > feed.sent[lane]:
                     self._lag(feed)
@@ -319,7 +319,7 @@ class Delivery:
                 hold.cursors = None
 
     def _send_missed(self, hold: Hold, lane: int, entry: Entry) -> None:
-        name = self.names.get(entry.sender_kind, entry.sender) or NAMELESS
+        name = self.names.get(entry.sender_kind, entry.sender, entry.shop) or NAMELESS
         frame = self._frame(hold.key, entry, name, self._is_me(hold, entry))
         if frame is not None:
             hold.peer.send(frame)
@@ -359,7 +359,7 @@ class Delivery:
         ordered = found if after is not None else found[::-1]
         last = found[-1].seq if found else 0
         for entry in ordered:
-            name = self.names.get(entry.sender_kind, entry.sender) or '""'
+            name = self.names.get(entry.sender_kind, entry.sender, entry.shop) or '""'
             view = self._view(hold.key, entry, name, self._is_me(hold, entry))
             if view is None:
                 continue

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from wangxin.model.actor import Actor
 from wangxin.storage.threads import Party, ThreadRow
 
 
@@ -18,6 +19,12 @@ class Door(Protocol):
 
     async def names(self, people: list[UUID]) -> Mapping[UUID, str]:
         """What shoppers and accounts are called."""
+
+    async def personas(self, people: list[UUID]) -> Mapping[tuple[UUID, UUID], str]:
+        """What agents are called in single shops, by (shop, agent)."""
+
+    async def speaks(self, actor: Actor, locale: str) -> None:
+        """A shopper's window is in this language."""
 
     async def ended(self, sessions: Sequence[UUID]) -> set[UUID]:
         """Which of these logins are over."""

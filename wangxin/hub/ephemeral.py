@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from wangxin.hub import wire
 from wangxin.hub.delivery import Delivery, Feed
@@ -53,7 +54,9 @@ class Ephemeral:
             return
         peer = hold.peer
         by = "shopper" if hold.side == "shopper" else "agent"
-        self.spread(hold.feed, TypingNow(thread=frame.thread, by=by, name=peer.actor.name, on=frame.on), peer)  # type: ignore[arg-type]
+        known = self._delivery.names.get(by, peer.actor.id, hold.feed.shop)
+        name = orjson.loads(known) if known else peer.actor.name
+        self.spread(hold.feed, TypingNow(thread=frame.thread, by=by, name=name, on=frame.on), peer)  # type: ignore[arg-type]
 
     def spread(self, feed: Feed, frame: Answer, but: Peer | None) -> None:
         """To everyone of a thread, here and on other nodes, except one line."""

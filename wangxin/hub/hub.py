@@ -72,7 +72,7 @@ class Hub:
         self._cork = Cork()
         self._own_origins = frozenset(own_origins)
         self._shop_origins: frozenset[str] = frozenset()
-        self.names = Names(door.names)
+        self.names = Names(door.names, door.personas)
         self.rooms = Rooms(self)
         self.seats = Seats(self, on_connected, on_disconnected)
         self.delivery = Delivery(pool, self.names, moved=self.rooms.moved)
@@ -258,7 +258,12 @@ class Hub:
         peer.party = party
         peer.device = hello.device
         actor = party.actor
-        self.names.remember(actor.id, actor.name)
+        if actor.role is Role.SHOPPER and hello.locale:
+            await self.door.speaks(actor, hello.locale)
+        if actor.role is Role.AGENT:
+            await self.names.learn(actor.id, actor.name)
+        else:
+            self.names.remember(actor.id, actor.name)
         self._greet_person(peer)
         after: dict[UUID, list[int | None]] = {}
         for point in hello.resume:

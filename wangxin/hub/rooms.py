@@ -44,7 +44,7 @@ class Rooms:
         if feed is not None and feed.row.public_seq > row.public_seq:
             # Where it stands, by the newer reading; what is still to be sent begins where the older one ended.
             row = replace(feed.row, public_seq=row.public_seq, internal_seq=row.internal_seq)
-        name = orjson.loads(self._hub.names.get("agent", row.agent) or '""') if row.agent else ""
+        name = orjson.loads(self._hub.names.get("agent", row.agent, row.shop) or '""') if row.agent else ""
         return views.thread_view(peer.party, row, feed.receipts.values() if feed else (), name)
 
     # --- holds ------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Rooms:
             await self._hub.links.settled()
             receipts = await read_receipts(self._hub.pool, [(row.shop, row.thread)])
             hold.feed.receipts.update({receipt.party: receipt for receipt in receipts})
-            await self._hub.names.fetch([row.agent] if row.agent else [])
+            await self._hub.names.renew([row.agent] if row.agent else [])
             peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
             hold.shown = True
             if await self._hub.delivery.catch_up(peer, [hold]):
@@ -113,7 +113,7 @@ class Rooms:
                 return
             try:
                 rows = await read_threads(self._hub.pool, [(feed.shop, feed.thread) for feed in feeds])
-                await self._hub.names.fetch(row.agent for row in rows if row.agent is not None)
+                await self._hub.names.renew(row.agent for row in rows if row.agent is not None)
             except TRANSIENT:
                 self._refreshing.update(feed.thread for feed in feeds)
                 await asyncio.sleep(0.2)

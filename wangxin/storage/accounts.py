@@ -189,9 +189,20 @@ async def ended_sessions(conn: Executor, sessions: Sequence[UUID]) -> set[UUID]:
     return set(sessions) - {row["id"] for row in alive}
 
 
-async def names(conn: Executor, people: Sequence[UUID]) -> dict[UUID, str]:
-    """What shoppers see of accounts: the persona, or the name."""
+async def names(conn: Executor, people: Sequence[UUID], shop: UUID | None = None) -> dict[UUID, str]:
+    """What shoppers (of ``shop``) see of accounts: the persona, or the name."""
     rows = await conn.fetch(
-        "select id, coalesce(nullif(persona, ''), name) as name from account where id = any($1)", list(people)
-    )
+        """select a.id, coalesce(p.name, nullif(a.persona, ''), a.name) as name from account a
+             left join persona p on p.agent_id = a.id and p.shop_id = $2 where a.id = any($1)""",
+        list(people), shop,
+    )  # fmt: skip
     return {row["id"]: row["name"] for row in rows}
+
+
+async def personas(conn: Executor, agents: Sequence[UUID] | None = None) -> dict[tuple[UUID, UUID], str]:
+    """What agents (None: all) are called in single shops, by (shop, agent)."""
+    rows = await conn.fetch(
+        "select shop_id, agent_id, name from persona where $1::uuid[] is null or agent_id = any($1)",
+        None if agents is None else list(agents),
+    )
+    return {(row["shop_id"], row["agent_id"]): row["name"] for row in rows}

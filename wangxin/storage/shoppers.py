@@ -102,6 +102,12 @@ async def keep_member(conn: Executor, shop: UUID, external_id: str, name: str, n
     return kept
 
 
+async def keep_lang(conn: Executor, shop: UUID, shopper: UUID, lang: str) -> None:
+    await conn.execute(
+        "update shopper set lang = $3 where shop_id = $1 and id = $2 and lang <> $3", shop, shopper, lang
+    )
+
+
 async def merge_guest(conn: Executor, shop: UUID, guest: UUID, member: UUID) -> None:
     """This guest was the member: his thread is the member's to see. Done once; a second member does not get it."""
     await conn.execute(

@@ -15,6 +15,8 @@ export interface Shop {
   name: string;
   accent: string;
   reply_ms: number;
+  /** what its shoppers call this agent; empty: as everywhere */
+  persona: string;
 }
 export interface DeskNow {
   shops: Shop[];
