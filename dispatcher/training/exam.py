@@ -27,17 +27,21 @@ class Known:
     answer: str
 
 
-def make_exam(known: Sequence[Known], count: int, seed: str) -> list[dict[str, Any]]:
-    """Questions with choices and the place of the right one. Fewer than ``CHOICES`` different answers: no questions.
+def make_exam(known: Sequence[Known], count: int, seed: str, first: Sequence[Known] = ()) -> list[dict[str, Any]]:
+    """Questions with choices and the place of the right one, those of ``first`` (the trainer's own) before the others.
+    Fewer than ``CHOICES`` different answers: no questions.
 
     The wrong choices are the answers to the questions most like this one.
     """
     chance = random.Random(seed)
-    answers = {one.answer[:ANSWER_CHARS] for one in known}
+    answers = {one.answer[:ANSWER_CHARS] for one in (*first, *known)}
     if len(answers) < CHOICES:
         return []
     asked = sorted(known, key=lambda one: one.id)
     chance.shuffle(asked)
+    own = sorted(first, key=lambda one: one.id)
+    chance.shuffle(own)
+    asked = [*own, *asked]
     others = asked[:NEAR_AMONG]
     made = []
     for one in asked[:count]:

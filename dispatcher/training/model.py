@@ -41,6 +41,21 @@ class Article(_Kept):
     text: Annotated[Words, StringConstraints(max_length=2_000)]
 
 
+class Question(_Kept):
+    """A trainer's own, asked in the exam and in practice chats."""
+
+    question: Annotated[Words, StringConstraints(max_length=200)]
+    answer: Annotated[Words, StringConstraints(max_length=300)]
+
+
+class Script(_Kept):
+    """What a provider teaches his people about one shop. ``version`` 0: nothing yet."""
+
+    version: int = 0
+    articles: tuple[Article, ...] = ()
+    questions: tuple[Question, ...] = ()
+
+
 class Rules(_Kept):
     """When a step is passed, how often it may be tried, how long it counts. Marks are per mille."""
 

@@ -12,13 +12,15 @@ from pydantic import Field, StringConstraints
 from dispatcher.admin_record import routing_changed
 from dispatcher.contracts import Training
 from dispatcher.preview import Asked
-from dispatcher.training import record, taking
+from dispatcher.training import record, scripts, taking
 from dispatcher.training.model import (
     STEPS,
     Article,
     Attempt,
     Pack,
+    Question,
     Rules,
+    Script,
     Step,
     Words,
     certified_until,
@@ -41,6 +43,11 @@ class PackAsked(Asked):
     articles: tuple[Article, ...] = Field(max_length=200)
     rules: Rules = Rules()
     renew: bool = False
+
+
+class ScriptAsked(Asked):
+    articles: tuple[Article, ...] = Field(default=(), max_length=100)
+    questions: tuple[Question, ...] = Field(default=(), max_length=50)
 
 
 class Said(Asked):
@@ -92,11 +99,13 @@ def router(deps: Deps, faq: Faq) -> APIRouter:
             packs = await record.packs(conn, ids)
             tries = await record.attempts(conn, ids, [actor.id])
             taken = await record.revoked(conn, ids, [actor.id])
+            own = await scripts.scripts(conn, actor.provider, ids)
         return {
             "server_ms": now,
             "shops": [
                 {
                     "shop": one.shop, "name": one.name, "pack": _pack(packs.get(one.shop)),
+                    "script": own.get(one.shop, Script()).model_dump(mode="json", exclude={"questions"}),
                     **_where(
                         tries.get((one.shop, actor.id), ()), packs.get(one.shop), one.asked,
                         taken.get((one.shop, actor.id), 0), now,
@@ -180,7 +189,14 @@ def router(deps: Deps, faq: Faq) -> APIRouter:
             providers = await record.providers_of(conn, shop)
             return {
                 "server_ms": now_ms(),
-                "providers": [{**one, **await _team(conn, one["id"], shop)} for one in providers],
+                "providers": [
+                    {
+                        **one,
+                        "script": (await scripts.scripts(conn, one["id"], [shop])).get(shop, Script()).model_dump(),
+                        **await _team(conn, one["id"], shop),
+                    }
+                    for one in providers
+                ],
             }
 
     @routes.post("/{shop}/people/{outsourced_agent}/revoke", status_code=204)
@@ -210,16 +226,32 @@ def router(deps: Deps, faq: Faq) -> APIRouter:
         async with deps.pool.acquire() as conn:
             shops = await record.served(conn, actor.provider)
             packs = await record.packs(conn, [one.shop for one in shops])
+            own = await scripts.scripts(conn, actor.provider, [one.shop for one in shops])
             return {
                 "server_ms": now_ms(),
                 "shops": [
                     {
                         "shop": one.shop, "name": one.name, "pack": _pack(packs.get(one.shop)),
+                        "script": own.get(one.shop, Script()).model_dump(mode="json"),
                         **await _team(conn, actor.provider, one.shop),
                     }
                     for one in shops
                 ],
             }  # fmt: skip
+
+    @routes.put("/{shop}/script")
+    async def put_script(shop: UUID, asked: ScriptAsked, actor: Actor = Depends(chief)) -> dict[str, int]:
+        """What the provider's trainer teaches his people about the shop; the marks stay the shop's. Raises
+        ``shop.not_found`` where there is no contract."""
+        async with deps.pool.acquire() as conn, conn.transaction():
+            provider = actor.provider
+            if provider is None or shop not in {one.shop for one in await record.served(conn, provider)}:
+                raise not_found("shop")
+            version = await scripts.put_script(conn, shop, provider, asked.articles, asked.questions, actor.id)
+            told = {"version": version, "articles": len(asked.articles), "questions": len(asked.questions)}
+            for book in (shop, provider):
+                await deps.audit(conn, actor, book, "training.script", str(provider), told)
+        return {"version": version}
 
     async def _team(conn: Connection, provider: UUID, shop: UUID) -> dict[str, Any]:
         now = now_ms()

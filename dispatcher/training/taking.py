@@ -9,7 +9,7 @@ from uuid import UUID
 
 from dispatcher.admin_read import Row
 from dispatcher.contracts import Training
-from dispatcher.training import exam, record, recorded, talks, words
+from dispatcher.training import exam, record, recorded, scripts, talks, words
 from dispatcher.training.exam import Known
 from dispatcher.training.model import OPEN_MS, Pack, Step, need, standing
 from wangxin.model.refusals import Refusal, not_found
@@ -51,7 +51,7 @@ async def start(conn: Connection, who: Learner, step: Step, faq: Faq, id_: UUID,
     at = standing(step, done.get((who.shop, who.agent), ()), pack, who.asked, taken, now_ms)
     if at.retry_ms:
         raise Refusal("training.too_soon", "not again yet", retry=at.retry_ms - now_ms, status=409)
-    content = await _content(conn, who.shop, step, pack, faq, str(id_))
+    content = await _content(conn, who, step, pack, faq, str(id_))
     answers = talks.opening(step, content, now_ms) if step in ("drill", "practice") else []
     await record.begin(conn, who.shop, id_, who.provider, who.agent, step, pack.version, content, answers)
     made = await record.one_try(conn, who.shop, id_)
@@ -59,8 +59,8 @@ async def start(conn: Connection, who: Learner, step: Step, faq: Faq, id_: UUID,
     return made
 
 
-async def _content(conn: Connection, shop: UUID, step: Step, pack: Pack, faq: Faq, seed: str) -> dict[str, Any]:
-    rules = pack.rules
+async def _content(conn: Connection, who: Learner, step: Step, pack: Pack, faq: Faq, seed: str) -> dict[str, Any]:
+    rules, shop = pack.rules, who.shop
     if step == "drill":
         spoken = await recorded.talks(conn, shop, seed, rules.turns) if rules.chats else []
         turns = talks.drill_turns(spoken, rules.turns)
@@ -68,13 +68,14 @@ async def _content(conn: Connection, shop: UUID, step: Step, pack: Pack, faq: Fa
             raise Refusal("training.no_chats", "the shop opens no recorded conversations", status=409)
         return {"turns": turns}
     known = await faq(conn, shop)
+    own = await scripts.questions(conn, shop, who.provider)
     content: dict[str, Any]
     if step == "exam":
-        content = {"questions": exam.make_exam(known, rules.questions, seed)}
+        content = {"questions": exam.make_exam(known, rules.questions, seed, own)}
     elif step == "typing":
         content = {"text": exam.typing_text(known, seed)}
     else:
-        content = {"turns": talks.practice_script(known, rules.turns, seed)}
+        content = {"turns": talks.practice_script([*own, *known], rules.turns, seed)}
     if not all(content.values()):
         raise Refusal("training.no_questions", "the shop has too few questions with answers", status=409)
     return content

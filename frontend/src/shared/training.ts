@@ -39,6 +39,12 @@ export interface Pack {
   articles: Article[];
   rules: Rules;
 }
+/** What a provider teaches his people about one shop; version 0: nothing yet. */
+export interface Script {
+  version: number;
+  articles: Article[];
+  questions: { question: string; answer: string }[];
+}
 export interface Line {
   who: "shopper" | "agent" | "then";
   text: string;
