@@ -125,15 +125,20 @@ async def preview(asked: StudyAsked) -> dict[str, Any]:
     if count * len(asked.policies) > limits.STUDY_REQUESTS_MAX:
         most = limits.STUDY_REQUESTS_MAX // len(asked.policies)
         raise Refusal("preview.too_much", f"days times requests a day may be {most} at most", status=422)
+    return await child("dispatcher.preview", asked)
+
+
+async def child(module: str, asked: Asked) -> dict[str, Any]:
+    """What the module's main answers, one at a time. Raises ``preview.busy``, ``preview.too_slow``."""
     if _at_once.locked():
         raise Refusal("preview.busy", "another study is running", retry=3_000, status=503)
     async with _at_once:
-        return await _child(asked)
+        return await _run(module, asked)
 
 
-async def _child(asked: StudyAsked) -> dict[str, Any]:
+async def _run(module: str, asked: Asked) -> dict[str, Any]:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "dispatcher.preview",
+        sys.executable, "-m", module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:

@@ -84,6 +84,7 @@ DISCONNECT_GRACE_MS = 20_000
 LEASE_MS = 3_000
 JOURNAL_DAYS = 7  # what the dispatcher was told and decided; older stretches are forgotten
 JOURNAL_STRETCH_MS = 24 * 3_600_000  # the journal begins anew about so often, so that a replay has a near beginning
+REPLAY_LINES_MAX = 20_000  # of the journal, decided again for a page; above: error replay.too_much
 AGENTS_PER_FILE_MAX = 100  # each new one costs a password's hash
 ROSTER_ROWS_MAX = 5_000
 SPANS_PER_DAY_MAX = 6

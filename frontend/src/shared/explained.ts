@@ -17,10 +17,14 @@ export interface Explained {
   /** of the contract version that decided; null: no contract */
   rank: number | null;
   price_fen: number | null;
+  /** the contract says itself when its pools are asked */
+  own_rules: boolean;
   /** what the slow-response guard did while the shopper waited */
   guard: { after_ms: number; waited_ms: number; acts: string[] }[];
   explanation: {
     candidates: { agent: string; name: string; load: number; seats_max: number; score: number[]; barred?: string }[];
-    pools: { pool: string; name: string; stage: number; verdict: string; score: number }[];
+    pools: { pool: string; name: string; stage: number; verdict: string; score: number; rule?: string }[];
+    /** when a seat came free: the first of each line that it chose among, the chosen one in front; a name only within the shop */
+    line: { conversation: string; name: string | null; priority: number; waited_ms: number; ratio: number }[];
   };
 }
