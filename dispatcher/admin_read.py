@@ -34,19 +34,34 @@ async def pools(conn: Connection, shop: UUID) -> list[Row]:
                   p.skills, p.languages, p.waiting_max, p.share_weight, p.seats_default,
                   v.shop_id is not null as written,
                   p.owner_id = $1 or exists (
-                    select 1 from agreed_contract k where k.shop_id = $1 and p.id = any(k.pool_ids)
-                       and (k.ends_at is null or k.ends_at > clock_timestamp())) as serves,
+                    select 1 from running_contract k where k.shop_id = $1 and p.id = any(k.pool_ids)) as serves,
                   coalesce(s.state, 'active') as standing,
                   coalesce(v.name, '') as provider_name, coalesce(v.stars_tenths, 0) as stars_tenths,
                   coalesce(v.state, 'active') as provider_state
              from pool p left join provider v on v.provider_id = p.provider_id
              left join provider_standing s on s.shop_id = $1 and s.provider_id = p.provider_id
-            where p.owner_id = $1 or v.shop_id = $1
-               or exists (select 1 from contract c where c.shop_id = $1 and p.id = any(c.pool_ids))
+            where p.kind in ('in_house', 'outsourced') and (p.owner_id = $1 or v.shop_id = $1
+               or exists (select 1 from contract c where c.shop_id = $1 and p.id = any(c.pool_ids)))
             order by p.provider_id is not null, p.name, p.id""",
         shop,
     )
     return [dict(row) for row in rows]
+
+
+async def rests(conn: Connection, shop: UUID, now_ms: int) -> list[Row]:
+    """The shop's bot and message box, as far as it wrote them down, and how many lie in the box."""
+    rows = await conn.fetch(
+        """select p.id, p.name, p.kind, p.state, p.hours, p.waiting_max,
+                  case when p.kind = 'message_box' then (select count(*) from conversation c
+                     where c.shop_id = $1 and c.state = 'message_box') end as lying
+             from pool p where p.owner_id = $1 and p.kind in ('bot', 'message_box') order by p.kind, p.name, p.id""",
+        shop,
+    )
+    found = []
+    for row in rows:
+        hours = None if row["hours"] is None else HOURS.validate_python(row["hours"])
+        found.append({**dict(row), "open": row["state"] == "open" and open_at(hours, now_ms)})
+    return found
 
 
 async def seats(conn: Connection, shop: UUID) -> list[Row]:
@@ -78,7 +93,8 @@ async def contracts(conn: Connection, shop: UUID) -> list[Row]:
     rows = await conn.fetch(
         f"""select c.id, c.version, c.provider_id, v.name as provider_name, c.pool_ids,
                    {_MS.format("c.starts_at")} as starts_ms, {_MS.format("c.ends_at")} as ends_ms, c.terms,
-                   {_MS.format("c.created_at")} as created_ms, c.created_by, coalesce(w.paused, false) as paused,
+                   c.shop_ids, {_MS.format("c.created_at")} as created_ms, c.created_by,
+                   coalesce(w.paused, false) as paused,
                    coalesce(w.reason, '') as paused_why, {_MS.format("a.answered_at")} as answered_ms, a.answered_by,
                    coalesce(a.state, 'accepted') as state, coalesce(a.note, '') as note
               from contract c join provider v on v.provider_id = c.provider_id
@@ -105,6 +121,7 @@ async def contracts(conn: Connection, shop: UUID) -> list[Row]:
                     {
                         "version": v["version"],
                         "pools": v["pool_ids"],
+                        "shops": list(v["shop_ids"]) or [shop],
                         "starts_ms": v["starts_ms"],
                         "ends_ms": v["ends_ms"],
                         **{k: v[k] for k in ("created_ms", "created_by", "answered_ms", "answered_by")},

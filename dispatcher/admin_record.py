@@ -31,10 +31,13 @@ async def add_provider(
     )  # fmt: skip
 
 
-async def add_pool(conn: Connection, owner: UUID, id_: UUID, name: str, *, outsourced: bool) -> None:
+async def add_pool(
+    conn: Connection, owner: UUID, id_: UUID, name: str, *, outsourced: bool, kind: str = "seats"
+) -> None:
     await conn.execute(
         "insert into pool (owner_id, id, kind, provider_id, name) values ($1, $2, $3, $4, $5)",
-        owner, id_, "outsourced" if outsourced else "in_house", owner if outsourced else None, name,
+        owner, id_, ("outsourced" if outsourced else "in_house") if kind == "seats" else kind,
+        owner if outsourced else None, name,
     )  # fmt: skip
 
 
@@ -151,17 +154,46 @@ async def add_contract_version(
     ends_ms: int | None,
     terms: Terms,
     by: UUID,
+    shops: Sequence[UUID] = (),
+    ask: bool = False,
 ) -> int:
-    """The next version of a contract (1: a new one). Earlier versions stay as they are."""
+    """The next version of a contract (1: a new one), for ``shops`` (none named: for those of the version before, or
+    ``shop`` alone). For a shop that it leaves out it is the end. ``ask``: its provider must accept it. Earlier versions
+    stay as they are."""
     await conn.execute("select pg_advisory_xact_lock(hashtextextended($1::text, 0))", str(id_))
-    version: int = await conn.fetchval(
-        """insert into contract (shop_id, id, version, provider_id, pool_ids, starts_at, ends_at, terms, created_by)
-           select $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5, $6, $7, $8 from contract
-            where shop_id = $1 and id = $2 returning version""",
-        shop, id_, provider, list(pools), _at(starts_ms), None if ends_ms is None else _at(ends_ms),
-        terms.model_dump(mode="json"), by,
-    )  # fmt: skip
+    before = await contract_shops(conn, id_)
+    members = list(dict.fromkeys(shops or before or (shop,)))
+    version: int = 1 + await conn.fetchval("select coalesce(max(version), 0) from contract where id = $1", id_)
+    starts, ends = _at(starts_ms), None if ends_ms is None else _at(ends_ms)
+    for one in (*members, *(left for left in before if left not in members)):
+        until = ends if one in members else _at(starts_ms + 1)
+        await conn.execute(
+            """insert into contract (shop_id, id, version, provider_id, pool_ids, starts_at, ends_at, terms, created_by,
+                                     shop_ids) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
+            one, id_, version, provider, list(pools), starts, until, terms.model_dump(mode="json"), by, members,
+        )  # fmt: skip
+        if ask:
+            await conn.execute(
+                "insert into contract_answer (shop_id, contract_id, version, provider_id) values ($1, $2, $3, $4)",
+                one, id_, version, provider,
+            )  # fmt: skip
     return version
+
+
+async def contract_shops(conn: Connection, contract: UUID) -> list[UUID]:
+    """The shops that a contract holds for, or will once its provider accepts it."""
+    rows = await conn.fetch(
+        """select distinct c.shop_id from contract c
+             left join contract_answer a on a.shop_id = c.shop_id and a.contract_id = c.id and a.version = c.version
+            where c.id = $1 and coalesce(a.state, 'accepted') <> 'refused'
+              and (c.shop_ids = '{}' or c.shop_id = any(c.shop_ids))
+              and not exists (select from agreed_contract g join contract n using (shop_id, id, version)
+                               where g.shop_id = c.shop_id and g.id = c.id and g.version > c.version
+                                 and n.shop_ids <> '{}' and not n.shop_id = any(n.shop_ids))
+            order by c.shop_id""",
+        contract,
+    )
+    return [row["shop_id"] for row in rows]
 
 
 async def switch_contract(conn: Connection, shop: UUID, id_: UUID, *, paused: bool, by: UUID) -> None:

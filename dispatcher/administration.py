@@ -54,9 +54,11 @@ class NewProvider(ProviderView):
 class NewPool(Written):
     """``provider``: whose, None: the asker's own. ``waiting_max``: how many may wait for it, None: no bound of its own.
     ``share_weight``: its part among equals, 0: none is kept. ``seats_default``: how many conversations at once a new
-    agent starts with."""
+    agent starts with. A shop's ``bot`` and ``message_box`` are pools where nobody sits: name, hours, state and bound
+    are all there is."""
 
     name: Name
+    kind: Literal["seats", "bot", "message_box"] = "seats"
     provider: UUID | None = None
     hours: Hours | None = None
     state: Literal["open", "draining", "closed"] = "open"
@@ -68,4 +70,4 @@ class NewPool(Written):
 
 
 class PoolChange(NewPool):
-    """``provider`` is what it was: a pool does not change hands."""
+    """``provider`` and ``kind`` are what they were: a pool does not change hands, nor what it is."""

@@ -25,11 +25,13 @@ class Owner:
     outsourced: bool
 
 
-async def pools(conn: Connection, owner: Owner) -> list[Row]:
+async def pools(conn: Connection, owner: Owner, *, every: bool = False) -> list[Row]:
+    """Those where people sit; ``every``: also the bot and the message box."""
     rows = await conn.fetch(
         """select id, name, state, hours, skills, languages, waiting_max, share_weight, seats_default from pool
-            where owner_id = $1 order by name, id""",
+            where owner_id = $1 and (kind in ('in_house', 'outsourced') or $2) order by name, id""",
         owner.id,
+        every,
     )
     return [dict(row) for row in rows]
 

@@ -68,7 +68,7 @@ class Assignments:
             UUID(d.shop), UUID(d.conversation), d.epoch, thread, shopper, UUID(d.agent), UUID(d.pool),
             UUID(provider) if provider else None, UUID(d.contract) if d.contract else None, d.contract_version,
             d.policy_version, d.stage, d.reason, d.level, d.waited_ms, d.predicted_ms,
-            orjson.dumps({"candidates": d.candidates, "pools": d.pools}).decode(), None, False,
+            orjson.dumps({"candidates": d.candidates, "pools": d.pools, "line": d.line}).decode(), None, False,
         ]  # fmt: skip
         self._open[d.conversation] = row
         self._begun.append(row)

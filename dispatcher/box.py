@@ -18,7 +18,13 @@ def fall_back(f: Floor, c: Conversation) -> None:
 
 
 def to_box(f: Floor, c: Conversation, why: str) -> None:
-    """Into the message box, the place in line kept."""
+    """Into the message box, the place in line kept; where the shop's boxes take nobody now, back to the bot."""
+    boxes = f.terms.boxes(c.shop)
+    if boxes and not any(f.takes(c.shop, box) for box in boxes):
+        f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=False)
+        f.decisions.append(ToBot(c.id, c.shop))
+        f.forget(c)
+        return
     f.lines.remove(c)
     f.timers.drop(c.id)
     f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=False)

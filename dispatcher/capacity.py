@@ -24,6 +24,8 @@ class SeatNow:
     """A seat as it stands. ``live`` hold a slot (assigned or wrapping up), ``held`` are offers in the air."""
 
     terms: Seat
+    skills: frozenset[str] = frozenset()
+    """His skills, each also in every language he speaks."""
     state: SeatState = "offline"
     connected: bool = False
     before_loss: SeatState | None = None
@@ -40,7 +42,8 @@ class SeatNow:
     box_ms: int = -(2**40)
     strikes_ms: list[int] = field(default_factory=list)
     turns: int = 0
-    """Shoppers of his who wait long for an answer: each weighs like one more conversation when agents are compared."""
+    """Shoppers of his who wait long for an answer: each weighs like one more conversation when agents are compared, and
+    every two take one of his slots until he has caught up."""
     version: int = 0
 
     @property
@@ -58,7 +61,7 @@ class SeatNow:
         return (
             self.state == "ready"
             and self.connected
-            and len(self.live) + len(self.held) < terms.seats_max
+            and len(self.live) + len(self.held) + (self.turns >> 1) < terms.seats_max
             and (terms.daily_max is None or self.served < terms.daily_max)
         )
 
@@ -156,7 +159,7 @@ class FreeSeats:
             if seat is None or seat.version != version:
                 heappop(heap)
                 continue
-            out = (excluded and excluded.get(agent, 0) > now_ms) or (skill and skill not in seat.terms.skills)
+            out = (excluded and excluded.get(agent, 0) > now_ms) or (skill and skill not in seat.skills)
             if out or (barred is not None and barred(agent)):
                 stash.append(heappop(heap))
                 continue

@@ -7,14 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
+from dispatcher import model
 from dispatcher.hours import Hours
-from dispatcher.model import DEFAULT_GUARD, AgentRule, Contract, GuardAct, Id, Policy, TriggerKind
+from dispatcher.model import DEFAULT_GUARD, AgentRule, Contract, GuardAct, Id, OverflowRules, Policy, TriggerKind
 from wangxin.model import limits
 from wangxin.model.refusals import Refusal
 
 _Topic = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 _Fen = Annotated[int, Field(ge=0, le=10**12)]
 _PerMille = Annotated[int, Field(ge=0, le=1_000)]
+_WEEK_MS = 7 * 86_400_000
+_Ms = Annotated[int, Field(ge=0, le=_WEEK_MS)]
 
 
 class Agreed(BaseModel):
@@ -94,6 +97,23 @@ class QualityFloor(Agreed):
     sample_min: int = Field(default=30, ge=1, le=100_000)
 
 
+class Trigger(Agreed):
+    """See :class:`dispatcher.model.Trigger`."""
+
+    kind: TriggerKind
+    above: int = Field(default=0, ge=0, le=_WEEK_MS)
+    clear_below: int | None = Field(default=None, ge=0, le=_WEEK_MS)
+    hold_ms: _Ms = 0
+
+
+class Overflow(Agreed):
+    """When the contract's pools are asked, whatever the policy's steps say: ``after_ms`` of waiting, or as soon as one
+    of ``any_of`` holds."""
+
+    any_of: tuple[Trigger, ...] = Field(default=(), max_length=7)
+    after_ms: _Ms | None = None
+
+
 Standing = Literal["active", "probation", "suspended"]
 """What a shop thinks of a provider."""
 
@@ -135,6 +155,7 @@ class Terms(Agreed):
     dispute_days: int = Field(default=7, ge=0, le=60)
     training: Training = Training()
     dedicated: bool = Field(default=False, description="only the provider's project group of this shop serves it")
+    overflow: Overflow | None = Field(default=None, description="null: the shop's policy says when its pools are asked")
 
 
 def to_contract(
@@ -154,13 +175,22 @@ def to_contract(
         id_, version, shop, provider, pools, terms.topics, terms.hours, starts_ms, ends_ms, terms.rank, terms.daily_max,
         terms.daily_min, terms.price.marginal_fen(), paused, terms.training != Training(), terms.dedicated,
         skills=terms.skills, share_weight=terms.share_weight, share_max_per_mille=terms.share_max_per_mille,
-        standing=standing,
+        standing=standing, overflow=None if terms.overflow is None else _rules(terms.overflow),
     )  # fmt: skip
+
+
+def _rules(overflow: Overflow) -> OverflowRules:
+    return OverflowRules(
+        tuple(model.Trigger(one.kind, one.above, one.clear_below, one.hold_ms) for one in overflow.any_of),
+        overflow.after_ms,
+    )
 
 
 def check_terms(terms: Terms) -> None:
     """What no single field can see. Raises ``contract.volume``, ``contract.tiers``, ``contract.targets``,
-    ``contract.penalties``, ``contract.bonuses`` with the field."""
+    ``contract.penalties``, ``contract.bonuses``, ``contract.overflow`` with the field."""
+    if terms.overflow is not None and terms.overflow.after_ms is None and not terms.overflow.any_of:
+        raise Refusal("contract.overflow", "rules of its own name a trigger or a time", field="terms.overflow")
     if terms.daily_max is not None and terms.daily_min > terms.daily_max:
         raise Refusal("contract.volume", "the least volume is above the most", field="terms.daily_min")
     above = [tier.above for tier in terms.price.tiers]
@@ -180,22 +210,13 @@ def check_terms(terms: Terms) -> None:
 POLICY: TypeAdapter[Policy] = TypeAdapter(Policy)
 HOURS: TypeAdapter[Hours] = TypeAdapter(Hours)
 
-_WEEK_MS = 7 * 86_400_000
-_Ms = Annotated[int, Field(ge=0, le=_WEEK_MS)]
 _MaybeMs = Annotated[int | None, Field(ge=1, le=_WEEK_MS)]
 
 
-class _Trigger(Agreed):
-    kind: TriggerKind
-    above: int = Field(default=0, ge=0, le=_WEEK_MS)
-    clear_below: int | None = Field(default=None, ge=0, le=_WEEK_MS)
-    hold_ms: _Ms = 0
-
-
 class _Stage(Agreed):
-    pools: Literal["own", "preferred", "any"] | tuple[Id, ...]
+    pools: Literal["own", "preferred", "any", "bot", "message_box"] | tuple[Id, ...]
     after_ms: _Ms = 0
-    enter_if: tuple[_Trigger, ...] = Field(default=(), max_length=7)
+    enter_if: tuple[Trigger, ...] = Field(default=(), max_length=7)
     mode: Literal["expand", "transfer"] = "expand"
 
 
@@ -205,6 +226,8 @@ class _TopicRule(Agreed):
     target_ms: int = Field(default=30_000, ge=1_000, le=_WEEK_MS)
     skill: Annotated[str, StringConstraints(max_length=40)] = ""
     skill_level: int = Field(default=1, ge=1, le=5)
+    hours: Hours | None = None
+    waiting_max: int | None = Field(default=None, ge=0, le=limits.WAITING_PER_SHOP_MAX)
 
 
 class _GuardTier(Agreed):
@@ -267,6 +290,7 @@ class _Policy(Agreed):
     callback_ms: _MaybeMs = 14_400_000
     backlog_every_ms: _Ms = 30_000
     waiting_max: Annotated[int, Field(ge=0, le=limits.WAITING_PER_SHOP_MAX)] = limits.WAITING_PER_SHOP_MAX
+    language_wait_ms: Annotated[int | None, Field(ge=0, le=_WEEK_MS)] = 15_000
     guard: _GuardTiers = _GUARD
     pool_guard: tuple[_PoolGuard, ...] = Field(default=(), max_length=20)
     pool_answer: tuple[_PoolAnswer, ...] = Field(default=(), max_length=50)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dispatcher import box, guard, handover, lifecycle, routing
+from dispatcher import box, guard, handover, idle, lifecycle, routing
 from dispatcher import events as ev
 from dispatcher.decisions import Decision
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
-from dispatcher.model import Id, Routing
+from dispatcher.model import Id, Routing, spoken
 from dispatcher.pull import pull
+from dispatcher.stages import reach
 
 FIRED_MAX = 100_000
 """More timers are never due at once: one that sets itself again for now must end in an error, not in silence."""
@@ -38,19 +39,18 @@ def _routing_changed(f: Floor, e: ev.RoutingChanged) -> None:
         if seat is None:
             f.add_seat(known[agent])
         else:
-            seat.terms = known[agent]
+            seat.terms, seat.skills = known[agent], f.terms.skills_of(known[agent])
             f.touch(seat)
     for c in sorted(f.conversations.values(), key=lambda c: (c.enqueued_ms, c.id)):
         rule = f.terms.topic(c.shop, c.topic)
         if c.in_line:
             f.lines.remove(c)
-        c.priority, c.target_ms, c.skill = rule.priority, rule.target_ms, rule.needs
+        c.priority, c.target_ms, c.skill = rule.priority, rule.target_ms, f.need(c)
         if c.in_line:
             stages = len(f.policy(c).stages)
             if c.pinned is None and c.stage_ms >= 0:
                 c.stage = min(c.stage, max(0, stages - 1))
-                reached = (f.terms.stage_pools(c.shop, stage) for stage in range(c.stage + 1) if stages)
-                c.pools = tuple(dict.fromkeys(pool for pools in reached for pool in pools))
+                reach(f, c)
             routing.route(f, c)
     lifecycle.terms_turned(f)
 
@@ -60,8 +60,8 @@ _APPLY: dict[type[Any], Callable[[Floor, Any], None]] = {
     ev.AgentConnected: lifecycle.agent_connected,
     ev.AgentDisconnected: lifecycle.agent_disconnected,
     ev.SeatStateSet: lifecycle.seat_state_set,
-    ev.ShopperReturned: lifecycle.shopper_returned,
-    ev.ShopperIdle: lifecycle.shopper_idle,
+    ev.ShopperReturned: idle.shopper_returned,
+    ev.ShopperIdle: idle.shopper_idle,
     ev.QueueLeft: lifecycle.queue_left,
     ev.CallbackAsked: lifecycle.callback_asked,
     ev.CloseRequested: lifecycle.close_requested,
@@ -100,6 +100,14 @@ def _fire_for(f: Floor, what: str, c: Conversation) -> None:
         handover.offer_over(f, c)
     elif what == "guard" and c.state == "waiting":
         guard.act(f, c)
+    elif what == "language" and c.lang:
+        waiting = c.in_line
+        if waiting:
+            f.lines.remove(c)
+        c.lang = ""
+        c.skill = f.need(c)
+        if waiting:
+            routing.route(f, c, told=False)
     elif what == "box" and c.in_line:
         box.fall_back(f, c)
     elif what == "unpin" and c.state == "waiting":
@@ -115,7 +123,7 @@ def _fire_for(f: Floor, what: str, c: Conversation) -> None:
                 f.timers.set("nobody", c.id, f.now_ms + nobody_ms)
         else:
             box.to_box(f, c, "nobody")
-    elif what in ("stage", "hold", "retry") and c.in_line:
+    elif what in ("stage", "rule", "hold", "retry") and c.in_line:
         routing.route(f, c, told=False)
 
 
@@ -209,7 +217,9 @@ def _stand(f: Floor, row: ev.ConversationStanding) -> None:
         pool=row.pool, excluded=dict(row.excluded), counted=row.counted, tallied=row.agent is not None,
         first_ms=row.first_ms, turn_ms=row.turn_ms, turn_seen_ms=f.now_ms if row.turn_ms else 0,
         guarded_ms=row.guarded_ms, callback=row.callback,
+        had=dict.fromkeys(row.had, f.terms.day(row.shop, f.now_ms)), lang=spoken(row.lang),
     )  # fmt: skip
+    c.skill = f.need(c)
     f.conversations[c.id] = c
     seat = f.seats.get(c.agent or "")
     if c.state == "message_box":
@@ -222,6 +232,9 @@ def _stand(f: Floor, row: ev.ConversationStanding) -> None:
         f.timers.set("guard", c.id, f.now_ms)
     if c.state == "wrap_up":
         f.timers.set("wrap", c.id, c.since_ms + f.policy(c).wrap_up_ms)
+    if row.pinned is not None and c.state == "waiting":
+        c.pinned, c.pinned_ms = row.pinned, row.pinned_until_ms
+        f.timers.set("unpin", c.id, max(c.pinned_ms, f.now_ms))
     if row.offer is not None and c.state in ("waiting", "assigned"):
         _stand_offer(f, c, row.offer)
 

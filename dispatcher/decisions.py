@@ -22,15 +22,29 @@ class Candidate:
 
 @frozen
 class PoolSeen:
-    """A pool that was looked at and what became of it."""
+    """A pool that was looked at and what became of it. ``not_yet``: the contract's own rules do not open it yet.
+    ``rule``: which of the contract's own rules opened it; empty: the policy's stage did."""
 
     pool: Id
     stage: int
     verdict: Literal[
         "chosen", "no_free_slot", "closed", "outside_hours", "no_contract", "paused", "suspended", "limit", "skill",
-        "not_certified", "not_in_group",
+        "not_certified", "not_in_group", "not_yet",
     ]  # fmt: skip
     score: int = 0
+    rule: str = ""
+
+
+@frozen
+class Waited:
+    """A conversation that was looked at when a seat came free: priority first, then the wait in thousandths of its
+    target."""
+
+    conversation: Id
+    pool: Id
+    priority: int
+    waited_ms: int
+    ratio: int
 
 
 @frozen
@@ -54,6 +68,8 @@ class Assign:
     level: int = 0
     candidates: tuple[Candidate, ...] = ()
     pools: tuple[PoolSeen, ...] = ()
+    line: tuple[Waited, ...] = ()
+    """Where a seat that came free chose among those who waited: the first of each line, the chosen one in front."""
 
 
 @frozen
@@ -71,12 +87,14 @@ class Queued:
 
 @frozen
 class Overflowed:
-    """A waiting conversation may now also (or only) go to the pools of a further stage."""
+    """A waiting conversation may now also (or only) go to the pools of a further stage, or (``pool``) to one whose
+    contract says itself when it is asked."""
 
     conversation: Id
     shop: Id
     stage: int
     reason: str
+    pool: Id = ""
 
 
 @frozen
@@ -88,6 +106,9 @@ class Requeue:
     agent: Id | None
     epoch: int
     reason: Literal["silent", "disconnected", "transferred", "agent_left", "returned", "removed", "contract_ended"]
+    pinned: Id | None = None
+    """The one pool it waits for, until ``pinned_until_ms``."""
+    pinned_until_ms: int = 0
 
 
 @frozen
@@ -127,6 +148,15 @@ class Callback:
     conversation: Id
     shop: Id
     on: bool
+
+
+@frozen
+class Helped:
+    """The bot answers while the shopper waits; his place is kept."""
+
+    conversation: Id
+    shop: Id
+    pool: Id
 
 
 @frozen
@@ -218,6 +248,7 @@ Decision = (
     | Close
     | ToMessageBox
     | ToBot
+    | Helped
     | Callback
     | MakeOffer
     | RevokeOffer

@@ -91,7 +91,9 @@ async def seed(conn: Connection, shop: UUID, by: UUID, accounts: Mapping[str, UU
     """
     providers: dict[str, UUID] = {}
     pools: dict[str | None, UUID] = {}
-    found = await conn.fetchval("select id from pool where owner_id = $1 order by id limit 1", shop)
+    found = await conn.fetchval(
+        "select id from pool where owner_id = $1 and kind = 'in_house' order by id limit 1", shop
+    )
     pools[None] = found or new_id()
     if found is None:
         await add_pool(conn, shop, pools[None], OWN_POOL, outsourced=False)

@@ -10,7 +10,8 @@ from dispatcher.model import ConversationState, Id, Routing, SeatState, frozen
 
 @frozen
 class HandoffRequested:
-    """``enqueued_ms`` is the shopper's place in line; ``sticky`` the agent who served him last, ``sticky_ms`` when."""
+    """``enqueued_ms`` is the shopper's place in line; ``sticky`` the agent who served him last, ``sticky_ms`` when;
+    ``lang`` what his window speaks."""
 
     conversation: Id
     shop: Id
@@ -20,6 +21,7 @@ class HandoffRequested:
     epoch: int = 0
     sticky: Id | None = None
     sticky_ms: int = 0
+    lang: str = ""
 
 
 @frozen
@@ -220,3 +222,8 @@ class ConversationStanding:
     """The turn that was guarded last; 0: answered since."""
     guarded_ms: int = 0
     callback: bool = False
+    pinned: Id | None = None
+    pinned_until_ms: int = 0
+    had: tuple[Id, ...] = ()
+    """Agents in whose day it counts already."""
+    lang: str = ""

@@ -23,7 +23,8 @@ async def shop_of(conn: Connection, conversation: UUID) -> UUID | None:
 async def explain(conn: Connection, shop: UUID, conversation: UUID) -> list[Row]:
     """In order of the assignments. ``agent_rule`` and ``pool_rule`` are those of the policy version that decided;
     ``rank`` and ``price_fen`` (of one more conversation) those of the contract version, None where there is none; names
-    are today's. ``guard``: what the slow-response guard did from then to the next one. Empty: nobody ever had it."""
+    are today's (of ``line`` only this shop's shoppers have one). ``own_rules``: the contract says itself when its pools
+    are asked. ``guard``: what the slow-response guard did from then to the next one. Empty: nobody ever had it."""
     rows = await conn.fetch(
         f"""select a.epoch, a.agent_id, s.name as agent_name, a.pool_id, p.name as pool_name, a.provider_id,
                    v.name as provider_name, a.contract_id, a.contract_version, a.policy_version, a.stage, a.reason,
@@ -52,6 +53,15 @@ async def explain(conn: Connection, shop: UUID, conversation: UUID) -> list[Row]
     seen = [seen for row in found for seen in (*row["explanation"]["pools"], *row["explanation"]["candidates"])]
     pools = await _names(conn, "pool", "id", {one["pool"] for one in seen})
     agents = await _names(conn, "seat", "agent_id", {one["agent"] for one in seen if "agent" in one})
+    line = [one for row in found for one in row["explanation"].setdefault("line", [])]
+    who = await conn.fetch(
+        "select c.id, p.name from conversation c join shopper p on p.shop_id = c.shop_id and p.id = c.shopper_id"
+        " where c.shop_id = $1 and c.id = any($2)",
+        shop, [UUID(one["conversation"]) for one in line],
+    )  # fmt: skip
+    shoppers = {str(row["id"]): row["name"] for row in who}
+    for one in line:
+        one["name"] = shoppers.get(one["conversation"])
     for row in found:
         row["agent_rule"] = row["agent_rule"] or _USUAL.agent_rule
         row["pool_rule"] = row["pool_rule"] or _USUAL.pool_rule
@@ -59,6 +69,7 @@ async def explain(conn: Connection, shop: UUID, conversation: UUID) -> list[Row]
         agreed = None if terms is None else Terms.model_validate(terms)
         row["rank"] = agreed.rank if agreed else None
         row["price_fen"] = agreed.price.marginal_fen() if agreed else None
+        row["own_rules"] = agreed is not None and agreed.overflow is not None
     for one in seen:
         one["name"] = agents.get(one["agent"], "") if "agent" in one else pools.get(one["pool"], "")
     return found

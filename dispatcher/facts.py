@@ -23,6 +23,7 @@ def to_event(fact: fa.AnyFact, asked: Mapping[UUID, Any], routing: Routing) -> e
             return ev.HandoffRequested(
                 str(fact.conversation), str(fact.shop), str(row["shopper_id"]), row["enqueued_ms"], row["topic"],
                 row["epoch"], str(row["sticky"]) if row["sticky"] else None, row["sticky_ms"] or 0,
+                row["lang"],
             )  # fmt: skip
         case fa.QueueLeft():
             return ev.QueueLeft(str(fact.conversation), fact.leave_message)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dispatcher.capacity import FreeSeats, SeatNow
 from dispatcher.decisions import Decision
 from dispatcher.estimate import PER, Rates, wait_ms
+from dispatcher.hours import open_at
 from dispatcher.lines import Conversation, Lines
-from dispatcher.model import Contract, Id, Policy, Routing, Seat
+from dispatcher.model import Contract, Id, Policy, Pool, Routing, Seat, in_language
 from dispatcher.policy import Terms
 from dispatcher.timers import Timers
 
@@ -31,8 +32,8 @@ class Floor:
         """Conversations counted against a contract on a local day; and, under a shop's id, all of the shop's."""
         self.deficits: dict[tuple[Id, Id], int] = {}
         """How far each pool is behind its share of a shop's conversations, in thousandths of one."""
-        self.opened: dict[tuple[Id, int, int], int] = {}
-        """When a trigger (shop, stage, index) opened; absent: it is shut."""
+        self.opened: dict[tuple[Id, int | Id, int], int] = {}
+        """When a trigger (shop, stage or contract, index) opened; absent: it is shut."""
         self.in_target: dict[Id, int] = {}
         """Share of waits within their target lately, per mille, by shop."""
         self.box: dict[Id, dict[Id, int]] = {}
@@ -50,7 +51,7 @@ class Floor:
     # --- seats --------------------------------------------------------------------------------------------------
 
     def add_seat(self, terms: Seat) -> SeatNow:
-        seat = SeatNow(terms)
+        seat = SeatNow(terms, self.terms.skills_of(terms))
         self.seats[terms.agent] = seat
         self.touch(seat)
         return seat
@@ -107,10 +108,35 @@ class Floor:
         if contract.daily_max is not None and self.used_today(contract) >= contract.daily_max:
             return contract, "limit"
         if contract.share_max_per_mille is not None:
-            taken = max(SHARE_FROM, self.used.get((c.shop, self.terms.day(c.shop, self.now_ms)), 0) + 1)
+            day = self.terms.day(c.shop, self.now_ms)
+            taken = max(SHARE_FROM, sum(self.used.get((s, day), 0) for s in self.terms.sharing(contract)) + 1)
             if (self.used_today(contract) + 1) * 1_000 > contract.share_max_per_mille * taken:
                 return contract, "limit"
         return contract, ""
+
+    def need(self, c: Conversation) -> str:
+        """What an agent's skills must hold for it now: its topic's, in its language where somebody speaks that."""
+        needs = self.terms.topic(c.shop, c.topic).needs
+        return in_language(needs, c.lang) if c.lang and self.terms.speaks(c.shop, c.lang) else needs
+
+    def full_topic(self, c: Conversation) -> bool:
+        """Whether as many of its topic wait as may."""
+        most = self.terms.topic(c.shop, c.topic).waiting_max
+        if most is None:
+            return False
+        others = (self.conversations[id_] for id_ in self.lines.ids())
+        return sum(one.shop == c.shop and one.topic == c.topic for one in others) >= most
+
+    def takes(self, shop: Id, pool: Pool) -> bool:
+        """Whether a bot or message box takes one more now."""
+        if pool.state != "open" or not open_at(pool.hours, self.now_ms):
+            return False
+        if pool.waiting_max is None:
+            return True
+        if pool.kind == "message_box":
+            return len(self.box.get(shop, ())) < pool.waiting_max
+        helped = sum(self.conversations[id_].helped == pool.id for id_ in self.lines.ids())
+        return helped < pool.waiting_max
 
     def used_today(self, contract: Contract) -> int:
         return self.used.get((contract.id, self.terms.day(contract.shop, self.now_ms)), 0)

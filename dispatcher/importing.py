@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher import admin_record as write
-from dispatcher import agents_record, provider_record
+from dispatcher import agents_record
 from dispatcher.administration import NewPool
 from dispatcher.agents_record import Owner
 from dispatcher.imports import Known, read_contracts, read_pools
@@ -94,7 +94,9 @@ async def import_contracts(
 
     Raises ``sheet.no_columns``, ``sheet.broken``, ``sheet.too_many``.
     """
-    rows, faults = read_contracts(text, await _known(conn, shop), await _zone(conn, shop), now_ms)
+    mine = await conn.fetch("select shop_id, name from shop where shop_id = any($1)", list(actor.shops))
+    shops = {row["name"]: row["shop_id"] for row in mine}
+    rows, faults = read_contracts(text, await _known(conn, shop), await _zone(conn, shop), now_ms, shops)
     named = await conn.fetch(
         "select distinct on (id) id, provider_id, terms->>'name' as name from contract where shop_id = $1"
         " order by id, version desc",
@@ -106,11 +108,10 @@ async def import_contracts(
         return answer
     for _, one in rows:
         id_ = there.get((one.provider, one.terms.name)) or new_id()
-        version = await write.add_contract_version(
+        await write.add_contract_version(
             conn, shop=shop, id_=id_, provider=one.provider, pools=one.pools, starts_ms=one.starts_ms,
-            ends_ms=one.ends_ms, terms=one.terms, by=actor.id,
+            ends_ms=one.ends_ms, terms=one.terms, by=actor.id, shops=one.shops, ask=True,
         )  # fmt: skip
-        await provider_record.ask(conn, shop, id_, version, one.provider)
     await Deps.audit(conn, actor, shop, "contracts.imported", "", {"names": [one.terms.name for _, one in rows]})
     await write.routing_changed(conn, shop)
     return {**answer, "applied": True}

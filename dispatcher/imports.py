@@ -28,7 +28,7 @@ CONTRACT_HEADINGS = {
     "基础费": "base", "包含会话": "included", "阶梯": "tiers", "佣金": "commission", "承诺坐席": "seats",
     "每日保底": "daily_min", "每日上限": "daily_max", "份额": "share_weight", "每日最高占比": "share_max",
     "服务标准": "targets", "违约扣费": "penalties", "扣费上限": "penalty_cap", "可见信息": "visible",
-    "结算周期": "settlement", "异议天数": "dispute_days",
+    "结算周期": "settlement", "异议天数": "dispute_days", "店铺": "shops",
 }  # fmt: skip
 OPS = ("<=", ">=")
 
@@ -52,6 +52,7 @@ class ContractRow:
     starts_ms: int
     ends_ms: int | None
     terms: Terms
+    shops: tuple[UUID, ...] = ()
 
 
 def read_pools(text: str, providers: Mapping[str, Known], tz: str) -> tuple[list[tuple[int, NewPool]], list[Fault]]:
@@ -96,9 +97,10 @@ def _pool(cells: Mapping[str, str], providers: Mapping[str, Known], tz: str) -> 
 
 
 def read_contracts(
-    text: str, providers: Mapping[str, Known], tz: str, now_ms: int
+    text: str, providers: Mapping[str, Known], tz: str, now_ms: int, shops: Mapping[str, UUID] | None = None
 ) -> tuple[list[tuple[int, ContractRow]], list[Fault]]:
-    """Money is in yuan, shares in percent. Raises ``sheet.no_columns``, ``sheet.broken``, ``sheet.too_many``."""
+    """Money is in yuan, shares in percent; ``shops`` are the reader's by name. Raises ``sheet.no_columns``,
+    ``sheet.broken``, ``sheet.too_many``."""
     rows = read_sheet(
         text, "sheet", headings=CONTRACT_HEADINGS, needed=("name", "provider", "pools"),
         rows_max=limits.AGENTS_PER_FILE_MAX,
@@ -108,7 +110,7 @@ def read_contracts(
     names: set[str] = set()
     for row, cells in rows:
         try:
-            one = _contract(cells, providers, tz, now_ms)
+            one = _contract(cells, providers, tz, now_ms, shops or {})
             if one.terms.name in names:
                 raise BadCell("name", "row.twice", one.terms.name)
         except BadCell as why:
@@ -119,7 +121,9 @@ def read_contracts(
     return found, faults
 
 
-def _contract(cells: Mapping[str, str], providers: Mapping[str, Known], tz: str, now_ms: int) -> ContractRow:
+def _contract(
+    cells: Mapping[str, str], providers: Mapping[str, Known], tz: str, now_ms: int, shops: Mapping[str, UUID]
+) -> ContractRow:
     if not cells.get("name"):
         raise BadCell("name", "row.missing")
     provider = providers.get(cells.get("provider", ""))
@@ -131,6 +135,9 @@ def _contract(cells: Mapping[str, str], providers: Mapping[str, Known], tz: str,
     for name in names:
         if name not in provider.pools:
             raise BadCell("pools", "row.no_pool", name)
+    for name in listed(cells.get("shops", "")):
+        if name not in shops:
+            raise BadCell("shops", "row.no_shop", name)
     starts, ends = _day(cells, "starts", tz), _day(cells, "ends", tz)
     starts_ms = now_ms if starts is None else starts
     ends_ms = None if ends is None else ends + 86_399_000
@@ -141,7 +148,9 @@ def _contract(cells: Mapping[str, str], providers: Mapping[str, Known], tz: str,
         check_terms(terms)
     except Refusal as why:
         raise BadCell(why.field.removeprefix("terms."), why.code) from None
-    return ContractRow(provider.id, tuple(provider.pools[name] for name in names), starts_ms, ends_ms, terms)
+    pools = tuple(provider.pools[name] for name in names)
+    members = tuple(shops[name] for name in listed(cells.get("shops", "")))
+    return ContractRow(provider.id, pools, starts_ms, ends_ms, terms, members)
 
 
 _NUMBERS = {

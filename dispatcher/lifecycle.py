@@ -10,7 +10,6 @@ from dispatcher.capacity import SeatNow
 from dispatcher.decisions import (
     Callback,
     Close,
-    Park,
     Refuse,
     Requeue,
     RevokeOffer,
@@ -21,8 +20,9 @@ from dispatcher.decisions import (
 )
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
-from dispatcher.model import Id, SeatState
-from dispatcher.routing import assign, may_keep, route
+from dispatcher.model import Id, SeatState, spoken
+from dispatcher.routing import route
+from dispatcher.stages import reach
 
 # --- conversations that come, wait and go -----------------------------------------------------------------------------
 
@@ -39,8 +39,10 @@ def handoff_requested(f: Floor, e: ev.HandoffRequested) -> None:
         c = f.conversations[e.conversation] = Conversation(
             e.conversation, e.shop, e.shopper, e.topic, rule.priority, rule.target_ms, rule.needs,
             min(e.enqueued_ms, f.now_ms), epoch=e.epoch, waiting_ms=f.now_ms, since_ms=f.now_ms, sticky=e.sticky,
-            sticky_ms=e.sticky_ms,
+            sticky_ms=e.sticky_ms, lang=spoken(e.lang) if e.lang else "",
         )  # fmt: skip
+        if c.lang:
+            c.skill = f.need(c)
     if f.lines.of_shop(c.shop) >= f.policy(c).waiting_max:
         # The bound protects those who wait already; a free seat implies that nobody waits, so none is passed by.
         to_box(f, c, "full")
@@ -51,6 +53,8 @@ def handoff_requested(f: Floor, e: ev.HandoffRequested) -> None:
 def _begin_waiting(c: Conversation, now_ms: int) -> None:
     c.state, c.waiting_ms, c.since_ms = "waiting", now_ms, now_ms
     c.stage, c.stage_ms, c.stage_reason, c.pools = 0, -1, "", ()
+    c.ruled.clear()
+    c.helped = None
     c.agent = c.pool = c.pinned = None
     c.hold_ms = 0
 
@@ -157,10 +161,11 @@ def requeue(
         c.excluded[bar] = f.now_ms + f.policy(c).exclude_ms
         if c.sticky == bar:
             c.sticky = None
-    f.decisions.append(Requeue(c.id, c.shop, agent, c.epoch, why))  # type: ignore[arg-type]
+    until = f.now_ms + f.policy(c).transfer_wait_ms if pinned is not None else 0
+    f.decisions.append(Requeue(c.id, c.shop, agent, c.epoch, why, pinned, until))  # type: ignore[arg-type]
     if pinned is not None:
-        c.pinned = pinned
-        f.timers.set("unpin", c.id, f.now_ms + f.policy(c).transfer_wait_ms)
+        c.pinned, c.pinned_ms = pinned, until
+        f.timers.set("unpin", c.id, until)
     if c.turn_ms and f.now_ms - c.turn_seen_ms <= TURN_KNOWN_MS:
         f.timers.set("guard", c.id, f.now_ms)
     onward(f, c)
@@ -285,6 +290,11 @@ def terms_turned(f: Floor) -> None:
                 requeue(f, c, "contract_ended")
         elif c.offer_to and c.offer_pool is not None and not f.terms.serves(c.shop, c.offer_pool, f.now_ms):
             offer_gone(f, c, "gone")
+        elif c.in_line and c.pinned is None and c.stage_ms >= 0:
+            before = c.pools
+            reach(f, c)
+            if c.pools != before:
+                route(f, c, told=False)
 
 
 # --- silence ----------------------------------------------------------------------------------------------------------
@@ -319,49 +329,6 @@ def strike(f: Floor, agent: Id, most: int, window_ms: int) -> None:
     seat.strikes_ms = [ms for ms in seat.strikes_ms if f.now_ms - ms < window_ms] + [f.now_ms]
     if len(seat.strikes_ms) >= most and seat.state == "ready":
         set_state(f, seat, "hold", "silent")
-
-
-def shopper_idle(f: Floor, e: ev.ShopperIdle) -> None:
-    c = f.conversations.get(e.conversation)
-    if c is None or c.agent is None or c.state not in ("assigned", "parked"):
-        return
-    policy = f.policy(c)
-    if policy.close_idle_ms is not None and e.idle_ms >= policy.close_idle_ms:
-        close(f, c, "idle")
-    elif c.state == "assigned" and policy.park_ms is not None and e.idle_ms >= _patience_ms(policy.park_ms, e.away):
-        revoke(f, c, "gone")
-        agent = c.agent
-        f.handled(c)
-        let_go(f, c)
-        seat = f.seats.get(agent)
-        if seat is not None:
-            seat.parked.add(c.id)
-        c.state, c.since_ms = "parked", f.now_ms
-        f.decisions.append(Park(c.id, c.shop, agent))
-        drained(f, agent)
-
-
-def _patience_ms(park_ms: int, away: bool | None) -> int:
-    """How long a silent shopper keeps his slot: three times as long where it is not known whether he reads."""
-    return park_ms if away else 3 * park_ms
-
-
-def shopper_returned(f: Floor, e: ev.ShopperReturned) -> None:
-    c = f.conversations.get(e.conversation)
-    if c is None or c.state not in ("parked", "wrap_up") or c.agent is None:
-        return
-    seat = f.seats.get(c.agent)
-    room = c.state == "wrap_up"
-    if seat is not None and not room:
-        room = seat.load < seat.terms.seats_max + f.policy(c).resume_reserve
-    pool = c.pool if seat is not None and c.pool in seat.terms.pools else None
-    barred = pool is not None and f.barred(c, pool, c.agent)
-    if seat is not None and pool is not None and room and not barred and may_keep(seat):
-        assign(f, c, seat, pool, "resume")
-        return
-    if seat is not None:
-        seat.parked.discard(c.id)
-    requeue(f, c, "returned")
 
 
 def wrap_over(f: Floor, c: Conversation) -> None:

@@ -42,7 +42,11 @@ class Conversation:
     stage_ms: int = -1
     stage_reason: str = ""
     pools: tuple[Id, ...] = ()
+    ruled: dict[Id, str] = field(default_factory=dict)
+    """Pools that their contracts' own rules opened, and which rule did."""
     pinned: Id | None = None
+    pinned_ms: int = 0
+    """The one pool it waits for, until then."""
     excluded: dict[Id, int] = field(default_factory=dict)
     sticky: Id | None = None
     sticky_ms: int = 0
@@ -58,6 +62,12 @@ class Conversation:
     """The contract whose daily volume this conversation counts in."""
     tallied: bool = False
     """Whether it counts in its shop's day already."""
+    had: dict[Id, int] = field(default_factory=dict)
+    """In whose day (agent, local day) it counts already, however often it comes back to him."""
+    lang: str = ""
+    """The language in which it should be answered; empty: in any."""
+    helped: Id | None = None
+    """The bot that answers while it waits."""
     warned: int = 0
     warned_since_ms: int = 0
     callback: bool = False
@@ -169,10 +179,12 @@ class Lines:
         conversations: dict[Id, Conversation],
         line_fits: Callable[[Equals], bool],
         fits: Callable[[Conversation], bool],
+        seen: list[tuple[tuple[int, int, int, Id], Conversation, Id]] | None = None,
     ) -> tuple[tuple[int, int, int, Id], Conversation] | None:
         """The conversation this pool should serve next: priority, then wait relative to its target, then arrival.
 
-        Lines that do not fit are skipped whole; a head that does not fit does not hide those behind it.
+        Lines that do not fit are skipped whole; a head that does not fit does not hide those behind it. ``seen``: is
+        given the first of each line that was compared.
         """
         chosen: tuple[tuple[int, int, int, Id], Conversation] | None = None
         ranks = self._ranks.get(pool)
@@ -186,6 +198,8 @@ class Lines:
             first = self._first(pool, rank, conversations, line_fits, fits)
             if first is not None:
                 key = (priority, -((now_ms - first.enqueued_ms) * 1_000 // target_ms), first.enqueued_ms, first.id)
+                if seen is not None:
+                    seen.append((key, first, pool))
                 if chosen is None or key < chosen[0]:
                     chosen = (key, first)
         return chosen

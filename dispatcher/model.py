@@ -11,7 +11,7 @@ from wangxin.model import limits
 from wangxin.model.frozen import frozen as frozen
 
 Id = str
-PoolKind = Literal["in_house", "outsourced"]
+PoolKind = Literal["in_house", "outsourced", "bot", "message_box"]
 PoolState = Literal["open", "draining", "closed"]
 SeatState = Literal["ready", "busy", "hold", "break", "training", "draining", "offline"]
 ConversationState = Literal["waiting", "assigned", "parked", "wrap_up", "message_box"]
@@ -22,7 +22,8 @@ GuardAct = Literal["colour", "notice", "supervisor", "reoffer", "overflow", "not
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A group of seats. ``shop`` owns an in-house pool, ``provider`` an outsourced one."""
+    """A group of seats; or a shop's ``bot`` or ``message_box``, where nobody sits. ``shop`` owns it, an outsourced one
+    ``provider``."""
 
     id: Id
     kind: PoolKind
@@ -32,7 +33,8 @@ class Pool:
     state: PoolState = "open"
     hours: Hours | None = None
     waiting_max: int | None = None
-    """How many may wait for it: when all reached pools are full, the search goes on, at last to a message."""
+    """How many may wait for it: when all reached pools are full, the search goes on, at last to a message. Of a bot:
+    how many it helps while they wait; of a message box: how many lie in it."""
     skills: tuple[str, ...] = ()
     """Of conversations that need a skill it takes only those that need one of these; empty: all."""
     share_weight: int = 0
@@ -41,6 +43,29 @@ class Pool:
     """Learnt conversion of enquiries this pool answers; 0: not known, strict rank decides."""
     handle_ms: int = 300_000
     """How long one conversation takes in one slot, until enough were seen."""
+    languages: tuple[str, ...] = ()
+    """Spoken by its agents who name none of their own; empty: nobody is asked about any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Opens a stage, or a contract's pools, before its time. It opens when the measure exceeds ``above`` and closes
+    again below ``clear_below``, not earlier than ``hold_ms`` after it opened. (``service_level``: when it falls below
+    ``above`` per mille, and closes above ``clear_below``.)"""
+
+    kind: TriggerKind
+    above: int = 0
+    clear_below: int | None = None
+    hold_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OverflowRules:
+    """A contract's own: its pools are asked ``after_ms`` of waiting (None: never by time), or as soon as one of
+    ``any_of`` holds."""
+
+    any_of: tuple[Trigger, ...] = ()
+    after_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +102,8 @@ class Contract:
     """At most so much of a shop's conversations of a day."""
     standing: Literal["active", "probation", "suspended"] = "active"
     """What the shop thinks of the provider: on probation it comes after all others, suspended it gets nothing."""
+    overflow: OverflowRules | None = None
+    """When its pools are asked, in place of the policy's stages; None: the policy says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +140,18 @@ class Seat:
     daily_max: int | None = None
     curve_per_hour: tuple[int, ...] = ()
     """Conversations finished in 1,000 hours with 1, 2, 3 … at a time, where learnt."""
+    languages: tuple[str, ...] = ()
+    """What he speaks; empty: what his pools say, else any."""
+
+
+def spoken(language: str) -> str:
+    """Who speaks zh-CN understands zh-TW: languages are compared by their first part."""
+    return language.partition("-")[0].lower()
+
+
+def in_language(skill: str, language: str) -> str:
+    """What an agent's skills must hold where the shopper should be answered in his language."""
+    return f"{skill}~{language}" if language else skill
 
 
 def at_level(skill: str, level: int) -> str:
@@ -125,24 +164,13 @@ def leveled(levels: Mapping[str, int]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
-    """Opens a stage before its time. It opens when the measure exceeds ``above`` and closes again below
-    ``clear_below``, not earlier than ``hold_ms`` after it opened. (``service_level``: when it falls below ``above``
-    per mille, and closes above ``clear_below``.)"""
-
-    kind: TriggerKind
-    above: int = 0
-    clear_below: int | None = None
-    hold_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Stage:
     """A widening of the search: ``own`` pools, ``preferred`` (contracts of rank 1), ``any`` contracted pool, or pools
-    by id. It is entered ``after_ms`` after the stage before it, or as soon as one of ``enter_if`` holds. ``transfer``
-    gives up the earlier pools, ``expand`` keeps them."""
+    by id. ``bot``: it answers meanwhile, the place in line is kept; ``message_box``: the waiting ends there. It is
+    entered ``after_ms`` after the stage before it, or as soon as one of ``enter_if`` holds. ``transfer`` gives up the
+    earlier pools, ``expand`` keeps them."""
 
-    pools: Literal["own", "preferred", "any"] | tuple[Id, ...]
+    pools: Literal["own", "preferred", "any", "bot", "message_box"] | tuple[Id, ...]
     after_ms: int = 0
     enter_if: tuple[Trigger, ...] = ()
     mode: Literal["expand", "transfer"] = "expand"
@@ -193,13 +221,18 @@ DEFAULT_GUARD: tuple[GuardTier, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class TopicRule:
-    """How conversations of one topic are treated: ``priority`` 0 goes before 9, ``target_ms`` is the wait aimed at."""
+    """How conversations of one topic are treated, as a queue of its own: ``priority`` 0 goes before 9, ``target_ms`` is
+    the wait aimed at."""
 
     topic: str
     priority: int = 5
     target_ms: int = 30_000
     skill: str = ""
     skill_level: int = 1
+    hours: Hours | None = None
+    """Outside of them nobody is asked: a message is left."""
+    waiting_max: int | None = None
+    """When so many of this topic wait, the next one leaves a message."""
 
     @property
     def needs(self) -> str:
@@ -248,6 +281,8 @@ class Policy:
     backlog_every_ms: int = 30_000
     """One agent gets at most one conversation from the message box in this time."""
     waiting_max: int = limits.WAITING_PER_SHOP_MAX
+    language_wait_ms: int | None = 15_000
+    """So long a shopper waits for somebody who speaks his language, then anybody answers; None: as long as it takes."""
     guard: tuple[GuardTier, ...] = DEFAULT_GUARD
     pool_guard: tuple[PoolGuard, ...] = ()
     pool_answer: tuple[PoolAnswer, ...] = ()

@@ -54,14 +54,16 @@ async def agent_scope(conn: Connection, agent: UUID) -> Scope | None:
 
 
 async def visible_fields(conn: Connection, provider: UUID, shop: UUID) -> frozenset[str] | None:
-    """The fields of a shopper that the provider's contract with the shop opens; None: there is none in force."""
-    terms = await conn.fetchval(
+    """The fields of a shopper that each of the provider's contracts with the shop opens; None: there is none in
+    force."""
+    rows = await conn.fetch(
         f"""select terms from ({_STARTED} where shop_id = $1 and provider_id = $2 and starts_at <= clock_timestamp()
-             {_NEWEST}) c where ends_at is null or ends_at > clock_timestamp() order by version desc limit 1""",
+             {_NEWEST}) c where ends_at is null or ends_at > clock_timestamp()""",
         shop,
         provider,
     )
-    return None if terms is None else frozenset(Terms.model_validate(terms).visible_fields)
+    shown = [frozenset(Terms.model_validate(row["terms"]).visible_fields) for row in rows]
+    return frozenset.intersection(*shown) if shown else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ async def pool_names(conn: Connection, shop: UUID) -> list[PoolName]:
     rows = await conn.fetch(
         """select p.id, p.name, p.provider_id, coalesce(v.name, '') as provider_name
              from pool p left join provider v on v.provider_id = p.provider_id
-            where p.owner_id = $1 or exists (select 1 from contract c where c.shop_id = $1 and p.id = any(c.pool_ids))
+            where (p.owner_id = $1 and p.kind = 'in_house')
+               or exists (select 1 from contract c where c.shop_id = $1 and p.id = any(c.pool_ids))
             order by p.provider_id is not null, p.name, p.id""",
         shop,
     )

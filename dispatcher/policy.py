@@ -8,10 +8,26 @@ from types import MappingProxyType
 
 from dispatcher.decisions import PoolSeen
 from dispatcher.hours import local_day, open_at
-from dispatcher.model import AgentRule, Contract, Id, Policy, Pool, Routing, Shop, Stage, TopicRule, Trigger
+from dispatcher.model import (
+    AgentRule,
+    Contract,
+    Id,
+    Policy,
+    Pool,
+    Routing,
+    Seat,
+    Shop,
+    Stage,
+    TopicRule,
+    Trigger,
+    in_language,
+    spoken,
+)
 
 Verdict = PoolSeen.__annotations__["verdict"]
 _DEFAULT_TOPIC = TopicRule("")
+_RESTS = ("bot", "message_box")
+"""Pools in which nobody sits."""
 _AT_ONCE = ("no_free_slot", "outside_hours", "paused")
 
 
@@ -73,27 +89,75 @@ class Terms:
             self._versions.setdefault(contract.id, []).append(contract)
             for pool in contract.pools:
                 self._contracts.setdefault((contract.shop, pool), []).append(contract)
+        self._sharing: dict[Id, set[Id]] = {}
+        for contract in routing.contracts:
+            self._sharing.setdefault(contract.id, set()).add(contract.shop)
         self._stages: dict[Id, tuple[tuple[Id, ...], ...]] = {
             shop.id: tuple(self._pools_of(shop, stage) for stage in shop.policy.stages) for shop in routing.shops
         }
+        self._ruled: dict[Id, tuple[Id, ...]] = {
+            shop.id: tuple(
+                dict.fromkeys(
+                    pool
+                    for c in sorted(routing.contracts, key=lambda c: (c.rank, c.id, c.version))
+                    if c.shop == shop.id and c.overflow is not None
+                    for pool in c.pools
+                    if pool in self.pools
+                )
+            )
+            for shop in routing.shops
+        }
+        """Pools of contracts with overflow rules of their own, in any version; which holds now, ``ruled`` says."""
         self.every_pool: dict[Id, tuple[Id, ...]] = {
-            shop: tuple(dict.fromkeys(pool for stage in stages for pool in stage))
+            shop: tuple(dict.fromkeys((*(pool for stage in stages for pool in stage), *self._ruled[shop])))
             for shop, stages in self._stages.items()
+        }
+        self.ruling = {shop: bool(pools) for shop, pools in self._ruled.items()}
+        """Shops with such a contract."""
+        self.capped = any(rule.waiting_max is not None for shop in routing.shops for rule in shop.policy.topics)
+        self._reached = {shop.id: self._reach(shop) for shop in routing.shops}
+        self._rests: dict[Id, tuple[tuple[Pool, ...], ...]] = {}
+        for shop in routing.shops:
+            found = [self._rests_of(shop, stage) for stage in shop.policy.stages]
+            upto = (tuple(pool for one in found[: n + 1] for pool in one) for n in range(len(found)))
+            self._rests[shop.id] = tuple(upto) if any(found) else ()
+        self.rested = any(self._rests.values())
+        self._boxes: dict[Id, tuple[Pool, ...]] = {}
+        for one in routing.pools:
+            if one.kind == "message_box" and one.shop is not None:
+                self._boxes[one.shop] = (*self._boxes.get(one.shop, ()), one)
+        named = {one.id: {spoken(tongue) for tongue in one.languages} for one in routing.pools}
+        for seat in routing.seats:
+            for in_pool in seat.pools:
+                named.setdefault(in_pool, set()).update(spoken(one) for one in seat.languages)
+        self._every_language = frozenset(one for those in named.values() for one in those)
+        self._languages: dict[Id, frozenset[str]] = {
+            shop: frozenset(one for pool in every for one in named.get(pool, ()))
+            for shop, every in self.every_pool.items()
         }
         self._certified = {(c.contract, c.version, c.agent): c.until_ms for c in routing.certificates}
         self._grouped = {(g.shop, g.provider, agent) for g in routing.groups for agent in g.agents}
         self.measured: dict[Id, bool] = {
             shop.id: any(t.kind not in _AT_ONCE for stage in shop.policy.stages for t in stage.enter_if)
+            or any(
+                t.kind not in _AT_ONCE
+                for c in routing.contracts
+                if c.shop == shop.id and c.overflow is not None
+                for t in c.overflow.any_of
+            )
             for shop in routing.shops
         }
         """Shops with a trigger that looks at length, age or level, which must be asked again by the clock."""
         self._minute = -1
         self._usable: dict[tuple[Id, Id, str], tuple[Contract | None, str]] = {}
+        self._rules_now: dict[tuple[Id, Id], Contract | None] = {}
         self._days: dict[str, int] = {}
 
     def _pools_of(self, shop: Shop, stage: Stage) -> tuple[Id, ...]:
         if isinstance(stage.pools, tuple):
-            return tuple(pool for pool in stage.pools if pool in self.pools)
+            return tuple(pool for pool in stage.pools if pool in self.pools and self.pools[pool].kind not in _RESTS)
+        if stage.pools in _RESTS:
+            return ()
         if stage.pools == "own":
             return tuple(
                 sorted(pool.id for pool in self.pools.values() if pool.kind == "in_house" and pool.shop == shop.id)
@@ -105,6 +169,45 @@ class Terms:
         mine.sort(key=lambda c: (c.rank, c.id))
         return tuple(dict.fromkeys(pool for c in mine for pool in c.pools if pool in self.pools))
 
+    def _reach(self, shop: Shop) -> tuple[tuple[Id, ...], ...]:
+        found: list[tuple[Id, ...]] = []
+        pools: tuple[Id, ...] = ()
+        for stage, more in zip(shop.policy.stages, self._stages[shop.id], strict=True):
+            pools = more if stage.mode == "transfer" else (*pools, *(pool for pool in more if pool not in pools))
+            found.append(pools)
+        return tuple(found)
+
+    def reached(self, shop: Id, stage: int) -> tuple[Id, ...]:
+        """The pools of the stages up to this one, but for those that a ``transfer`` gave up."""
+        reached = self._reached[shop]
+        return reached[stage] if reached else ()
+
+    def _rests_of(self, shop: Shop, stage: Stage) -> tuple[Pool, ...]:
+        mine = sorted((pool for pool in self.pools.values() if pool.shop == shop.id), key=lambda pool: pool.id)
+        if isinstance(stage.pools, tuple):
+            return tuple(pool for pool in mine if pool.kind in _RESTS and pool.id in stage.pools)
+        return tuple(pool for pool in mine if pool.kind == stage.pools)
+
+    def rests(self, shop: Id, stage: int) -> tuple[Pool, ...]:
+        """The bots and message boxes that the stages up to this one lead to."""
+        return self._rests[shop][stage] if self._rests[shop] else ()
+
+    def boxes(self, shop: Id) -> tuple[Pool, ...]:
+        """The message boxes that the shop has written down; none: it has the usual one, always open."""
+        return self._boxes.get(shop, ())
+
+    def speaks(self, shop: Id, language: str) -> bool:
+        """Whether somebody in a pool of the shop is said to speak it."""
+        return language in self._languages[shop]
+
+    def skills_of(self, seat: Seat) -> frozenset[str]:
+        """What ``Conversation.skill`` may ask of him: his skills, and each in every language that he speaks."""
+        own = seat.languages or tuple(
+            one for pool in seat.pools if pool in self.pools for one in self.pools[pool].languages
+        )
+        every = {spoken(one) for one in own} or self._every_language
+        return frozenset(seat.skills) | {in_language(skill, one) for skill in ("", *seat.skills) for one in every}
+
     def policy(self, shop: Id) -> Policy:
         return self.shops[shop].policy
 
@@ -114,6 +217,26 @@ class Terms:
 
     def stage_pools(self, shop: Id, stage: int) -> tuple[Id, ...]:
         return self._stages[shop][stage]
+
+    def ruled(self, shop: Id, now_ms: int) -> list[tuple[Id, Contract]]:
+        """The pools whose contract in force says itself when they are asked, by rank."""
+        pools = self._ruled[shop]
+        if not pools:
+            return []
+        found = ((pool, self.ruled_by(shop, pool, now_ms)) for pool in pools)
+        return [(pool, contract) for pool, contract in found if contract is not None]
+
+    def ruled_by(self, shop: Id, pool: Id, now_ms: int) -> Contract | None:
+        """The contract in force that says itself when the pool is asked; None: the policy's stages say it."""
+        if pool not in self._ruled[shop]:
+            return None
+        if now_ms // 60_000 != self._minute:
+            self._fresh(now_ms)
+        key = (shop, pool)
+        if key not in self._rules_now:
+            held = (c for c in self._contracts.get(key, ()) if self._in_force(c, now_ms))
+            self._rules_now[key] = next((c for c in held if c.overflow is not None), None)
+        return self._rules_now[key]
 
     def rules_by_pool(self) -> dict[Id, tuple[AgentRule, ...]]:
         found: dict[Id, set[AgentRule]] = {pool: set() for pool in self.pools}
@@ -125,6 +248,7 @@ class Terms:
     def _fresh(self, now_ms: int) -> None:
         self._minute = now_ms // 60_000
         self._usable.clear()
+        self._rules_now.clear()
         self._days.clear()
 
     def day(self, shop: Id, now_ms: int) -> int:
@@ -169,9 +293,14 @@ class Terms:
             return True
         return any(self._in_force(contract, now_ms) for contract in self._contracts.get((shop, pool_id), ()))
 
+    def sharing(self, contract: Contract) -> set[Id]:
+        """The shops among which the contract's volumes are counted."""
+        return self._sharing[contract.id]
+
     def next_turn_ms(self, now_ms: int) -> int | None:
         """When the next version of a contract begins or ends; what was remembered of the time before is forgotten."""
         self._usable.clear()
+        self._rules_now.clear()
         turns = [ms for c in self.routing.contracts for ms in (c.starts_ms, c.ends_ms) if ms is not None]
         return min((ms for ms in turns if ms > now_ms), default=None)
 
@@ -181,7 +310,10 @@ class Terms:
             return None, "closed"
         if not open_at(pool.hours, now_ms) or not open_at(self.shops[shop].hours, now_ms):
             return None, "outside_hours"
-        skill = self.topic(shop, topic).skill
+        rule = self.topic(shop, topic)
+        if not open_at(rule.hours, now_ms):
+            return None, "outside_hours"
+        skill = rule.skill
         if skill and pool.skills and skill not in pool.skills:
             return None, "skill"
         if pool.kind == "in_house":

@@ -37,7 +37,7 @@ class Positions:
     def __init__(self, valkey: Any) -> None:
         self._valkey = valkey
         self._threads: dict[str, UUID] = {}
-        self._said: dict[str, tuple[int, int, bool]] = {}
+        self._said: dict[str, tuple[int, int, bool, bool]] = {}
         self._said_ms: dict[str, int] = {}
 
     def thread(self, conversation: str, thread: UUID) -> None:
@@ -55,16 +55,17 @@ class Positions:
                 position = index + 1
                 thread = self._threads.get(c.id)
                 quiet_ms = now_ms - self._said_ms.get(c.id, 0)
-                same = self._said.get(c.id) == (position, c.stage, c.callback)
+                shown = (position, c.stage, c.callback, c.helped is not None)
+                same = self._said.get(c.id) == shown
                 if thread is None or (quiet_ms < AGAIN_MS and (position > SHOWN_MAX or same)):
                     continue
                 median, p90 = floor.predict(c, index)
-                self._said[c.id], self._said_ms[c.id] = (position, c.stage, c.callback), now_ms
+                self._said[c.id], self._said_ms[c.id] = shown, now_ms
                 known = p90 < 86_400_000
                 frame = {
                     "type": "queue.position", "thread": str(thread), "position": position,
                     "wait_ms": median if known else None, "wait_p90_ms": p90 if known else None,
-                    "callback": c.callback,
+                    "callback": c.callback, "helped": c.helped is not None,
                 }  # fmt: skip
                 found.append((shop, thread, frame))
         for id_ in [id_ for id_ in self._threads if id_ not in floor.conversations]:

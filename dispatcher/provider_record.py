@@ -30,9 +30,7 @@ async def lines(conn: Connection, id_: UUID) -> list[Row]:
                    (select count(distinct a.conversation_id) from assignment a where a.shop_id = s.shop_id
                        and a.provider_id = $1 and a.assigned_at >= date_trunc('day', clock_timestamp(), s.tz)) as today
               from shop s
-             where s.shop_id in (select k.shop_id from agreed_contract k where k.provider_id = $1
-                                   and k.starts_at <= clock_timestamp()
-                                   and (k.ends_at is null or k.ends_at > clock_timestamp()))
+             where s.shop_id in (select k.shop_id from running_contract k where k.provider_id = $1)
              order by s.name, s.shop_id""",
         id_,
     )
@@ -40,7 +38,8 @@ async def lines(conn: Connection, id_: UUID) -> list[Row]:
 
 
 async def contracts(conn: Connection, id_: UUID) -> list[Row]:
-    """Every version of every contract with this provider, the newest first, and what he answered."""
+    """Every version of every contract with this provider, the newest first, the shops it holds for, and what he
+    answered. ``shop`` is the first of them."""
     rows = await conn.fetch(
         f"""select c.shop_id as shop, s.name as shop_name, c.id as contract, c.version, c.pool_ids as pools, c.terms,
                    {_MS.format("c.starts_at")} as starts_ms, {_MS.format("c.ends_at")} as ends_ms,
@@ -48,26 +47,27 @@ async def contracts(conn: Connection, id_: UUID) -> list[Row]:
                    coalesce(a.note, '') as note
               from contract c join shop s on s.shop_id = c.shop_id
               left join contract_answer a on a.shop_id = c.shop_id and a.contract_id = c.id and a.version = c.version
-             where c.provider_id = $1 order by s.name, c.id, c.version desc""",
+             where c.provider_id = $1 and (c.shop_ids = '{{}}' or c.shop_id = any(c.shop_ids))
+             order by s.name, c.id, c.version desc""",
         id_,
     )
-    return [{**dict(row), "terms": Terms.model_validate(row["terms"]).model_dump(mode="json")} for row in rows]
-
-
-async def ask(conn: Connection, shop: UUID, contract: UUID, version: int, provider_: UUID) -> None:
-    await conn.execute(
-        "insert into contract_answer (shop_id, contract_id, version, provider_id) values ($1, $2, $3, $4)",
-        shop, contract, version, provider_,
-    )  # fmt: skip
+    found: dict[tuple[UUID, int], Row] = {}
+    for row in rows:
+        key = (row["contract"], row["version"])
+        if key not in found:
+            terms = Terms.model_validate(row["terms"]).model_dump(mode="json")
+            found[key] = {**dict(row), "terms": terms, "shop_names": []}
+        found[key]["shop_names"].append(row["shop_name"])
+    return list(found.values())
 
 
 async def answer(
     conn: Connection, provider_: UUID, contract: UUID, version: int, *, accepted: bool, note: str, by: UUID
-) -> UUID | None:
-    """The shop whose version was answered; None: there is no such version that waits for an answer."""
-    shop: UUID | None = await conn.fetchval(
+) -> list[UUID]:
+    """The shops whose version was answered; none: there is no such version that waits for an answer."""
+    rows = await conn.fetch(
         """update contract_answer set state = $4, note = $5, answered_at = clock_timestamp(), answered_by = $6
             where provider_id = $1 and contract_id = $2 and version = $3 and state = 'asked' returning shop_id""",
         provider_, contract, version, "accepted" if accepted else "refused", note, by,
     )  # fmt: skip
-    return shop
+    return [row["shop_id"] for row in rows]

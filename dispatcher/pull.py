@@ -1,12 +1,16 @@
-"""A seat that became free takes who waits for it."""
+"""The pull of a seat that became free: who waits for it, then the message box, slowly."""
 
 from __future__ import annotations
 
 from dispatcher.capacity import SeatNow
+from dispatcher.decisions import Waited
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation, Equals
 from dispatcher.model import Id
 from dispatcher.routing import give, pool_for
+
+LINE_MAX = 5
+"""How many of those who waited an explanation names."""
 
 
 def pull(f: Floor) -> None:
@@ -19,16 +23,18 @@ def pull(f: Floor) -> None:
             f.freed.discard(agent)
             _from_box(f, seat)
         else:
-            pool, c = found
-            held = "sticky" if f.now_ms < c.hold_ms else ""
-            give(f, c, seat, pool, held or c.stage_reason or ("transfer" if c.pinned else "ring"))
+            pool, c, line = found
+            rule = c.ruled.get(pool, "")
+            reason = "sticky" if f.now_ms < c.hold_ms else f"overflow:{rule}" if rule else c.stage_reason
+            # Who waits has found nobody free, so that this seat is the only candidate: the choice was among the line.
+            give(f, c, seat, pool, reason or ("transfer" if c.pinned else "ring"), line=line)
 
 
-def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation] | None:
+def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation, tuple[Waited, ...]] | None:
     pools = [pool for pool in seat.terms.pools if f.lines.waiting(pool)]
     if not pools:
         return None
-    agent, now, skills = seat.terms.agent, f.now_ms, seat.terms.skills
+    agent, now, skills = seat.terms.agent, f.now_ms, seat.skills
     best: tuple[tuple[int, int, int, Id], Id, Conversation] | None = None
 
     def fits(c: Conversation) -> bool:
@@ -43,11 +49,16 @@ def _next_for(f: Floor, seat: SeatNow) -> tuple[Id, Conversation] | None:
         contract, why = f.terms.usable(shop, pool, topic, now)
         return (not skill or skill in skills) and not why and not f.terms.bars(contract, agent, now)
 
+    seen: list[tuple[tuple[int, int, int, Id], Conversation, Id]] = []
     for pool in pools:
-        found = f.lines.best(pool, now, f.conversations, line_fits, fits)
+        found = f.lines.best(pool, now, f.conversations, line_fits, fits, seen)
         if found is not None and (best is None or found[0] < best[0]):
             best = (found[0], pool, found[1])
-    return (best[1], best[2]) if best else None
+    if best is None:
+        return None
+    seen.sort(key=lambda row: row[0])
+    line = [Waited(c.id, at, c.priority, now - c.enqueued_ms, -key[1]) for key, c, at in seen[:LINE_MAX]]
+    return best[1], best[2], tuple(line)
 
 
 def _from_box(f: Floor, seat: SeatNow) -> None:

@@ -44,7 +44,7 @@ async def load_routing(conn: Connection) -> Routing:
     )
     seats = await conn.fetch(
         f"""select s.agent_id, s.name, s.seats_max, s.ability_per_mille, s.skill_levels, s.daily_max, s.curve_per_hour,
-                  {COLUMNS},
+                  s.languages, {COLUMNS},
                   array(select a.pool_id from pool_agent a where a.owner_id = s.owner_id and a.agent_id = s.agent_id
                          order by a.rank, a.pool_id) as pools
              from seat s {FIT} where s.retired_at is null order by s.agent_id"""
@@ -57,6 +57,7 @@ async def load_routing(conn: Connection) -> Routing:
             Seat(
                 str(r["agent_id"]), r["name"], tuple(map(str, r["pools"] or ())), fit_of(r).cap,
                 r["ability_per_mille"], leveled(r["skill_levels"]), r["daily_max"], tuple(r["curve_per_hour"]),
+                tuple(r["languages"]),
             )
             for r in seats
         ),
@@ -79,6 +80,7 @@ def _pool(row: Any) -> Pool:
         row["state"] if row["provider_state"] != "suspended" else "closed",
         HOURS.validate_python(row["hours"]) if row["hours"] is not None else None,
         row["waiting_max"], tuple(row["skills"]), row["share_weight"], row["convert_per_mille"], row["handle_ms"],
+        tuple(row["languages"]),
     )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ async def load_standing(
         f"""select s.agent_id, s.state, s.connected, s.before_loss, {_MS.format("s.connected_at")} as changed_ms,
                    coalesce(d.served, 0) as served, coalesce(d.last_ms, 0) as last_ms, d.strikes
               from seat s left join lateral (
-                select count(*) filter (where reason <> 'resume') as served,
+                select count(distinct a.conversation_id) filter (where reason <> 'resume') as served,
                        {_MS.format("max(a.assigned_at)")} as last_ms,
                        array_agg({_MS.format("a.released_at")}) filter (
                          where a.release_reason = 'silent' and a.released_at > clock_timestamp() - interval '30 min'
@@ -123,9 +125,16 @@ async def load_standing(
                    l.contract_id, x.excluded, t.epoch as thread_epoch, o.agent_id as offer_agent,
                    o.pool_id as offer_pool, o.reason as offer_reason, o.ref as offer_ref, o.frame as offer_frame,
                    c.callback_at is not null and c.callback_at > coalesce(l.assigned_at, 'epoch') as callback,
-                   {_MS.format("c.assigned_at")} as first_ms, g.since_ms as turn_ms, g.after_ms as guarded_ms
+                   {_MS.format("c.assigned_at")} as first_ms, g.since_ms as turn_ms, g.after_ms as guarded_ms,
+                   p.lang, n.pool_id as pinned, {_MS.format("n.until_at")} as pinned_until_ms, h.had
               from conversation c
               join thread t on t.shop_id = c.shop_id and t.id = c.thread_id and t.conversation_id = c.id
+              join shopper p on p.shop_id = c.shop_id and p.id = c.shopper_id
+              left join pinned n on n.shop_id = c.shop_id and n.conversation_id = c.id and n.epoch = t.epoch
+              left join lateral (
+                select array_agg(distinct a.agent_id) as had from assignment a
+                 where a.shop_id = c.shop_id and a.conversation_id = c.id and a.reason <> 'resume'
+                   and a.assigned_at >= date_trunc('day', clock_timestamp(), '{DAY_TZ}')) h on true
               left join offer o on o.shop_id = c.shop_id and o.conversation_id = c.id
               left join lateral (select * from assignment a where a.shop_id = c.shop_id and a.conversation_id = c.id
                                  order by a.epoch desc limit 1) l on true
@@ -154,6 +163,8 @@ async def load_standing(
                 tuple((str(agent), ms + 600_000) for agent, ms in r["excluded"] or ()) if waiting else (),
                 str(r["contract_id"]) if r["contract_id"] else None, _offer(r),
                 r["first_ms"] or 0, r["turn_ms"] or 0, r["guarded_ms"] or 0, r["callback"],
+                str(r["pinned"]) if waiting and r["pinned"] else None, r["pinned_until_ms"] or 0,
+                tuple(map(str, r["had"] or ())), r["lang"],
             )
         )  # fmt: skip
     used_rows = await conn.fetch(
@@ -178,12 +189,13 @@ def _offer(row: Any) -> ev.OfferStanding | None:
 async def asked_rows(conn: Connection, asked: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Any]:
     """For handoffs (shop, conversation): place in line, epoch, shopper, and who served him last within a day."""
     rows = await conn.fetch(
-        f"""select c.id, c.shopper_id, c.state, t.epoch, c.topic,
+        f"""select c.id, c.shopper_id, c.state, t.epoch, c.topic, p.lang,
                    {_MS.format("coalesce(c.handoff_at, c.opened_at)")} as enqueued_ms,
                    l.agent_id as sticky, {_MS.format("l.assigned_at")} as sticky_ms
               from unnest($1::uuid[], $2::uuid[]) w(shop, id)
               join conversation c on c.shop_id = w.shop and c.id = w.id
               join thread t on t.shop_id = c.shop_id and t.id = c.thread_id
+              join shopper p on p.shop_id = c.shop_id and p.id = c.shopper_id
               left join lateral (
                 select a.agent_id, a.assigned_at from assignment a
                  where a.shop_id = c.shop_id and a.shopper_id = c.shopper_id

@@ -16,7 +16,7 @@ from dispatcher.record_guard import write_callbacks, write_guarded
 from dispatcher.record_load import threads_of
 from wangxin.model.conversation import State
 from wangxin.model.facts import AnyFact, ConversationClosed, parse_fact
-from wangxin.storage import outbox
+from wangxin.storage import accounts, outbox
 from wangxin.storage.postgres import Connection
 
 
@@ -40,6 +40,7 @@ class Writer:
     def __init__(self, routing: Routing, offered: Iterable[str] = ()) -> None:
         self.offered = set(offered)
         self._names = {seat.agent: seat.name for seat in routing.seats}
+        self._personas: dict[tuple[str, str], str] = {}
         self._caps = {seat.agent: seat.seats_max for seat in routing.seats}
         self._providers = {pool.id: pool.provider for pool in routing.pools}
 
@@ -75,7 +76,7 @@ class Writer:
             row = about.get(UUID(d.conversation))
             if row is None:
                 raise Diverged(f"no conversation {d.conversation}")
-            if isinstance(d, (de.Queued, de.Overflowed)):
+            if isinstance(d, (de.Queued, de.Overflowed, de.Helped)):
                 told.shops.add(d.shop)
                 told.waiting[d.conversation] = row["thread_id"]
                 continue
@@ -103,6 +104,7 @@ class Writer:
                     )
                 )  # fmt: skip
         await assignments.write(conn)
+        await _pins(conn, [d for d in made if isinstance(d, de.Requeue) and d.pinned is not None])
         await self._offers(conn, made, told)
         callbacks = await write_callbacks(conn, [d for d in made if isinstance(d, de.Callback)], about)
         told.shops.update(d.shop for d in made if isinstance(d, de.Callback))
@@ -112,14 +114,16 @@ class Writer:
         told.closed = bool(facts)
         return told
 
-    async def keep_fits(self, conn: Connection) -> None:
+    async def begin(self, conn: Connection) -> None:
+        """Once, before it writes: keeps the loads that fit, and learns what agents are called in single shops."""
+        self._personas = {(str(s), str(a)): name for (s, a), name in (await accounts.personas(conn)).items()}
         await keep_fits(conn, {UUID(agent): cap for agent, cap in self._caps.items()})
 
     def _move(self, d: de.Decision, row: Any, heard: Mapping[str, int]) -> Move | None:
         """The move a decision means; None: it moves nothing."""
         if isinstance(d, (de.MakeOffer, de.RevokeOffer, de.Warn)):
             return None
-        handled = (de.SetSeatState, de.Refuse, de.Queued, de.Overflowed, de.Guarded, de.Callback)
+        handled = (de.SetSeatState, de.Refuse, de.Queued, de.Overflowed, de.Helped, de.Guarded, de.Callback)
         assert not isinstance(d, handled), "handled before"
         ids = (UUID(d.shop), row["thread_id"], UUID(d.conversation))
         if isinstance(d, de.Assign):
@@ -128,7 +132,7 @@ class Writer:
             }  # fmt: skip
             return Move(
                 *ids, State.ASSIGNED, f"conversation.{d.event}", d.epoch, UUID(d.agent), UUID(d.pool), d.reason,
-                {"agent_name": self._names.get(d.agent, "")}, why,
+                {"agent_name": self._personas.get((d.shop, d.agent)) or self._names.get(d.agent, "")}, why,
             )  # fmt: skip
         if isinstance(d, de.Requeue):
             why = {"decision": "requeued", "reason": d.reason, **({"agent": d.agent} if d.agent else {})}
@@ -234,6 +238,21 @@ class Writer:
         )  # fmt: skip
 
 
+async def _pins(conn: Connection, pinned: Sequence[de.Requeue]) -> None:
+    """Who waits for one pool alone waits for it also under the next writer."""
+    if pinned:
+        await conn.executemany(
+            """insert into pinned (shop_id, conversation_id, epoch, pool_id, until_at)
+               values ($1, $2, $3, $4, to_timestamp($5::float8 / 1000))
+               on conflict (shop_id, conversation_id) do update set epoch = excluded.epoch, pool_id = excluded.pool_id,
+                 until_at = excluded.until_at""",
+            [
+                (UUID(d.shop), UUID(d.conversation), d.epoch, UUID(d.pinned or ""), d.pinned_until_ms)
+                for d in pinned
+            ],
+        )  # fmt: skip
+
+
 _WITHOUT_SHOP = (de.SetSeatState, de.Refuse)
 _RELEASED: dict[type[Any], str] = {de.Park: "parked", de.Close: "closed"}
 
@@ -275,6 +294,7 @@ class Superseded(Exception):
 async def forget_offers(conn: Connection, kept: Sequence[UUID]) -> None:
     """A writer that begins goes on with the offers of these conversations; the others are asked again."""
     await conn.execute("delete from offer where not conversation_id = any($1)", list(kept))
+    await conn.execute("delete from pinned where until_at < clock_timestamp() - interval '1 hour'")
 
 
 async def hold_lease(conn: Connection, shard: str, epoch: int, lease_ms: int, whole_ms: int) -> None:

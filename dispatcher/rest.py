@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from dispatcher import admin_read as read
 from dispatcher import admin_record as write
 from dispatcher import rest_agents
+from dispatcher.again import decide_again, recorded
 from dispatcher.agents import NewAgent, SeatTerms
 from dispatcher.agents_record import Owner, place
 from dispatcher.contracts import POLICY
@@ -54,9 +55,11 @@ def router(deps: Deps) -> APIRouter:
 
     @routes.get("/{shop}/floor")
     async def floor(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        """Pools with load, free slots and today's figures; seats with their states; who waits."""
+        """Pools with load, free slots and today's figures; bot and message box; seats with their states; who waits."""
         pools, seats, standing = await _floor(actor, shop)
-        return {"pools": pools, "seats": [_seat(seat) for seat in seats], "standing": standing}
+        async with deps.scope(actor, shop) as conn:
+            rests = await read.rests(conn, shop, clock.now_ms())
+        return {"pools": pools, "rests": rests, "seats": [_seat(seat) for seat in seats], "standing": standing}
 
     @routes.get("/{shop}/targets")
     async def targets(shop: UUID, actor: Actor = Depends(anyone)) -> dict[str, Any]:
@@ -99,6 +102,17 @@ def router(deps: Deps) -> APIRouter:
                 raise not_found("conversation")
             found = await explained(conn, shop, conversation)
         return found
+
+    @routes.get("/{shop}/conversations/{conversation}/again")
+    async def again(shop: UUID, conversation: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """The journal around a conversation decided once more: whether every decision is the same, byte for byte.
+        Raises ``conversation.not_found``, ``replay.forgotten``, ``replay.too_much``, ``preview.busy``."""
+        async with deps.scope(actor, shop) as conn:
+            if await shop_of(conn, conversation) != shop:
+                raise not_found("conversation")
+        async with deps.pool.acquire() as conn:
+            asked = await recorded(conn, shop, conversation)
+        return await decide_again(asked)
 
     # --- own pools and seats -----------------------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ from dispatcher import admin_record as write
 from dispatcher.contracts import Terms, check_terms
 from dispatcher.importing import import_contracts
 from dispatcher.preview import Asked
-from dispatcher.provider_record import ask
 from dispatcher.rest_agents import SheetFile
 from dispatcher.rest_pools import writing_of
 from wangxin import clock
@@ -29,6 +28,9 @@ class Version(Asked):
     pools: tuple[UUID, ...] = Field(min_length=1, max_length=20)
     starts_ms: int = Field(ge=0, le=2**53)
     ends_ms: int | None = Field(default=None, ge=0, le=2**53)
+    shops: tuple[UUID, ...] = Field(
+        default=(), max_length=50, description="empty: this shop, or those of the version before"
+    )
     terms: Terms
 
 
@@ -57,6 +59,13 @@ def add_contract_routes(routes: APIRouter, deps: Deps) -> None:
             version["answered_by"] = names.get(version["answered_by"], "")
         return found
 
+    async def _members(conn: Connection, actor: Actor, shop: UUID, contract: UUID | None, asked: Version) -> None:
+        """Who writes a version must be a merchant of every shop it holds for, and of those it leaves out."""
+        before = [] if contract is None else await write.contract_shops(conn, contract)
+        members = asked.shops or tuple(before) or (shop,)
+        if not set(members) | set(before) <= set(actor.shops):
+            raise Refusal("contract.shops", "it holds for a shop that is not yours", field="shops", status=403)
+
     async def _check(conn: Connection, shop: UUID, provider: UUID, asked: Version) -> None:
         if not await write.knows_provider(conn, shop, provider):
             raise not_found("provider")
@@ -73,14 +82,15 @@ def add_contract_routes(routes: APIRouter, deps: Deps) -> None:
     async def new_contract(shop: UUID, asked: NewContract, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         id_ = clock.new_id()
         async with writing(actor, shop) as conn:
-            await _check(conn, shop, asked.provider, asked)
+            await _members(conn, actor, shop, None, asked)
+            for one in asked.shops or (shop,):
+                await _check(conn, one, asked.provider, asked)
             version = await write.add_contract_version(
                 conn, shop=shop, id_=id_, provider=asked.provider, pools=asked.pools, starts_ms=asked.starts_ms,
-                ends_ms=asked.ends_ms, terms=asked.terms, by=actor.id,
+                ends_ms=asked.ends_ms, terms=asked.terms, by=actor.id, shops=asked.shops, ask=True,
             )  # fmt: skip
-            await ask(conn, shop, id_, version, asked.provider)
             await deps.audit(conn, actor, shop, "contract.made", str(id_), asked.model_dump(mode="json"))
-            await write.routing_changed(conn, shop)
+            await write.routing_changed(conn)
         return {"id": id_, "version": version}
 
     @routes.post("/{shop}/contracts/{contract}/versions", status_code=201)
@@ -88,19 +98,21 @@ def add_contract_routes(routes: APIRouter, deps: Deps) -> None:
         shop: UUID, contract: UUID, asked: Version, actor: Actor = Depends(merchant)
     ) -> dict[str, Any]:
         """New terms of a contract, which hold once the provider accepts them. Earlier versions stay, and past
-        assignments keep theirs."""
+        assignments keep theirs. A shop that ``shops`` leaves out has the contract no longer from then on. Raises
+        ``contract.shops``."""
         async with writing(actor, shop) as conn:
             provider = await write.provider_of(conn, shop, contract)
             if provider is None:
                 raise not_found("contract")
-            await _check(conn, shop, provider, asked)
+            await _members(conn, actor, shop, contract, asked)
+            for one in asked.shops or (shop,):
+                await _check(conn, one, provider, asked)
             version = await write.add_contract_version(
                 conn, shop=shop, id_=contract, provider=provider, pools=asked.pools, starts_ms=asked.starts_ms,
-                ends_ms=asked.ends_ms, terms=asked.terms, by=actor.id,
+                ends_ms=asked.ends_ms, terms=asked.terms, by=actor.id, shops=asked.shops, ask=True,
             )  # fmt: skip
-            await ask(conn, shop, contract, version, provider)
             await deps.audit(conn, actor, shop, "contract.changed", str(contract), asked.model_dump(mode="json"))
-            await write.routing_changed(conn, shop)
+            await write.routing_changed(conn)
         return {"id": contract, "version": version}
 
     @routes.post("/{shop}/contracts/import")

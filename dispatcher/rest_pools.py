@@ -112,15 +112,17 @@ def add_pool_routes(routes: APIRouter, deps: Deps) -> None:
 
 
 async def _free_name(conn: Connection, owner: Owner, name: str, pool: UUID | None = None) -> None:
-    if any(row["name"] == name and row["id"] != pool for row in await agents_record.pools(conn, owner)):
+    if any(row["name"] == name and row["id"] != pool for row in await agents_record.pools(conn, owner, every=True)):
         raise Refusal("pool.taken", "there is a pool of this name", field="name", status=409)
 
 
 async def add_pool(conn: Connection, deps: Deps, actor: Actor, book: UUID, owner: Owner, asked: NewPool) -> UUID:
-    """Made and written into the audit ``book``. Raises ``pool.taken``."""
+    """Made and written into the audit ``book``. Raises ``pool.taken``, ``pool.kind``."""
     await _free_name(conn, owner, asked.name)
+    if asked.kind != "seats" and owner.outsourced:
+        raise Refusal("pool.kind", "a provider has people, no bot and no message box", field="kind")
     id_ = clock.new_id()
-    await write.add_pool(conn, owner.id, id_, asked.name, outsourced=owner.outsourced)
+    await write.add_pool(conn, owner.id, id_, asked.name, outsourced=owner.outsourced, kind=asked.kind)
     await write.put_pool(conn, owner.id, id_, asked)
     await deps.audit(conn, actor, book, "pool.created", str(id_), asked.model_dump(mode="json"))
     return id_

@@ -133,15 +133,15 @@ def router(deps: Deps) -> APIRouter:
         """Accept or refuse a version. Raises ``contract.not_found`` for one that does not wait for an answer."""
         owner = _owner(actor)
         async with deps.pool.acquire() as conn, conn.transaction():
-            shop = await record.answer(
+            shops = await record.answer(
                 conn, owner.id, contract, number, accepted=asked.accepted, note=asked.note, by=actor.id
             )
-            if shop is None:
+            if not shops:
                 raise not_found("contract")
             deed = "contract.accepted" if asked.accepted else "contract.refused"
-            for book in (shop, owner.id):
+            for book in (*shops, owner.id):
                 await deps.audit(conn, actor, book, deed, str(contract), {"version": number, "note": asked.note})
-            await routing_changed(conn, shop)
+            await routing_changed(conn)
         await deps.hints.wake("dispatcher")
 
     return routes

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 from dispatcher.box import fall_back, to_box
 from dispatcher.capacity import KEEPS, SeatNow, score
-from dispatcher.decisions import Assign, Candidate, MakeOffer, Overflowed, PoolSeen, Queued
+from dispatcher.decisions import Assign, Candidate, Helped, MakeOffer, Overflowed, PoolSeen, Queued, Waited
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
 from dispatcher.model import AgentRule, Contract, Id, Pool
 from dispatcher.policy import deal, rank_pools
-from dispatcher.stages import full, opens
+from dispatcher.stages import by_rules, full, next_by_rules_ms, opens, reach
 
 _AT_ONCE = ("claim", "transfer", "resume", "takeover", "message_box")
 """Reasons that need no offer: somebody has agreed already, or nobody is watching the clock."""
@@ -65,7 +65,7 @@ def _try_sticky(f: Floor, c: Conversation) -> bool:
 
 def pool_for(f: Floor, c: Conversation, seat: SeatNow) -> Id | None:
     """The pool under which this seat may serve this conversation now; None: it may not."""
-    if c.skill and c.skill not in seat.terms.skills:
+    if c.skill and c.skill not in seat.skills:
         return None
     reach = f.terms.every_pool[c.shop]
     for pool in seat.terms.pools:
@@ -104,7 +104,7 @@ def _try_pools(f: Floor, c: Conversation, pools: tuple[Id, ...], seen: list[Pool
     levels: dict[Id, int] = {}
     if policy.pool_rule == "value" and len(usable) > 1:
         for one, terms, _ in usable:
-            shut = _door(f, policy.agent_rule, one.id, terms, {})
+            shut = door(f, policy.agent_rule, one.id, terms, {})
             first = f.free.best(one.id, policy.agent_rule, f.seats, c.excluded, c.skill, f.now_ms, shut)
             levels[one.id] = first[0][1].load if first else 0
     order = [(0, *usable[0][:2])]
@@ -126,24 +126,25 @@ def _try_pool(
 ) -> bool:
     """The best free seat of a pool takes the conversation, if there is one. ``shared``: pools among which it ranked."""
     rule = f.policy(c).agent_rule
-    barred = _door(f, rule, pool, contract, turned)
+    barred = door(f, rule, pool, contract, turned)
     rows = f.free.best(pool, rule, f.seats, c.excluded, c.skill, f.now_ms, barred)
     if not rows:
         out = next((one.barred for one in turned.values() if one.pool == pool), _TAKEN) if turned else _TAKEN
         seen.append(PoolSeen(pool, c.stage, out, shown))  # type: ignore[arg-type]
         return False
-    seen.append(PoolSeen(pool, c.stage, "chosen", shown))
+    own = c.ruled.get(pool, "") if c.ruled else ""
+    seen.append(PoolSeen(pool, c.stage, "chosen", shown, own))
     c.seen = tuple(seen)
     candidates = tuple([Candidate(s.terms.agent, pool, s.load, s.terms.seats_max, key) for key, s in rows])
     if turned:
         candidates += tuple(turned.values())[:TURNED_MAX]
     if len(shared) > 1:
         deal(f.deficits, c.shop, pool, shared)
-    give(f, c, rows[0][1], pool, c.stage_reason or "ring", candidates)
+    give(f, c, rows[0][1], pool, f"overflow:{own}" if own else c.stage_reason or "ring", candidates)
     return True
 
 
-def _door(
+def door(
     f: Floor, rule: AgentRule, pool: Id, contract: Contract | None, turned: dict[Id, Candidate]
 ) -> Callable[[Id], bool] | None:
     """Whom the contract keeps out, noted in ``turned`` for the explanation; None: it asks nothing of anybody."""
@@ -170,30 +171,45 @@ def _widen(f: Floor, c: Conversation) -> bool:
         c.seen = tuple(seen)
         return done
     if c.stage_ms < 0 and stages:
-        c.pools = f.terms.stage_pools(c.shop, 0)
         c.stage_ms = f.now_ms
+        reach(f, c)
     if _try_pools(f, c, c.pools, seen):
+        return True
+    ruling = f.terms.ruling[c.shop]
+    if ruling and (opened := by_rules(f, c)) and _try_pools(f, c, opened, seen):
         return True
     while c.stage + 1 < len(stages):
         why = opens(f, c, c.stage + 1)
         if why is None:
             break
         enter(f, c, why)
-        if _try_pools(f, c, f.terms.stage_pools(c.shop, c.stage), seen):
+        if _try_pools(f, c, _entered(f, c), seen):
             return True
+    if ruling:
+        shut = (pool for pool, _ in f.terms.ruled(c.shop, f.now_ms) if pool not in c.ruled)
+        seen += [PoolSeen(pool, c.stage, "not_yet") for pool in shut]
     c.seen = tuple(seen)
     return False
+
+
+def _entered(f: Floor, c: Conversation) -> tuple[Id, ...]:
+    """The pools of the stage that was just entered which may be asked by it."""
+    if not f.terms.ruling[c.shop]:
+        return f.terms.stage_pools(c.shop, c.stage)
+    return tuple(pool for pool in f.terms.stage_pools(c.shop, c.stage) if not f.terms.ruled_by(c.shop, pool, f.now_ms))
 
 
 def widen_at_once(f: Floor, c: Conversation) -> bool:
     """Search the further stages now, the nearest first, whatever opens them otherwise. True: it has a seat."""
     assert c.in_line, "only who waits is routed"
     if c.pinned is None and c.stage_ms < 0 and f.policy(c).stages:
-        c.pools = f.terms.stage_pools(c.shop, 0)
         c.stage_ms = f.now_ms
+        reach(f, c)
+    if c.pinned is None and (opened := by_rules(f, c, whatever=True)) and _try_pools(f, c, opened, []):
+        return True
     while c.pinned is None and c.stage + 1 < len(f.policy(c).stages):
         enter(f, c, "slow")
-        if _try_pools(f, c, f.terms.stage_pools(c.shop, c.stage), []):
+        if _try_pools(f, c, _entered(f, c), []):
             return True
     return route(f, c)
 
@@ -203,11 +219,7 @@ def enter(f: Floor, c: Conversation, why: str) -> None:
     c.stage += 1
     c.stage_ms = f.now_ms
     c.stage_reason = f"overflow:{why}"
-    more = f.terms.stage_pools(c.shop, c.stage)
-    if f.policy(c).stages[c.stage].mode == "transfer":
-        c.pools = more
-    else:
-        c.pools += tuple(pool for pool in more if pool not in c.pools)
+    reach(f, c)
     f.decisions.append(Overflowed(c.id, c.shop, c.stage, why))
 
 
@@ -215,6 +227,11 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
     policy = f.policy(c)
     if _nowhere(f, c):
         to_box(f, c, "hours")
+        return
+    if f.terms.capped and c.id not in f.lines and f.full_topic(c):
+        to_box(f, c, "full")
+        return
+    if f.terms.rested and c.pinned is None and _rests(f, c):
         return
     box_ms = policy.callback_ms if c.callback else policy.message_box_ms
     if box_ms is not None and f.now_ms >= c.waiting_ms + box_ms:
@@ -227,6 +244,10 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
     f.lines.add(c)
     if c.stage + 1 < len(policy.stages) and c.pinned is None and f.now_ms >= c.hold_ms:
         f.timers.set("stage", c.id, c.stage_ms + policy.stages[c.stage + 1].after_ms)
+    if "~" in c.skill and policy.language_wait_ms is not None and ("language", c.id) not in f.timers:
+        f.timers.set("language", c.id, max(f.now_ms, c.waiting_ms + policy.language_wait_ms))
+    if f.terms.ruling[c.shop] and c.pinned is None and (by_rule_ms := next_by_rules_ms(f, c)) is not None:
+        f.timers.set("rule", c.id, max(by_rule_ms, c.hold_ms))
     if box_ms is not None:
         f.timers.set("box", c.id, c.waiting_ms + box_ms)
     if policy.nobody_ms is not None and not c.callback and ("nobody", c.id) not in f.timers and not f.somebody(c):
@@ -238,6 +259,18 @@ def _wait(f: Floor, c: Conversation, *, told: bool) -> None:
         position = f.position(c)
         median, p90 = f.predict(c, position - 1)
         f.decisions.append(Queued(c.id, c.shop, position, median, p90, c.stage, c.seen))
+
+
+def _rests(f: Floor, c: Conversation) -> bool:
+    """Where its steps lead that nobody sits: the bot helps while it waits, the message box ends the waiting (True)."""
+    for pool in f.terms.rests(c.shop, c.stage) if c.stage_ms >= 0 else ():
+        if pool.kind == "message_box" and not c.callback and f.takes(c.shop, pool):
+            to_box(f, c, "waited")
+            return True
+        if pool.kind == "bot" and c.helped is None and f.takes(c.shop, pool):
+            c.helped = pool.id
+            f.decisions.append(Helped(c.id, c.shop, pool.id))
+    return False
 
 
 def _nowhere(f: Floor, c: Conversation) -> bool:
@@ -271,8 +304,9 @@ def _free_the_excluded(f: Floor, c: Conversation) -> None:
 
 
 def give(
-    f: Floor, c: Conversation, seat: SeatNow, pool: Id, reason: str, candidates: tuple[Candidate, ...] = ()
-) -> None:
+    f: Floor, c: Conversation, seat: SeatNow, pool: Id, reason: str, candidates: tuple[Candidate, ...] = (),
+    line: tuple[Waited, ...] = (),
+) -> None:  # fmt: skip
     """Give ``c`` to ``seat``, or offer it where the policy says so."""
     policy = f.policy(c)
     if not candidates:
@@ -288,12 +322,13 @@ def give(
         f.timers.set("offer", c.id, c.offer_ms)
         f.decisions.append(MakeOffer(c.id, c.shop, seat.terms.agent, c.epoch + 1, c.offer_ms, pool=pool, reason=reason))
         return
-    assign(f, c, seat, pool, reason, candidates)
+    assign(f, c, seat, pool, reason, candidates, line)
 
 
 def assign(
-    f: Floor, c: Conversation, seat: SeatNow, pool: Id, reason: str, candidates: tuple[Candidate, ...] = ()
-) -> None:
+    f: Floor, c: Conversation, seat: SeatNow, pool: Id, reason: str, candidates: tuple[Candidate, ...] = (),
+    line: tuple[Waited, ...] = (),
+) -> None:  # fmt: skip
     """Now it is his. The count grows in the same step."""
     waited = f.now_ms - c.waiting_ms if c.state == "waiting" else 0
     predicted = f.predict(c, 0)[0] if c.id in f.lines else 0
@@ -323,7 +358,9 @@ def assign(
     seat.live.add(c.id)
     if reason != "resume":
         f.new_day(seat, day)
-        seat.served += 1
+        if c.had.get(seat.terms.agent) != day:
+            c.had[seat.terms.agent] = day
+            seat.served += 1
         seat.last_assigned_ms = f.now_ms
     f.touch_load(seat)
     c.state, c.agent, c.pool, c.since_ms = "assigned", seat.terms.agent, pool, f.now_ms
@@ -339,7 +376,7 @@ def assign(
             event=event,  # type: ignore[arg-type]
             from_agent=before, contract=contract.id if contract else None,
             contract_version=contract.version if contract else 0, policy_version=f.policy(c).version,
-            waited_ms=waited, predicted_ms=predicted, level=level, candidates=candidates, pools=c.seen,
+            waited_ms=waited, predicted_ms=predicted, level=level, candidates=candidates, pools=c.seen, line=line,
         )
     )  # fmt: skip
     c.seen = ()

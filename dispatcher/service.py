@@ -199,7 +199,7 @@ class Dispatcher:
             offered = [c.conversation for c in conversations if c.offer is not None]
             await record_write.forget_offers(conn, [UUID(id_) for id_ in offered])
             writer = Writer(routing, offered)
-            await writer.keep_fits(conn)
+            await writer.begin(conn)
             told = await writer.write(conn, made, now)
             self._seq += 1
             row = (self._seq, now, journal.to_row(start), [journal.to_row(d) for d in made])
@@ -260,7 +260,7 @@ class Dispatcher:
             if isinstance(event, ev.RoutingChanged):
                 assert self._writer is not None, "a leader has a writer"
                 self._writer = Writer(event.routing, self._writer.offered)
-                await self._writer.keep_fits(conn)
+                await self._writer.begin(conn)
             made += decided
             if journal.worth_keeping(event, bool(decided), due is not None and due <= now):
                 self._seq += 1

@@ -127,7 +127,11 @@ def floor_of(routing: Routing, shop: Id, policy: Policy, staff: Sequence[Staff],
     wanted = {one.pool: one for one in staff}
     return Routing(
         (replace(mine, policy=policy),),
-        tuple(replace(pool, handle_ms=load.handle_ms) for pool in routing.pools if pool.id in wanted),
+        tuple(
+            replace(pool, handle_ms=load.handle_ms)
+            for pool in routing.pools
+            if pool.id in wanted or pool.kind in ("bot", "message_box")
+        ),
         tuple(contract for contract in routing.contracts if contract.shop == shop),
         tuple(
             Seat(f"{one.pool}/{number:03}", pools=(one.pool,), seats_max=one.seats_max)

@@ -47,6 +47,8 @@ class Case:
     pinned: bool = False
     excluded: set[Id] = field(default_factory=set)
     counted: Id | None = None
+    opened: set[Id] = field(default_factory=set)
+    """Pools that their contract's own rules opened."""
 
 
 @dataclass
@@ -60,6 +62,8 @@ class Auditor:
     connected: set[Id] = field(default_factory=set)
     called: set[Id] = field(default_factory=set)
     """Who is called back, and may wait longer."""
+    behind: dict[Id, int] = field(default_factory=dict)
+    """Late answers of an agent: every two take a slot."""
     finished: int = 0
     asked: int = 0
 
@@ -75,6 +79,7 @@ class Auditor:
             {"own": own, "preferred": preferred, "any": list(self.contracts)}[str(stage.pools)]
             for stage in self.policy.stages
         ]
+        self.ruled = {pool: c.overflow for pool, c in self.contracts.items() if c.overflow is not None}
         self.papers = {(c.contract, c.agent): c.until_ms for c in self.routing.certificates}
         self.used: dict[tuple[Id, int], int] = {}
         self.held: dict[Id, set[Id]] = {agent: set() for agent in self.cap}
@@ -93,6 +98,8 @@ class Auditor:
             self.connected.add(event.agent)
         elif isinstance(event, ev.AgentDisconnected):
             self.connected.discard(event.agent)
+        elif isinstance(event, ev.TurnsOpen):
+            self.behind[event.agent] = event.turns
         self._stale(event, made)
         for decision in made:
             self._book(event, decision)
@@ -102,7 +109,9 @@ class Auditor:
         """Another core began from the record: the search of everybody who waits begins anew, his place is kept."""
         self.now = now_ms
         for case in self.cases.values():
-            case.stage, case.stage_ms, case.sticky, case.pinned = 0, now_ms, False, False
+            case.stage, case.stage_ms, case.sticky = 0, now_ms, False
+            case.opened.clear()
+        self.behind.clear()
         for decision in made:
             self._book(ev.Tick(), decision)
         self._check()
@@ -120,6 +129,7 @@ class Auditor:
 
     def _wait(self, case: Case) -> None:
         case.state, case.agent, case.since, case.stage, case.stage_ms = "waiting", None, self.now, 0, self.now
+        case.opened.clear()
 
     def _stale(self, event: ev.Event, made: list[Decision]) -> None:
         """What bears an old fencing number, or answers an offer that is not his, changes nothing."""
@@ -203,6 +213,8 @@ class Auditor:
         assert d.epoch == case.epoch + 1, "epochs grow by one"
         assert d.pool in self.pools[d.agent] & {p for stage in self.stages for p in stage}, "a pool he may go to"
         assert not self._barred(d.pool, d.agent), "only who is certified, where the contract asks for it"
+        if d.pool in self.ruled and (d.reason == "ring" or d.reason.startswith("overflow")):
+            assert d.pool in case.opened or case.pinned, "a contract is asked by its own rules alone"
         if case.state == "assigned":
             assert d.reason in ("transfer", "takeover"), f"{d.conversation} has somebody already"
         if d.reason == "resume":
@@ -231,6 +243,20 @@ class Auditor:
 
     def _overflowed(self, d: Overflowed) -> None:
         case = self.cases[d.conversation]
+        if d.pool:
+            rules = self.ruled[d.pool]
+            assert d.pool not in case.opened, "a pool is opened once a wait"
+            if d.reason == "time":
+                assert rules.after_ms is not None, "never by time"
+                assert self.now - case.since >= rules.after_ms, "a contract is asked before its own time"
+            else:
+                assert d.reason in (*(t.kind for t in rules.any_of), "slow"), "by a rule of its own"
+            if d.reason == "oldest":
+                above = next(t for t in rules.any_of if t.kind == "oldest")
+                oldest = min(other.enqueued for other in self.cases.values() if other.state == "waiting")
+                assert self.now - oldest >= min(above.above, above.clear_below or above.above), "nobody is so old"
+            case.opened.add(d.pool)
+            return
         assert d.stage == case.stage + 1, "stages are entered in order"
         rule = self.policy.stages[d.stage]
         if d.reason == "time":
@@ -267,7 +293,8 @@ class Auditor:
                 yield id_, case
 
     def _reached(self, case: Case) -> list[Id]:
-        return [pool for stage in self.stages[: case.stage + 1] for pool in stage]
+        stages = (pool for stage in self.stages[: case.stage + 1] for pool in stage)
+        return [pool for pool in stages if pool not in self.ruled] + sorted(case.opened)
 
     def _volume_left(self, pool: Id, case: Case) -> bool:
         contract = self.contracts.get(pool)
@@ -289,7 +316,7 @@ class Auditor:
             if pool in self.pools[agent]
             and self.seat.get(agent) == "ready"
             and agent in self.connected
-            and len(self.held[agent]) < most
+            and len(self.held[agent]) + self.behind.get(agent, 0) // 2 < most
             and agent not in case.excluded
             and not self._barred(pool, agent)
         ]

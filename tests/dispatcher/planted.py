@@ -12,6 +12,7 @@ from dispatcher.capacity import SeatNow
 from dispatcher.floor import Floor
 from dispatcher.lines import Conversation
 from dispatcher.model import Policy
+from dispatcher.policy import Terms
 from tests.dispatcher.random_day import POLICIES
 
 Set = Callable[[object, str, Any], None]
@@ -95,6 +96,12 @@ def _waits_for_ever(put: Set) -> None:
     put(core, "_fire_for", lambda f, what, c: None if what == "box" else fire(f, what, c))
 
 
+def _own_rules_ignored(put: Set) -> None:
+    put(routing, "next_by_rules_ms", lambda f, c: None)
+    put(Terms, "ruled", lambda terms, shop, now_ms: [])
+    put(Terms, "ruled_by", lambda terms, shop, pool, now_ms: None)
+
+
 PLANTED = {
     "one slot too many": Bug(_one_slot_too_many, "holds 3 of 2"),
     "overflow while an own seat is free": Bug(_overflow_though_free, "overflows while"),
@@ -104,5 +111,6 @@ PLANTED = {
     "stale number accepted": Bug(_stale_number_taken, "a stale CloseRequested was followed"),
     "backlog not handed out": Bug(_backlog_forgotten, "waits while"),
     "an offer holds no slot": Bug(_offer_holds_no_slot, "holds a slot|holds 3 of 2", POLICIES["offers"]),
+    "a contract's own rules passed over": Bug(_own_rules_ignored, "own rules alone|own time", POLICIES["own_rules"]),
     "waits for ever": Bug(_waits_for_ever, "past the last stage"),
 }

@@ -15,7 +15,7 @@ from dispatcher.core import Core
 from dispatcher.decisions import Decision
 from dispatcher.journal import Line, TakenOver, canonical, from_row, to_row
 from dispatcher.lines import Conversation
-from dispatcher.model import Certificate, Policy, Stage, TopicRule, Trigger
+from dispatcher.model import Certificate, OverflowRules, Policy, Stage, TopicRule, Trigger
 from tests.dispatcher.auditor import Auditor
 from tests.dispatcher.floor_plan import START, world
 
@@ -33,7 +33,10 @@ POLICIES = {
     "value": Policy(pool_rule="value", margin_fen=800, message_box_ms=60_000),
     "wrap_up": Policy(agent_rule="marginal", wrap_up_ms=4_000, sticky_hold_ms=9_000),
     "measured": Policy(stages=(Stage("own"), Stage("preferred", 15_000, _MEASURED), Stage("any", 10_000))),
+    "own_rules": Policy(pool_rule="value", margin_fen=500),
 }
+OWN_RULES = OverflowRules((Trigger("queue_len", 2), Trigger("oldest", 9_000, 5_000, 2_000)), 20_000)
+"""Of the preferred contract, in days of the policy of this name."""
 KINDS = (
     *["ask"] * 10, *["state"] * 4, *["connect"] * 4, *["close"] * 7, *["offer"] * 4, "disconnect", "return", "return",
     "idle", "leave", "closed", "claim", "silent", "silent", "transfer", "again", "callback", "behind",
@@ -59,7 +62,8 @@ class Day:
         self, policy: Policy, chance: random.Random | Any, *, own: int = 2, gold: int = 2, silver: int = 1,
         crashes: bool = False, journal: bool = False, certified: bool = False,
     ) -> None:  # fmt: skip
-        terms = {"daily_max": 40, "certified": certified}
+        rules = OWN_RULES if policy is POLICIES["own_rules"] else None
+        terms = {"daily_max": 40, "certified": certified, "overflow": rules}
         self.routing = world(own, gold, silver, seats_max=2, policy=policy, contracts=(terms, {}))
         if certified:  # one has a paper, one whose paper ends within the day, the others have none
             papers = (Certificate("cg", 1, "gold1", 2**60), Certificate("cg", 1, "gold2", START + 1_800_000))
@@ -190,7 +194,7 @@ def _standing(c: Conversation) -> ev.ConversationStanding:
     return ev.ConversationStanding(
         c.id, c.shop, c.shopper, c.state, c.enqueued_ms, c.waiting_ms if c.state == "waiting" else c.since_ms, c.epoch,
         c.topic, c.agent, c.pool, tuple(c.excluded.items()) if c.state == "waiting" else (), c.counted, offer,
-        c.first_ms, c.turn_ms, c.guarded_ms, c.callback,
+        c.first_ms, c.turn_ms, c.guarded_ms, c.callback, c.pinned, c.pinned_ms, tuple(c.had), c.lang,
     )  # fmt: skip
 
 

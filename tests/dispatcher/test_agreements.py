@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from dispatcher import admin_record, provider_record
+from dispatcher import admin_record
 from dispatcher.contracts import Bonus, Price, Target, Terms
 from metrics.settlement import (
     Band,
@@ -40,12 +40,11 @@ async def test_every_price_model_is_settled_and_only_what_was_agreed(house: Hous
         async with house.pool.acquire() as conn, conn.transaction():
             terms = Terms(price=Price.model_validate(price), bonuses=(Bonus(metric="csat", better_per_mille=50,
                           fee_per_mille=10),), targets=(Target(metric="csat", op=">=", value=450),))  # fmt: skip
-            number = await admin_record.add_contract_version(
+            await admin_record.add_contract_version(
                 conn, shop=house.shop, id_=row["id"], provider=row["provider_id"], pools=row["pool_ids"],
                 starts_ms=now_ms(), ends_ms=None, terms=terms, by=house.merchant,
+                ask=price.get("model") == "per_handled_minute",  # not answered yet
             )  # fmt: skip
-            if price.get("model") == "per_handled_minute":  # not answered yet
-                await provider_record.ask(conn, house.shop, row["id"], number, row["provider_id"])
             agreements = await agreements_of(conn, house.shop)
         (mine,) = [one for one in agreements if one.contract == row["id"]]
         newest = max(mine.versions, key=lambda one: one.terms.version)

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from dispatcher.decisions import Assign, Overflowed
+from dispatcher import events as ev
+from dispatcher.decisions import Assign, Overflowed, Queued
 from dispatcher.hours import every_day
-from dispatcher.model import Policy, Routing, Stage, Trigger
+from dispatcher.model import OverflowRules, Policy, Routing, Stage, TopicRule, Trigger
 from tests.dispatcher.floor_plan import START, Driver, assigned, of, world
 
 NEVER_MS = 100_000_000
@@ -116,3 +117,62 @@ def test_expand_keeps_the_earlier_pools_and_transfer_gives_them_up(mode: str, ta
     d.ask("b")
     assert reason(d.wait(15_000)) == "time"
     assert assigned(d.close("a")) == taken
+
+
+def test_a_contracts_own_rules_take_the_place_of_the_policys_steps() -> None:
+    rules = OverflowRules((Trigger("queue_len", above=2),), 40_000)
+    d = floor(over(Trigger("no_free_slot")), contracts=({"overflow": rules}, {}))
+    d.ask("a")
+    assert (reason(made := d.ask("b")), assigned(made)) == ("no_free_slot", {}), "the step has opened, the contract not"
+    assert [(one.pool, one.verdict) for one in of(made, Queued)[0].pools][-1] == ("gold", "not_yet")
+    d.ask("c")
+    made = d.ask("e")
+    assert [(one.reason, one.pool) for one in of(made, Overflowed)][-1] == ("queue_len", "gold")
+    (given,) = of(made, Assign)
+    assert (given.reason, given.pools[-1].rule) == ("overflow:queue_len", "queue_len")
+    assert assigned(d.wait(39_999)) == {}
+    assert set(assigned(d.wait(1))) == {"b", "c"}, "or by the contract's own time"
+
+
+def test_a_new_version_without_rules_of_its_own_is_asked_by_the_policy_again() -> None:
+    never = OverflowRules((Trigger("queue_len", above=99),))
+    d = floor(over(Trigger("no_free_slot")), contracts=({"overflow": never}, {}))
+    first, other = d.routing.contracts
+    newer = replace(first, version=2, starts_ms=START + 60_000, overflow=None)
+    d.change(replace(d.routing, contracts=(first, newer, other)))
+    d.ask("a")
+    assert assigned(d.ask("b")) == {}
+    assert set(assigned(d.wait(60_000))) == {"b"}, "as soon as it begins"
+
+
+def test_an_agent_who_is_far_behind_gets_nobody_until_he_has_caught_up() -> None:
+    d = Driver(world(own=1, seats_max=3, policy=Policy(stages=(Stage("own"),))))
+    d.ready()
+    d.ask("a")
+    d.ask("b")
+    d.do(ev.TurnsOpen("own1", 2))
+    assert assigned(d.ask("c")) == {}, "two late answers take a slot"
+    assert assigned(d.do(ev.TurnsOpen("own1", 1))) == {"c": "own1"}
+
+
+def test_who_goes_to_and_fro_counts_once_in_an_agents_day() -> None:
+    d = Driver(world(own=2, policy=Policy(stages=(Stage("own"),))))
+    d.ready()
+    d.ask("a")
+    for giver, taker in (("own1", "own2"), ("own2", "own1")):
+        d.do(ev.TransferRequested("a", giver, d.core.floor.conversations["a"].epoch, to_agent=taker))
+        d.do(ev.TransferAnswered("a", taker, True))
+        assert d.agent_of("a") == taker
+    assert [d.core.floor.seats[agent].served for agent in ("own1", "own2")] == [1, 1]
+
+
+def test_a_seat_that_comes_free_tells_whom_it_chose_among() -> None:
+    d = Driver(world(own=2, policy=Policy(stages=(Stage("own"),), topics=(TopicRule("vip", 5, 20_000),))))
+    d.ready()
+    for id_, topic in (("a", ""), ("b", ""), ("c", ""), ("e", "vip")):
+        d.ask(id_, topic=topic)
+        d.wait(10_000)
+    (given,) = of(d.close("a"), Assign)
+    assert [(one.conversation, one.priority, one.ratio) for one in given.line] == [("c", 5, 666), ("e", 5, 500)]
+    assert [one.agent for one in given.candidates] == ["own1"]
+    assert [one.verdict for one in given.pools] == ["no_free_slot"]

@@ -18,7 +18,7 @@ from tests.dispatcher.floor_plan import START, Driver, of, world
 from wangxin.protocol import frames as fr
 from wangxin.storage.hints import HINT
 
-NEVER = ("chosen", "no_free_slot", "skill", "taken")
+NEVER = ("chosen", "no_free_slot", "skill", "taken", "not_yet")
 """Verdicts and ends of offers that refuse no transfer."""
 ROOT = Path(__file__).parents[2]
 

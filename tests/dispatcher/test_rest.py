@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from dispatcher.contracts import POLICY
@@ -136,6 +138,44 @@ async def test_a_version_holds_once_its_provider_accepts_it(office: Office) -> N
     far = house.agents["yun1"]
     stolen = await office.http.put(f"/outsourcing/seats/{far}", json={"name": "偷", "pools": []})
     assert (stolen.status_code, stolen.json()["code"]) == (404, "seat.not_found")
+
+
+async def test_a_contract_holds_for_several_shops_and_ends_where_a_version_leaves_one_out(office: Office) -> None:
+    house = office.house
+    second = await make_shop(house.pool, "second", "第二店")
+    merchant = Actor(Role.MERCHANT, house.merchant, frozenset({house.shop, second.id}), "掌柜")
+    provider = house.providers["云杉客服"]
+    pools = [str(await house.pool.fetchval("select id from pool where provider_id = $1", provider))]
+    wanted = {"provider": str(provider), "pools": pools, "starts_ms": 0, "terms": {}}
+    both = [str(house.shop), str(second.id)]
+    assert await office.ask("POST", "contracts", {**wanted, "shops": both}) == (403, "contract.shops")
+    office.gate.now = merchant
+    made = await office.ask("POST", "contracts", {**wanted, "shops": both})
+
+    async def accept(version: int) -> None:
+        office.gate.now = Actor(Role.PROVIDER, house.merchant, frozenset(), "主管", provider=provider)
+        path = f"/outsourcing/contracts/{made['id']}/versions/{version}/answer"
+        assert (await office.http.post(path, json={"accepted": True})).status_code == 204
+        office.gate.now = merchant
+
+    async def shops() -> set[UUID]:
+        rows = await house.pool.fetch("select shop_id from running_contract where id = $1", UUID(made["id"]))
+        return {row["shop_id"] for row in rows}
+
+    assert await shops() == set()
+    await accept(1)
+    assert await shops() == {house.shop, second.id}
+    again = f"contracts/{made['id']}/versions"
+    body = {key: wanted[key] for key in ("pools", "terms")}
+    assert await office.ask("POST", again, {**body, "starts_ms": 1, "shops": both[:1]}) == {**made, "version": 2}
+    assert await shops() == {house.shop, second.id}, "not accepted yet"
+    await accept(2)
+    assert await shops() == {house.shop}
+    only = Actor(Role.MERCHANT, house.merchant, frozenset({second.id}), "掌柜")
+    office.gate.now = only
+    path = f"/dispatch/{second.id}/{again}"
+    refused = await office.http.post(path, json={**body, "starts_ms": 2, "shops": both[1:]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "contract.shops")
 
 
 async def test_a_policy_is_versioned_and_kept_within_bounds(office: Office) -> None:

@@ -246,6 +246,38 @@ async def test_a_restarted_dispatcher_finds_everything_where_it_was(house: House
         assert [row[0] for row in order] == [chats[2].thread, chats[3].thread, late.thread]
 
 
+async def test_a_transfer_to_a_pool_waits_for_it_under_the_next_dispatcher_too(house: House) -> None:
+    await house.policy(transfer_wait_ms=600_000)
+    pool = await house.pool.fetchval("select id from pool where name like '云杉%'")
+    async with house.dispatcher():
+        await house.ready("own1", "yun1")
+        chat = await house.chat()
+        await house.ask(chat)
+        await house.until(lambda: house.holder(chat), "own1")
+        await house.frame(await house.actor("yun1"), fr.AgentStateSet(state="busy"))
+        await house.until(lambda: house.seat_state("yun1"), "busy")
+        await house.ready("hai1")
+        await house.frame(await house.actor("own1"), fr.TransferRequest(thread=chat.thread, epoch=1, to_pool=pool))
+        await house.until(lambda: house.state(chat), "waiting")
+    async with house.dispatcher("next") as following:
+        await following.leading.wait()
+        assert await house.holder(chat) is None, "somebody of another pool is free"
+        await house.ready("yun1")
+        await house.until(lambda: house.holder(chat), "yun1")
+
+
+async def test_a_shopper_is_given_to_who_speaks_the_language_of_his_window(house: House) -> None:
+    await house.pool.execute("update seat set languages = '{zh-CN}' where agent_id = $1", house.agents["yun1"])
+    await house.pool.execute("update seat set languages = '{en-GB}' where agent_id = $1", house.agents["yun2"])
+    async with house.dispatcher():
+        await house.ready("yun1", "yun2")
+        for language, agent in (("en-US", "yun2"), ("zh-TW", "yun1"), ("en", "yun2")):
+            chat = await house.chat(language)
+            await house.pool.execute("update shopper set lang = $2 where id = $1", chat.shopper, language)
+            await house.ask(chat)
+            await house.until(lambda chat=chat: house.holder(chat), agent)
+
+
 async def test_hubs_that_fall_silent_take_their_lines_with_them(house: House) -> None:
     async with house.dispatcher():
         await house.ready("own1")

@@ -63,3 +63,13 @@ def test_an_offer_to_a_seat_that_is_no_longer_there_is_taken_back_at_once() -> N
     _, made = begin(replace(WAITING, offer=replace(OFFER, agent="gone")))
     assert [one.agent for one in of(made, RevokeOffer)] == ["gone"]
     assert [one.agent for one in of(made, MakeOffer)] == ["own1"]
+
+
+def test_a_transfer_to_a_pool_waits_for_that_pool_under_the_next_leader_too() -> None:
+    core = Core(world(own=1, gold=1))
+    pinned = replace(WAITING, epoch=2, pinned="gold", pinned_until_ms=START + 10_000, had=("own1",))
+    made = core.take_over([ev.SeatStanding("own1", "ready", True)], [pinned], {}, START)
+    assert of(made, Assign) == [], "the free seat of another pool does not take it"
+    (given,) = of(later(core, START + 10_000), Assign)
+    assert given.agent == "own1", "until its time has run out"
+    assert core.floor.seats["own1"].served == 0, "it counted in his day before"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from dispatcher.decisions import Assign, ToBot, ToMessageBox
-from dispatcher.hours import Hours, Span, SpecialDay, open_at
+from dispatcher.decisions import Assign, Helped, ToBot, ToMessageBox
+from dispatcher.hours import Hours, Span, SpecialDay, every_day, open_at
 from dispatcher.model import Contract, Policy, Pool, Routing, Seat, Shop, Stage, TopicRule, Trigger, leveled
 from tests.dispatcher.floor_plan import START, Driver, assigned, of, world
 
@@ -199,3 +200,54 @@ def test_a_pool_is_left_alone_outside_its_hours() -> None:
     assert served(driver, 2) == {"silver": 2}
     driver.wait(24 * 3_600_000)
     assert served(driver, 2, begin=5) == {"gold": 2}
+
+
+def rested(stages: tuple[Stage, ...], *pools: Pool, **more: Any) -> Driver:
+    routing = world(own=1, policy=Policy(stages=stages, nobody_ms=None, **more))
+    return Driver(replace(routing, pools=(*routing.pools, *pools)))
+
+
+def test_a_step_leads_to_the_bot_which_helps_while_the_place_is_kept_and_a_later_one_to_the_message_box() -> None:
+    bot, box = Pool("bot", "bot", shop="s"), Pool("box", "message_box", shop="s", waiting_max=1)
+    d = rested((Stage("own"), Stage("bot", 10_000), Stage(("box",), 20_000)), bot, box)
+    d.ask("a")
+    d.ask("b")
+    assert [(one.conversation, one.pool) for one in of(d.wait(10_000), Helped)] == [("a", "bot"), ("b", "bot")]
+    assert [d.state_of("a"), d.core.floor.position(d.core.floor.conversations["a"])] == ["waiting", 2]
+    made = d.wait(20_000)
+    assert [one.conversation for one in of(made, ToMessageBox)] == ["a"], "the box is full with one"
+    assert d.state_of("b") == "waiting", "and waits until the last end of waiting"
+    assert [one.conversation for one in of(d.wait(90_000), ToBot)] == ["b"], "where the box takes nobody"
+
+
+def test_a_bot_outside_its_hours_helps_nobody() -> None:
+    d = rested((Stage("own"), Stage("bot")), Pool("bot", "bot", shop="s", state="closed"))
+    assert of(d.ask("a"), Helped) == []
+
+
+def test_a_topic_has_hours_and_a_bound_of_its_own() -> None:
+    minute = (START // 60_000 + 480) % 1_440
+    shut = every_day((minute + 120) % 1_380, (minute + 120) % 1_380 + 30)
+    rules = (TopicRule("refund", hours=shut), TopicRule("size", waiting_max=1))
+    d = Driver(world(own=1, policy=Policy(stages=(Stage("own"),), topics=rules, nobody_ms=None)))
+    d.ready()
+    assert [one.reason for one in of(d.ask("a", topic="refund"), ToMessageBox)] == ["hours"]
+    assert assigned(d.ask("b", topic="size")) == {"b": "own1"}
+    d.ask("c", topic="size")
+    assert [one.reason for one in of(d.ask("e", topic="size"), ToMessageBox)] == ["full"]
+    assert of(d.ask("f"), ToMessageBox) == [], "other topics are not bound by it"
+
+
+def test_a_shopper_is_answered_in_his_language_or_after_a_while_by_anybody() -> None:
+    routing = world(own=3, policy=Policy(stages=(Stage("own"),), language_wait_ms=15_000))
+    tongues = {"own1": ("zh-CN",), "own2": ("zh-CN", "en-GB"), "own3": ()}
+    routing = replace(routing, seats=tuple(replace(s, languages=tongues[s.agent]) for s in routing.seats))
+    d = Driver(routing)
+    d.ready("own1", "own2")
+    assert assigned(d.ask("a", lang="en-US")) == {"a": "own2"}
+    assert assigned(d.ask("b", lang="en")) == {}, "who does not speak it is not asked"
+    assert assigned(d.ready("own3")) == {"b": "own3"}, "who names no language is taken to speak any"
+    assert assigned(d.ask("c", lang="en")) == {}
+    assert assigned(d.ask("e", lang="fr")) == {"e": "own1"}, "a language that nobody names asks for nothing"
+    d.close("e")
+    assert assigned(d.wait(15_000)) == {"c": "own1"}

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from dispatcher import studies, whatif
-from dispatcher.arrivals import USUAL_DAY, BadArrivals
+from dispatcher.arrivals import DAY_MS, USUAL_DAY, BadArrivals
+from dispatcher.model import Policy, Pool, Routing, Shop, Stage
 from wangxin.cli import app
 
 LOAD = whatif.Load(a_day=1_500, days=4, patience_ms=60_000)
@@ -36,6 +37,21 @@ def test_overflow_at_once_loses_fewest_and_both_policies_meet_the_same_shoppers(
     assert study.requests == sum(map(len, days[0]))
     again = studies.compare(houses, LOAD, studies.modelled(LOAD, 5), whatif.Economy(), 30_000)
     assert again == study
+
+
+def test_a_step_to_the_message_box_is_part_of_a_study() -> None:
+    box = Pool("box", "message_box", shop="s", waiting_max=5)
+    routing = Routing((Shop("s"),), (Pool("own", "in_house", shop="s"), box))
+    load = whatif.Load(a_day=400, days=2)
+    policies = {"now": (Stage("own"),), "then": (Stage("own"), Stage(("box",), 5_000))}
+    staff = [whatif.Staff("own", 1, 1)]
+    floors = {
+        name: whatif.floor_of(routing, "s", Policy(stages=stages, message_box_ms=None, nobody_ms=None), staff, load)
+        for name, stages in policies.items()
+    }
+    days = whatif.modelled_days(load, 0, 1)
+    study = whatif.compare(floors, days, [0, DAY_MS])
+    assert study.policies["now"].figures["boxed"].mean == 0 < study.policies["then"].figures["boxed"].mean
 
 
 def test_the_advised_agents_reach_the_share_and_one_fewer_does_not() -> None:

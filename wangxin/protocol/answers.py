@@ -182,6 +182,7 @@ class QueuePosition(Answer):
     wait_ms: Ms | None = None
     wait_p90_ms: Ms | None = None
     callback: bool = Field(default=False, description="he is called back in the chat: the window may be closed")
+    helped: bool = Field(default=False, description="the bot answers meanwhile; his place is kept")
 
 
 class ThreadUpdate(Answer):

@@ -679,6 +679,8 @@ export interface QueuePositionAnswer {
   wait_p90_ms?: number | null;
   /** he is called back in the chat: the window may be closed */
   callback: boolean;
+  /** the bot answers meanwhile; his place is kept */
+  helped: boolean;
 }
 
 /** How far the other side has received and read the public lane. */

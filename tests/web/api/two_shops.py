@@ -14,7 +14,7 @@ import httpx
 from fastapi import FastAPI
 from PIL import Image
 
-from dispatcher import admin_record, provider_record
+from dispatcher import admin_record
 from dispatcher.contracts import Terms
 from dispatcher.training import record as training
 from dispatcher.training.talks import opening
@@ -201,9 +201,8 @@ async def _serving(deps: Deps, side: Side, provider: UUID) -> None:
         )  # fmt: skip
         ids["number"] = await admin_record.add_contract_version(
             conn, shop=shop, id_=contract, provider=provider, pools=[outsourced_pool], starts_ms=0, ends_ms=None,
-            terms=Terms(name=f"{side.mark}新版"), by=UUID(ids["merchant"]),
+            terms=Terms(name=f"{side.mark}新版"), by=UUID(ids["merchant"]), ask=True,
         )  # fmt: skip
-        await provider_record.ask(conn, shop, contract, ids["number"], provider)
         ids.update(day="2026-11-11", line=0)
         line = {"kind": "conversations", "label": f"{side.mark}会话", "quantity": 1, "unit_fen": 90, "amount_fen": 90,
                 "evidence": [f"{side.mark}凭据"], "of_day": None, "of_kind": None}  # fmt: skip

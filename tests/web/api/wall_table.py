@@ -39,6 +39,7 @@ STAFF = "merchant supervisor agent outsourced idle provider"
 SERVING = "merchant supervisor agent outsourced"
 """``outsourced`` serves the thread, ``idle`` is of the same provider and never did; ``provider`` has no seat."""
 SEATED = "merchant supervisor agent outsourced idle"
+ATDESK = "supervisor agent outsourced idle"
 OVERSEES = "merchant supervisor"
 
 MENU = {
@@ -59,6 +60,7 @@ RULE = {
 }
 VERSION = {"pools": ["{outsourced_pool}"], "starts_ms": 0, "terms": {"name": "{mark}合同"}}
 PACK = {"articles": [{"title": "{mark}称呼", "text": "{mark}亲"}], "rules": {"questions": 5}}
+SCRIPT = {"articles": PACK["articles"], "questions": [{"question": "{mark}怎么称呼", "answer": "{mark}亲"}]}
 REPLY = {"code": "hh", "title": "{mark}换货", "body": "{mark}当天换"}
 
 
@@ -152,7 +154,7 @@ TABLE: dict[str, Row] = {
     f"GET {_DESK}/waiting": Row(STAFF),
     f"GET {_DESK}/ended": Row(STAFF, query={"q": "{mark}"}, whole="own", inside="own"),
     f"GET {_DESK}/team": Row(OVERSEES),
-    f"GET {_DESK}/time": Row("supervisor agent outsourced idle"),
+    f"GET {_DESK}/time": Row(ATDESK),
     f"GET {_THREAD}/entries": Row(SERVING, query={"limit": 50}),
     f"GET {_THREAD}/shopper": Row(SERVING),
     f"GET {_THREAD}/orders": Row(SERVING),
@@ -160,6 +162,7 @@ TABLE: dict[str, Row] = {
     f"GET {_THREAD}/products": Row(SERVING, query={"q": "{mark}"}, inside="own"),
     f"PUT {_THREAD}/remark": Row(SERVING, {"text": "{mark}老客"}, inside="own"),
     f"PUT {_THREAD}/tags": Row(SERVING, {"tags": ["{mark}"]}, inside="own"),
+    f"PUT {_DESK}/shops/{{shop}}/persona": Row(ATDESK, {"name": "{mark}小禾"}, inside="own"),
     f"POST {_THREAD}/wording": Row(SERVING, {"text": "全网最低价"}),
     f"GET {_DESK}/shops/{{shop}}/wording": Row("merchant"),
     f"PUT {_DESK}/shops/{{shop}}/wording": Row(
@@ -217,6 +220,7 @@ TABLE: dict[str, Row] = {
     f"GET {_DISPATCH}/floor": Row("merchant"),
     f"GET {_DISPATCH}/targets": Row(SEATED),
     f"GET {_DISPATCH}/assignments": Row("merchant"),
+    f"GET {_DISPATCH}/conversations/{{conversation}}/again": Row("merchant"),
     f"GET {_DISPATCH}/conversations/{{conversation}}/explain": Row(OVERSEES),
     f"POST {_DISPATCH}/pools": Row("merchant", {"name": "{mark}二组"}, inside="own"),
     f"POST {_DISPATCH}/pools/import": Row("merchant", {"csv": "name\n{mark}组"}, inside="own"),
@@ -264,11 +268,11 @@ TABLE: dict[str, Row] = {
     ),
     f"POST {_OUT}/roster/publish": Row("provider", {"week": "2026-11-25"}),
     f"POST {_OUT}/roster/import": Row("provider", {"csv": "login,date,hours\n{mark},2026-11-26,", "apply": True}),
-    f"GET {_OUT}/shifts": Row("supervisor agent outsourced idle"),
+    f"GET {_OUT}/shifts": Row(ATDESK),
     f"GET {_OUT}/groups": Row("provider"),
     f"PUT {_OUT}/groups/{{shop}}": Row("provider", {"name": "{mark}组", "agents": ["{outsourced_agent}"]}),
     # --- what an outsourced agent must have passed
-    f"GET {_TRAINING}/mine": Row("supervisor agent outsourced idle"),
+    f"GET {_TRAINING}/mine": Row(ATDESK),
     f"GET {_TRAINING}/provided": Row("provider"),
     f"POST {_SHOP_TRAINING}/steps/{{step}}": Row("outsourced idle"),
     f"POST {_TRY}/begun": Row("outsourced"),
@@ -277,6 +281,7 @@ TABLE: dict[str, Row] = {
     f"GET {_TRY}": Row("merchant provider"),
     f"POST {_TRY}/judge": Row("merchant provider", {"passed": True, "note": "{mark}听过"}, inside="own"),
     f"GET {_SHOP_TRAINING}/pack": Row("merchant"),
+    f"PUT {_SHOP_TRAINING}/script": Row("provider", SCRIPT, inside="own"),
     f"PUT {_SHOP_TRAINING}/pack": Row("merchant", PACK, inside="own"),
     f"GET {_SHOP_TRAINING}/people": Row("merchant"),
     f"POST {_SHOP_TRAINING}/people/{{outsourced_agent}}/revoke": Row(
@@ -323,7 +328,7 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/shopper/consent": Row("member guest", {"granted": True}),
     # --- figures
     f"GET {_METRICS}/definitions": Row(STAFF),
-    f"GET {_METRICS}/mine": Row("supervisor agent outsourced idle"),
+    f"GET {_METRICS}/mine": Row(ATDESK),
     f"GET {_FIGURES}/overview": Row(OVERSEES),
     f"GET {_FIGURES}/report": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/report.xlsx": Row(OVERSEES, **_BY_PERSON),
