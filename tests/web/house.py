@@ -200,12 +200,13 @@ class House:
     # --- shoppers ----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def shopper(self, name: str = "林晓", *, node: str = "2") -> Iterator[Guest]:
+    def shopper(self, name: str = "林晓", *, node: str = "2", shop: Shop | None = None) -> Iterator[Guest]:
         """A member of the shop on a socket of his own, at the hub ``node``."""
         ref = f"m{uuid4().hex[:8]}"
+        his = shop or self.shop
 
         async def token() -> str:
-            return auth.sign_member(str(self.shop.id), ref, name, "V4", self.shop.secret, now_ms())
+            return auth.sign_member(str(his.id), ref, name, "V4", his.secret, now_ms())
 
         person = Person(ref, "shopper", f"unix:{hub_socket(self.folder, node)}", token)
         self.run(person.__aenter__())

@@ -9,11 +9,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.conftest import Shop, make_shop
 from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
+from wangxin.clock import new_id
+from wangxin.passwords import hash_password
+from wangxin.storage import accounts
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 
 pytestmark = pytest.mark.timeout(300)
@@ -72,6 +77,10 @@ def test_why_a_conversation_went_where_it_went_is_a_page_reached_from_the_lists(
         expect(step).to_contain_text("自有客服有空位")
         expect(step).to_contain_text("客服池按合同顺位；客服：最空闲优先")
         expect(step).to_contain_text("小禾：接待 0 / 20")
+        assert faults_of(merchant) == []
+        merchant.get_by_role("button", name="按日志重判一遍").click()
+        expect(merchant.get_by_text(re.compile("个决定，逐字节一致。"))).to_be_visible()
+        expect(merchant.get_by_text(re.compile(r"关于这个会话的决定 (\d+) 个，\1 个一致"))).to_be_visible()
         assert faults_of(merchant) == []
         here = merchant.url
         # From the report: the turns behind a figure lead to the same page. They are counted within seconds.
@@ -336,6 +345,18 @@ def figure(page: Page, name: str) -> Locator:
 
 
 def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Page, house: House) -> None:
+    merchant.get_by_role("link", name="服务商与客服池").click()
+    for kind, name, label, most in (
+        ("机器人", "小助手池", "同时最多帮几位", "9"),
+        ("留言箱", "夜间留言", "最多几条留言", "300"),
+    ):
+        merchant.get_by_role("button", name="添加客服池").click()
+        form = merchant.get_by_role("form", name="添加客服池")
+        form.get_by_label("种类").select_option(label=kind)
+        form.get_by_label("名称").fill(name)
+        form.get_by_label(re.compile(label)).fill(most)
+        form.get_by_role("button", name="保存").click()
+        expect(merchant.locator(f"[data-written='{name}']")).to_contain_text(kind)
     merchant.get_by_role("link", name="分流规则").click()
     steps = merchant.get_by_role("listitem").filter(has_text="首选外包")
     merchant.get_by_role("button", name="成本优先").click()
@@ -349,6 +370,14 @@ def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Pag
     merchant.get_by_label("话题 3 优先级").fill("2")
     merchant.get_by_label("话题 3 技能").fill("尺码")
     merchant.get_by_label("话题 3 最低等级").select_option("3")
+    merchant.get_by_label("话题 3 最多排队").fill("40")
+    merchant.locator("summary").filter(has_text="尺码 的服务时间").click()
+    merchant.get_by_role("group", name="尺码 的服务时间").get_by_label("全天").uncheck()
+    for step, where in (("第 4 步", "bot"), ("第 5 步", "some")):
+        merchant.get_by_role("button", name="加一步").click()
+        merchant.get_by_role("group", name=step).get_by_label("找谁").select_option(where)
+    merchant.get_by_role("group", name="第 5 步").get_by_label("夜间留言").check()
+    merchant.get_by_label("等会说买家语言的客服").fill("7")
     merchant.get_by_label("等到头了怎么办").select_option("bot")
     merchant.get_by_label("几次收回算在多久内").fill("20")
     merchant.get_by_label("首次回复超过").fill("45")
@@ -367,6 +396,8 @@ def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Pag
     merchant.get_by_role("button", name="开始预览").click()
     expect(figure(merchant, "wait_ms")).to_contain_text("更差")
     expect(figure(merchant, "overflow")).to_contain_text("更少")
+    expect(figure(merchant, "converted")).to_contain_text("%")
+    expect(figure(merchant, "net_fen")).to_contain_text("¥")
     expect(merchant.locator("canvas")).to_be_visible()
     merchant.get_by_label("30 秒应答率达到 %").fill("50")  # what a few agents reach on any day and with any luck
     merchant.get_by_role("button", name="算一算").click()
@@ -386,8 +417,12 @@ def test_a_change_of_the_routing_is_previewed_saved_and_taken_back(merchant: Pag
     expect(steps.first).to_be_visible()
     policy = house.sql("select policy from routing_policy where version = 2")
     assert (policy["fallback"], policy["strike_window_ms"], policy["agent_rule"]) == ("bot", 1_200_000, "least_loaded")
-    sizes = {"topic": "尺码", "priority": 2, "target_ms": 30_000, "skill": "尺码", "skill_level": 3}
-    assert sizes in policy["topics"]
+    sizes = next(one for one in policy["topics"] if one["topic"] == "尺码")
+    assert (sizes["priority"], sizes["skill"], sizes["skill_level"], sizes["waiting_max"]) == (2, "尺码", 3, 40)
+    assert len(sizes["hours"]["spans"]) == 7
+    box = str(house.sql("select id from pool where kind = 'message_box' and waiting_max = 300"))
+    assert [step["pools"] for step in policy["stages"][-2:]] == ["bot", [box]]
+    assert policy["language_wait_ms"] == 7_000
     merchant.get_by_text("历史版本").click()
     expect(merchant.get_by_text("店主 保存").first).to_be_visible()
     merchant.get_by_role("button", name="取回这一版 1", exact=True).click()
@@ -444,3 +479,82 @@ def test_the_pages_fit_a_phone(chromium: Browser, house: House) -> None:
             )
             assert wide <= 0, f"{tab}: tables scroll in boxes of their own"
             assert faults_of(page) == []
+
+
+async def another_shop(house: House) -> Shop:
+    """The same merchant's, with nobody of its own at work."""
+    conn = await asyncpg.connect(house.postgres_url)
+    shop = await make_shop(conn, "yunfan", "云帆旗舰店")
+    await conn.execute(
+        "insert into account_shop (account_id, shop_id) select id, $1 from account where login = 'boss'", shop.id
+    )
+    provider = await conn.fetchval("select provider_id from provider where name = '海星服务'")
+    await accounts.keep_account(
+        conn, new_id(), login="haiboss", password_hash=hash_password(PASSWORD), role="provider", name="海星主管",
+        provider=provider,
+    )  # fmt: skip
+    await conn.close()
+    return shop
+
+
+def test_one_contract_holds_for_two_shops_by_rules_of_its_own_and_each_has_its_own_persona(
+    chromium: Browser, house: House
+) -> None:
+    second = house.run(another_shop(house))
+    with screen(chromium) as shown, screen(chromium) as theirs, screen(chromium) as desk:
+        page = shown.page
+        sign_in(page, house, "pools/contracts?lang=zh-CN")
+        contract = page.locator("section[data-contract='海星服务']")
+        contract.get_by_role("button", name="修改条款").click()
+        contract.get_by_label("云帆旗舰店").check()
+        contract.get_by_label("按本合同自己的条件").check()
+        contract.get_by_role("button", name="删除条件 1").click()
+        contract.get_by_role("button", name="看改动").click()
+        contract.get_by_role("button", name="提交给服务商").click()
+        expect(contract.locator("[data-fault='terms.overflow']")).to_contain_text("要有条件或等待时间")
+        contract.get_by_role("button", name="加一个条件").click()  # no free slot
+        contract.get_by_label("订单", exact=True).uncheck()
+        assert faults_of(page) == []
+        contract.get_by_role("button", name="提交给服务商").click()
+        expect(contract.get_by_text("等待服务商答复", exact=True).first).to_be_visible()
+        provider = theirs.page
+        sign_in(provider, house, "?lang=zh-CN", "haiboss")
+        provider.get_by_role("link", name="合同", exact=True).click()
+        asked = provider.locator("[data-version='2']")
+        expect(asked.get_by_role("heading", level=2)).to_have_text("云帆旗舰店 · 森野官方旗舰店")
+        expect(asked.locator("tr[data-changed='overflow']")).to_contain_text("没有空位")
+        expect(asked.locator("tr[data-changed='shops']")).to_contain_text("云帆旗舰店")
+        asked.get_by_role("button", name="接受").click()
+        expect(provider.get_by_text("已接受第 2 版")).to_be_visible()
+        agent = desk.page
+        sign_in(agent, house, "../agent?lang=zh-CN", "hai1")
+        agent.get_by_role("link", name="设置").or_(agent.get_by_role("button", name="设置")).first.click()
+        agent.get_by_label("云帆旗舰店", exact=True).fill("小帆")
+        assert faults_of(agent) == []
+        agent.get_by_role("button", name="保存在 云帆旗舰店 的称呼").click()
+        expect(agent.get_by_text("云帆旗舰店 的称呼已保存")).to_be_visible()
+        status = agent.get_by_role("button", name=re.compile("我的状态"))
+        status.click()
+        agent.get_by_role("menuitemradio", name=re.compile("^在线")).click()
+        with house.shopper("钱云", shop=second) as there, house.shopper("孙森") as here:
+            for guest in (there, here):
+                guest.wants_a_person()
+            there.until(lambda frame: "小帆" in str(frame), "the persona of his shop")
+            here.until(lambda frame: "海棠" in str(frame), "the usual one")
+            agent.get_by_role("navigation", name="主导航").get_by_role("button", name=re.compile("^接待")).click()
+            agent.get_by_role("region", name="会话列表").get_by_role("button", name=re.compile("钱云")).click()
+            reply = agent.get_by_role("textbox", name=re.compile("^回复"))
+            reply.fill("您好，钱云")
+            reply.press("Enter")
+            there.until(
+                lambda frame: frame["type"] == "message.new" and frame["entry"]["sender"]["name"] == "小帆", "his words"
+            )
+            assert "钱云" not in str(here.heard), "one shop hears nothing of the other"
+            panel = agent.get_by_role("complementary", name="买家资料")
+            expect(panel.locator("[data-hidden='orders']")).to_contain_text("合同未开放")
+        page.goto(f"{house.url}/merchant/pools/assignments?lang=zh-CN")
+        page.get_by_role("row").filter(has_text="孙森").get_by_role("link", name="为什么").click()
+        step = page.locator("[data-step='1']")
+        expect(step).to_contain_text("何时分流由合同自己的条件决定")
+        expect(step).to_contain_text("合同条件：溢出：没有空位")
+        assert faults_of(page) == []

@@ -19,6 +19,8 @@ from PIL import Image
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 import menus.demo
+from dispatcher import admin_read, admin_record
+from dispatcher.model import Policy, Stage
 from tests.web.browsing import Screen, faults_of, launched, screen, sign_in
 from tests.web.house import House, open_house
 from wangxin.clock import new_id
@@ -177,7 +179,7 @@ def stored(house: House, words: str) -> int:
 
 def test_menu_bot_and_a_person_of_the_provider_when_the_own_team_is_full(chromium: Browser, house: House) -> None:
     with (
-        house.agent("own1", node="2"), house.shopper("占位", node="2") as first,
+        house.agent("own1", node="2") as own, house.shopper("占位", node="2") as first,
         screen(chromium, **PHONE) as shown, screen(chromium) as desk,
     ):  # fmt: skip
         first.wants_a_person()
@@ -288,7 +290,79 @@ def test_menu_bot_and_a_person_of_the_provider_when_the_own_team_is_full(chromiu
         agent.get_by_role("button", name="结束会话", exact=True).click()
         agent.get_by_role("dialog").get_by_role("button", name="结束会话").click()
         expect(log).to_contain_text("本次服务已结束")
+        house.run(own.ask({"type": "conversation.close", "thread": str(first.thread), "epoch": 1}))
         assert shown.complaints == []
+
+
+async def routed(house: House, policy: Policy | None) -> Policy:
+    """The policy that held before; None: with the bot as a pool, steps that lead to it at once, and whoever waits may
+    wait; messages are handed out quickly."""
+    pool = await postgres.open_pool(house.postgres_url, least=1, most=1, name="steps")
+    async with pool.acquire() as conn, conn.transaction():
+        before = await admin_read.policy(conn, house.shop.id)
+        if policy is None:
+            await admin_record.add_pool(conn, house.shop.id, new_id(), "小助手池", outsourced=False, kind="bot")
+            stages = (Stage("own"), Stage("any", 0), Stage("bot", 0))
+            policy = Policy(stages=stages, nobody_ms=None, message_box_ms=None, backlog_every_ms=0)
+        await admin_record.put_policy(conn, house.shop.id, policy, new_id())
+        await admin_record.routing_changed(conn, house.shop.id)
+    await pool.close()
+    return before
+
+
+def test_who_waits_is_helped_by_the_bot_may_be_called_back_and_his_message_is_answered_at_opening(
+    chromium: Browser, house: House
+) -> None:
+    usual = house.run(routed(house, None))
+    with window(chromium, house) as (shown, page), house.shopper("先留言") as first, screen(chromium) as desk:
+        first.says("昨晚先问的")
+        first.wants_a_person()
+        first.until(lambda frame: frame.get("type") == "queue.position" and frame.get("helped"), "the bot helps")
+        first.ask({"type": "queue.leave", "leave_message": True})
+        first.until(lambda frame: "conversation.message_box" in str(frame), "the message box")
+        log = page.get_by_role("log")
+        page.get_by_role("navigation", name="自助菜单").get_by_role("button", name="转人工").click()
+        strip = page.get_by_role("status").filter(has_text="下一位就是您")
+        expect(strip).to_contain_text("智能助手先回答您的话；位置保留")  # the step leads there: he need not ask for it
+        answers = log.get_by_role("article", name=re.compile("^小助手"))
+        before = answers.count()
+        says(page, "怎么退货")
+        expect(answers).to_have_count(before + 1)
+        page.get_by_role("button", name="轮到我时叫我").click()
+        expect(strip).to_contain_text("可以关闭窗口")
+        page.get_by_role("button", name="我就在这里等").click()
+        expect(strip).not_to_contain_text("可以关闭窗口")
+        assert faults_of(page) == []
+        page.get_by_role("button", name="留言", exact=True).click()
+        expect(log).to_contain_text("请在这里留言，客服会尽快回复您")
+        expect(strip).to_have_count(0)
+        says(page, "毛衣还有灰色吗")
+        # At opening: the oldest message first, to an agent who has room for one at a time.
+        agent = sign_in(desk, house, "own1")
+        agent.get_by_role("button", name=re.compile("我的状态")).click()
+        agent.get_by_role("menuitemradio", name=re.compile("^在线")).click()
+        rows = agent.get_by_role("region", name="会话列表").get_by_role("listitem")
+        expect(rows).to_have_count(1)
+        rows.get_by_role("button").first.click()
+        theirs, box = agent.get_by_role("log"), agent.get_by_role("textbox", name=re.compile("^回复"))
+        expect(theirs).to_contain_text("昨晚先问的")
+        box.fill("早上好，先回复您")
+        box.press("Enter")
+        first.hears("早上好，先回复您")
+        agent.get_by_role("button", name="结束会话", exact=True).click()
+        agent.get_by_role("dialog").get_by_role("button", name="结束会话").click()
+        rows.filter(has_text="毛衣还有灰色吗").get_by_role("button").first.click()
+        box.fill("有灰色的")
+        box.press("Enter")
+        expect(log).to_contain_text("有灰色的")
+        agent.get_by_role("button", name="结束会话", exact=True).click()
+        agent.get_by_role("dialog").get_by_role("button", name="结束会话").click()
+        expect(log).to_contain_text("本次服务已结束")
+        assert shown.complaints == []
+    reasons = house.sql("select array_agg(reason order by assigned_at) from assignment where reason = 'message_box'")
+    house.run(routed(house, usual))
+    assert reasons == ["message_box", "message_box"]
+    assert house.sql("select count(*) from shopper where lang = 'zh-CN'") > 0, "what the window speaks is known"
 
 
 def test_words_said_without_a_network_arrive_once_and_in_order(chromium: Browser, house: House) -> None:

@@ -170,7 +170,11 @@ export class Chat {
       this.typing.value = answer.on && answer.by !== "shopper" ? answer.by : "";
       if (answer.on) this.typingTimer = window.setTimeout(() => (this.typing.value = ""), TYPING_SHOWN_MS);
     });
-    line.on("queue.position", (answer) => (this.queue.value = answer));
+    line.on("queue.position", (answer) => {
+      // The shop's steps have led to the bot: from now on it answers, until the shopper wishes otherwise.
+      if (answer.helped && !this.queue.value?.helped) this.selfService.value = true;
+      this.queue.value = answer;
+    });
     line.on("menu.updated", () => void this.refreshMenu());
   }
 

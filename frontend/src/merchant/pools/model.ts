@@ -2,6 +2,7 @@
 import { computed } from "vue";
 import { locale, t } from "@/shared/i18n";
 import { account } from "@/shared/session";
+import type { RestRow } from "./rests";
 
 export interface Today {
   conversations: number;
@@ -58,6 +59,7 @@ export interface SeatRow {
 }
 export interface Floor {
   pools: PoolRow[];
+  rests: RestRow[];
   seats: SeatRow[];
   standing: { waiting: number; assigned: number; parked: number; message_box: number; oldest_waiting_ms: number | null };
 }
@@ -88,6 +90,10 @@ export interface Bonus {
   better_per_mille: number;
   fee_per_mille: number;
 }
+export interface OverflowRules {
+  any_of: Trigger[];
+  after_ms: number | null;
+}
 export interface Terms {
   name: string;
   topics: string[];
@@ -114,10 +120,14 @@ export interface Terms {
   training: TrainingAsked;
   /** only by the provider's project group of this shop */
   dedicated: boolean;
+  /** null: the policy says when its pools are asked */
+  overflow: OverflowRules | null;
 }
 export interface Version {
   version: number;
   pools: string[];
+  /** it holds for */
+  shops: string[];
   starts_ms: number;
   ends_ms: number | null;
   created_ms: number;
@@ -175,6 +185,8 @@ export interface TopicRule {
   target_ms: number;
   skill: string;
   skill_level: number;
+  hours: Hours | null;
+  waiting_max: number | null;
 }
 export interface GuardTier {
   after_ms: number;
@@ -215,6 +227,7 @@ export interface Policy {
   message_box_ms: number | null;
   fallback: string;
   backlog_every_ms: number;
+  language_wait_ms: number | null;
   waiting_max: number;
   [more: string]: unknown;
 }
@@ -231,6 +244,8 @@ export interface AssignmentRow {
 export const VISIBLE = ["level", "external_id", "orders", "spent", "tags", "remark", "since", "parcel", "forms"] as const;
 
 const shop = computed(() => account.value?.shops[0]?.id ?? "");
+export const shopsMine = computed(() => account.value?.shops ?? []);
+export const shopName = (id: string): string => shopsMine.value.find((one) => one.id === id)?.name ?? t("terms.contract.otherShop");
 /** The path of this merchant's shop under /dispatch. */
 export const at = (path: string): string => `/dispatch/${shop.value}/${path}`;
 
@@ -268,7 +283,7 @@ export interface Interval {
   low: number;
   high: number;
 }
-export type Figures = Record<"lost" | "boxed" | "overflow" | "within" | "wait_ms" | "first_p95_ms" | "cost_fen", Interval>;
+export type Figures = Record<"lost" | "boxed" | "overflow" | "within" | "wait_ms" | "first_p95_ms" | "cost_fen" | "converted" | "net_fen", Interval>;
 export interface Study {
   days: number;
   requests: number;
@@ -297,12 +312,6 @@ export interface Fit {
   bound: "agreed" | "ramp" | "speed";
   day: number | null;
   speed: number | null;
-}
-export interface DayRow {
-  agent: string;
-  name: string;
-  times: Record<string, number>;
-  shift_ms: number;
 }
 export interface AgentRow {
   ramp: boolean;
@@ -384,7 +393,7 @@ export function freshTerms(from?: Terms): Terms {
         price: { model: "per_conversation", price_fen: 100, base_fen: 0, included: 0, tiers: [] },
         commission: { per_mille: 0, silent_orders: false, refunds: "clawed_back" },
         targets: [{ metric: "frt_p95_ms", op: "<=", value: 30_000, sample_min: 30 }],
-        training: { exam: false, drills: false, typing_cpm: 0, practice: false }, dedicated: false,
+        training: { exam: false, drills: false, typing_cpm: 0, practice: false }, dedicated: false, overflow: null,
         penalties: [], penalty_cap_per_mille: 300, fee_fen_max: null, bonuses: [], visible_fields: ["level", "orders", "tags", "remark"], settlement: "month", dispute_days: 7,
       };
 }

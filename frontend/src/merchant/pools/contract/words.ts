@@ -27,9 +27,22 @@ export function priceText({ price }: Terms): string {
   return `${base}${unit}${tiers.length ? tiers.join("; ") : price.model === "base_plus_tier" ? "" : formatMoney(price.price_fen)}`;
 }
 
+export function overflowText({ overflow }: Terms): string {
+  if (!overflow) return t("terms.contract.overflowPolicy");
+  const triggers = overflow.any_of.map(({ kind, above }) => {
+    const name = tMaybe(`pools.trigger.${kind}`, kind);
+    const value = kind === "queue_len" ? formatNumber(above) : kind === "service_level" ? percent(above) : kind === "ewt" || kind === "oldest" ? formatSeconds(above) : "";
+    return value ? `${name} (${value})` : name;
+  });
+  if (overflow.after_ms !== null) triggers.push(t("terms.contract.overflowWaited", { time: formatSeconds(overflow.after_ms) }));
+  return triggers.join("; ");
+}
+
 /** One version as lines: `[key, label, words]`, in the order of the form. */
 export interface Shown {
   pools: string[];
+  /** names of the shops it holds for */
+  shops?: string[];
   starts_ms: number;
   ends_ms: number | null;
   terms: Terms;
@@ -40,6 +53,7 @@ export function lines(one: Shown): Line[] {
   return [
     ["name", t("terms.contract.name"), terms.name || "–"],
     ["pools", t("pools.pool"), many(one.pools, "–")],
+    ...(one.shops ? [["shops", t("terms.contract.shops"), many(one.shops, "–")] as const] : []),
     ["term", t("pools.contract.term"), `${formatDate(one.starts_ms)} – ${one.ends_ms === null ? t("pools.contract.open") : formatDate(one.ends_ms)}`],
     ["topics", t("terms.contract.scope"), many(terms.topics.map(topicName), t("terms.all"))],
     ["skills", t("terms.pool.skillsShort"), many(terms.skills, t("terms.all"))],
@@ -49,6 +63,7 @@ export function lines(one: Shown): Line[] {
     ["seats", t("terms.contract.seats"), formatNumber(terms.seats_committed)],
     ["share", t("terms.pool.shareShort"), terms.share_weight === null ? "–" : String(terms.share_weight)],
     ["shareMax", t("terms.contract.shareMax"), terms.share_max_per_mille === null ? t("pools.contract.noMax") : percent(terms.share_max_per_mille)],
+    ["overflow", t("terms.contract.overflow"), overflowText(terms)],
     ["price", t("pools.contract.price"), priceText(terms)],
     ["commission", t("pools.provider.commission"), `${percent(terms.commission.per_mille)} · ${tMaybe(`terms.contract.refunds.${terms.commission.refunds}`)}${terms.commission.silent_orders ? ` · ${t("terms.contract.silent")}` : ""}`],
     ["targets", t("terms.contract.targets"), many(terms.targets.map(targetText), t("terms.none"))],
