@@ -102,9 +102,10 @@ class Floor:
 
     def usable(self, c: Conversation, pool: Id) -> tuple[Contract | None, str]:
         """Why this conversation may not go to the pool now (``""``: it may), with the contract that governs it."""
-        contract, why = self.terms.usable(c.shop, pool, c.topic, self.now_ms)
+        found = self.terms.usable(c.shop, pool, c.topic, self.now_ms)
+        contract, why = found
         if why or contract is None or c.counted == contract.id:
-            return contract, why  # a conversation counts once however often it is handed over
+            return found  # a conversation counts once however often it is handed over
         if contract.daily_max is not None and self.used_today(contract) >= contract.daily_max:
             return contract, "limit"
         if contract.share_max_per_mille is not None:
@@ -112,7 +113,7 @@ class Floor:
             taken = max(SHARE_FROM, sum(self.used.get((s, day), 0) for s in self.terms.sharing(contract)) + 1)
             if (self.used_today(contract) + 1) * 1_000 > contract.share_max_per_mille * taken:
                 return contract, "limit"
-        return contract, ""
+        return found
 
     def need(self, c: Conversation) -> str:
         """What an agent's skills must hold for it now: its topic's, in its language where somebody speaks that."""
@@ -172,11 +173,14 @@ class Floor:
 
     def predict(self, c: Conversation, ahead: int | None = None) -> tuple[int, int]:
         """(median, p90) of its further wait, with ``ahead`` before it (None: everybody now in its pools)."""
-        at_work = [pool for pool in c.pools if self.slots.get(pool)]
         pools, handle_ms = self.terms.pools, self.rates.handle_ms
-        rate = sum([self.slots[pool] * PER // handle_ms(pool, pools[pool].handle_ms) for pool in at_work])
+        rate = 0
+        for pool in c.pools:
+            slots = self.slots.get(pool)
+            if slots:
+                rate += slots * PER // handle_ms(pool, pools[pool].handle_ms)
         if ahead is None:
-            ahead = max(map(self.lines.waiting, at_work), default=0)
+            ahead = max((self.lines.waiting(pool) for pool in c.pools if self.slots.get(pool)), default=0)
         return wait_ms(ahead, rate, self.rates.leave_rate(c.shop))
 
     def handled(self, c: Conversation, *, more_ms: int = 0) -> None:
