@@ -35,6 +35,11 @@ class Settings(BaseSettings):
     outbound_networks: tuple[str, ...] = Field(
         default=(), description="private networks that webhooks and shops' interfaces may be called in (10.1.0.0/16)"
     )
+    ffmpeg: str = Field(
+        default="",
+        description="your own ffmpeg, to convert videos that some desks cannot play; unset: none are",
+    )
+    demo_shop: str = Field(default="", description="address of the demo shop's own server; set by `wangxin up --demo`")
     demo: bool = Field(default=False, description="open the demo page, which signs its visitors in as members")
     log_level: str = Field(default="info", description="debug, info, warning or error")
     log_json: bool | None = Field(default=None, description="JSON logs; unset: only when not on a terminal")
