@@ -68,7 +68,8 @@ MOMENT_MS_MAX = 4_102_444_800_000  # the year 2100: no moment is planned beyond 
 # --- the bot and menus -----------------------------------------------------------------------------------------
 BOT_READS_CHARS_MAX = 200
 BOT_DEADLINE_MS = 1_000
-MENU_DEPTH_MAX = 2
+MENU_DEPTH_MAX = 2  # levels of a menu; deeper: problem item.too_deep
+MENU_DEPTH_MOST = 3  # where the shop sets it so
 MENU_TOP_ITEMS_MAX = 6
 MENU_CHILDREN_MAX = 10
 MENU_LABEL_CHARS_MAX = 16
@@ -76,6 +77,13 @@ MENU_VARIANTS_MAX = 10  # menus for some shoppers beside the default one; above:
 FAQ_ENTRIES_MAX = 50_000
 GOLDEN_MAX = 500  # golden questions of a shop; above: error golden.full
 MENU_PLANS_MAX = 20  # menus of a shop that wait for their moment; above: error plan.too_many
+SHOP_DATA_MS_MAX = 3_000  # a shop's server that takes longer: the shopper reads so, with a way to a person
+SHOP_DATA_BYTES_MAX = 262_144  # a longer answer of a shop's server counts as none
+SHOP_DATA_FAILURES_MAX = 3  # in a row; then the shop's server is left alone for a while
+SHOP_DATA_REST_MS = 20_000
+SHOP_DATA_AT_ONCE = 3  # calls of one shop that one worker has open; its further taps wait
+LINKS_CHECKED_MAX = 20  # links of a menu that are really fetched when it is published; the others are not
+LINK_CHECK_S = 4  # for one link
 
 # --- dispatch --------------------------------------------------------------------------------------------------
 WAITING_PER_SHOP_MAX = 5_000  # above: straight to the message box
@@ -122,6 +130,9 @@ IMAGE_FRAMES_MAX = 200  # of an animated picture; above: error media.too_large
 IMAGE_SIDE_KEPT = 4_096  # larger pictures are stored at this size
 THUMB_SIDE = 480
 VIDEO_BOXES_MAX = 20_000  # parts of a video file; above: error media.broken
+VIDEO_CONVERT_MS_MAX = 180_000  # a conversion that takes longer is given up: the video stays as it came
+VIDEO_CONVERT_BYTES_MAX = 2 * 1024 * 1024 * 1024  # address space of the program that converts
+VIDEO_SIDE_KEPT = 1_280  # the longer side of a converted video
 MEDIA_IDS_MAX = 100  # links asked for at once
 TUNNEL_CONNECT_MS_MAX = 2_000  # a hub that does not take the line by then: the next one is tried
 TUNNEL_HANDSHAKE_BYTES_MAX = 65_536

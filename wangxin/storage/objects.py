@@ -12,8 +12,9 @@ from uuid import UUID
 
 from wangxin.model.refusals import Refusal
 
-Variant = Literal["original", "thumb"]
-"""``thumb`` is a small picture: of an image, or a video's poster."""
+Variant = Literal["original", "thumb", "play"]
+"""``thumb`` is a small picture: of an image, or a video's poster. ``play``: a video as it was
+converted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +51,5 @@ class Objects:
         return path if await asyncio.to_thread(path.is_file) else None
 
     async def drop(self, shop: UUID, media: UUID) -> None:
-        for variant in ("original", "thumb"):
+        for variant in ("original", "thumb", "play"):
             await asyncio.to_thread(self.path(shop, media, variant).unlink, True)

@@ -21,7 +21,7 @@ from wangxin.protocol.base import Id
 from wangxin.storage.objects import Objects, Variant
 from wangxin.web import media_record, video
 from wangxin.web.login import Asked
-from wangxin.web.media_record import Media
+from wangxin.web.media_record import Media, Plays
 from wangxin.web.pictures import reencode
 from wangxin.web.rate import Rate
 
@@ -52,7 +52,12 @@ _UPLOAD = {
 
 
 class MediaLink(BaseModel):
-    """``original`` and ``thumb`` are links for ten minutes; ``thumb`` is a small JPEG (of a video: its poster)."""
+    """``original``, ``thumb`` and ``play`` are links for ten minutes; ``thumb`` is a small JPEG (of a video: its
+    poster), ``play`` is what to show: of a video that was converted, that one.
+
+    ``plays``: whether every desk plays it; while it is ``waiting``, ``progress`` tells how far its conversion is, in
+    percent. ``codecs``: what the file is made of.
+    """
 
     id: UUID
     kind: str
@@ -63,6 +68,10 @@ class MediaLink(BaseModel):
     duration_ms: int | None
     original: str
     thumb: str
+    play: str
+    plays: Plays
+    progress: int
+    codecs: str
     expires_ms: int
 
 
@@ -81,6 +90,8 @@ def _link(media: Media, key: str, now_ms: int) -> MediaLink:
     return MediaLink(
         id=media.id, kind=media.kind, mime=media.mime, bytes=media.bytes, width=media.width, height=media.height,
         duration_ms=media.duration_ms, original=f"/media/{signed}/original", thumb=f"/media/{signed}/thumb",
+        play=f"/media/{signed}/{'play' if media.plays == 'converted' else 'original'}", plays=media.plays,
+        progress=media.progress, codecs=media.codecs,
         expires_ms=now_ms + limits.MEDIA_LINK_MS,
     )  # fmt: skip
 
@@ -125,15 +136,17 @@ def router(deps: Deps, rate: Rate, objects: Objects) -> APIRouter:
             still = await reencode(poster)
             kept, thumb, mime = checked.content, still.thumb, checked.mime
             width, height, duration_ms = checked.width, checked.height, checked.duration_ms
+            codecs = " ".join(sorted(checked.codecs))
+            plays: Plays = "yes" if checked.plays else "waiting" if deps.settings.ffmpeg else "no"
         else:
             if len(content) > limits.IMAGE_BYTES_MAX:
                 raise Refusal("media.too_large", "a picture may have 10 MB at most", field="file", status=413)
             picture = await reencode(content)
             kept, thumb, mime = picture.content, picture.thumb, picture.mime
-            width, height, duration_ms = picture.width, picture.height, None
+            width, height, duration_ms, codecs, plays = picture.width, picture.height, None, "", "yes"
         media = Media(
             shop, media_id, "video" if is_video else "image", mime, len(kept), width, height, duration_ms,
-            _UNWANTED.sub("", name)[:100],
+            _UNWANTED.sub("", name)[:100], codecs, plays,
         )  # fmt: skip
         await objects.put(shop, media_id, "original", kept)
         await objects.put(shop, media_id, "thumb", thumb)
@@ -175,7 +188,7 @@ def serving(deps: Deps, objects: Objects) -> APIRouter:
         path = await objects.find(shop, media_id, variant)
         if media is None or path is None:
             raise not_found("media")
-        mime = media.mime if variant == "original" else "image/jpeg"
+        mime = {"original": media.mime, "thumb": "image/jpeg", "play": "video/mp4"}[variant]
         return FileResponse(
             path, media_type=mime, headers=_AS_A_FILE, filename=f"{media_id.hex}.{_SUFFIX[mime]}",
             content_disposition_type="attachment",

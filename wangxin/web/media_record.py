@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from wangxin.model.actor import Actor, Role
-from wangxin.storage.postgres import Connection
+from wangxin.storage.postgres import Connection, Pool
+
+Executor = Connection | Pool
+
+
+Plays = Literal["yes", "no", "waiting", "converted"]
+"""Whether a video plays on every desk: as it is; not; not yet, for it waits to be converted or is; as converted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +30,23 @@ class Media:
     height: int
     duration_ms: int | None
     name: str
+    codecs: str = ""
+    plays: Plays = "yes"
+    progress: int = 0
+    """Of a conversion, in percent."""
 
 
-_COLUMNS = "m.shop_id, m.id, m.kind, m.mime, m.bytes, m.width, m.height, m.duration_ms, m.name"
+_COLUMNS = (
+    "m.shop_id, m.id, m.kind, m.mime, m.bytes, m.width, m.height, m.duration_ms, m.name, m.codecs, m.plays, m.progress"
+)
 
 
 async def keep(conn: Connection, media: Media, owner: UUID, digest: bytes) -> None:
     await conn.execute(
-        "insert into media (shop_id, id, owner_id, kind, mime, bytes, width, height, duration_ms, name, digest)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "insert into media (shop_id, id, owner_id, kind, mime, bytes, width, height, duration_ms, name, digest, codecs,"
+        " plays) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         media.shop, media.id, owner, media.kind, media.mime, media.bytes, media.width, media.height, media.duration_ms,
-        media.name, digest,
+        media.name, digest, media.codecs, media.plays,
     )  # fmt: skip
 
 
@@ -75,3 +88,38 @@ async def visible(conn: Connection, actor: Actor, wanted: Sequence[UUID]) -> lis
         actor.id,
     )
     return [Media(*row.values()) for row in rows]
+
+
+# --- conversion ------------------------------------------------------------------------------------------------------
+async def waiting(conn: Executor) -> bool:
+    """Whether a video waits to be converted and nobody is at it."""
+    found: bool = await conn.fetchval(f"select exists (select 1 from media where {_FREE})")
+    return found
+
+
+_FREE = "plays = 'waiting' and (taken_at is null or taken_at < clock_timestamp() - interval '5 minutes')"
+"""A worker that died in the middle is followed by another one."""
+
+
+async def take_one(conn: Connection) -> Media | None:
+    """The video that waits longest, taken by the caller."""
+    row = await conn.fetchrow(
+        f"""update media m set taken_at = clock_timestamp(), progress = 0 where (m.shop_id, m.id) in (
+             select shop_id, id from media where {_FREE} order by created_at limit 1 for update skip locked)
+            returning {_COLUMNS}"""
+    )
+    return None if row is None else Media(*row.values())
+
+
+async def keep_progress(conn: Executor, media: Media, percent: int) -> None:
+    await conn.execute(
+        "update media set progress = $3, taken_at = clock_timestamp() where shop_id = $1 and id = $2",
+        media.shop, media.id, percent,
+    )  # fmt: skip
+
+
+async def keep_outcome(conn: Executor, media: Media, plays: Plays) -> None:
+    await conn.execute(
+        "update media set plays = $3, progress = $4, taken_at = null where shop_id = $1 and id = $2",
+        media.shop, media.id, plays, 100 if plays == "converted" else 0,
+    )  # fmt: skip

@@ -23,6 +23,14 @@ class Video:
     height: int
     content: bytes
     """The file with its remarks (place, owner, device) blanked."""
+    codecs: frozenset[str] = frozenset()
+    """Names of picture and sound as the file has them: ``avc1``, ``hvc1``, ``V_VP9`` …"""
+
+    @property
+    def plays(self) -> bool:
+        """Whether every browser of an agent's desk plays it, whatever the machine. Phones like to film in HEVC, which
+        plays where the machine has a licence for it."""
+        return self.codecs <= EVERYWHERE
 
 
 def _broken(why: str) -> Refusal:
@@ -50,6 +58,7 @@ def _checked(video: Video) -> Video:
 
 # --- MP4 (ISO/IEC 14496-12) ------------------------------------------------------------------------------------
 _CODECS = {b"avc1", b"avc3", b"hvc1", b"hev1", b"vp08", b"vp09", b"av01", b"mp4v", b"mp4a", b"Opus", b"fLaC", b"alac"}
+EVERYWHERE = frozenset({"avc1", "avc3", "mp4a", "Opus", "fLaC", "vp08", "vp09", "V_VP8", "V_VP9", "A_OPUS", "A_VORBIS"})
 _INSIDE = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mvex"}
 _REMARKS = {b"udta", b"meta", b"uuid"}
 
@@ -118,7 +127,8 @@ def _mp4(content: bytes) -> Video:
         raise _broken("not a whole MP4 file")
     if not codecs or not codecs <= _CODECS:
         raise Refusal("media.wrong_type", "a codec that browsers do not play", status=415)
-    return Video("video/mp4", duration_ms, width, height, bytes(cleaned))
+    named = frozenset(codec.decode("latin-1") for codec in codecs)
+    return Video("video/mp4", duration_ms, width, height, bytes(cleaned), named)
 
 
 def _mp4_duration(content: bytes, payload: int, stop: int) -> int:
@@ -190,6 +200,7 @@ def _webm(content: bytes) -> Video:
     cleaned = bytearray(content)
     count = _Count()
     scale_ns, length, latest, width, height = 1_000_000, 0.0, 0, 0, 0
+    named: set[str] = set()
     top = list(_elements(content, 0, len(content), count))
     if [id_ for id_, *_ in top] != [_EBML, _SEGMENT]:
         raise _broken("not a whole WebM file")
@@ -207,23 +218,29 @@ def _webm(content: bytes) -> Video:
                 elif i == 0x4489 and e - p in (4, 8):
                     length = struct.unpack(">f" if e - p == 4 else ">d", content[p:e])[0]
         elif id_ == _TRACKS:
-            width, height = _webm_tracks(content, payload, end, count, width, height)
+            width, height = _webm_tracks(content, payload, end, count, width, height, named)
         elif id_ == _CLUSTER:
             latest = max(latest, _webm_cluster(content, payload, end, count))
         elif id_ in (_TAGS, _ATTACHMENTS) and end - start >= 9:
             cleaned[start:end] = b"\xec\x01" + (end - start - 9).to_bytes(7) + bytes(end - start - 9)
     if not 0 <= length < 1e15:
         raise _broken("the length is no number")
-    return Video("video/webm", int(max(length, latest) * scale_ns / 1_000_000), width, height, bytes(cleaned))
+    duration_ms = int(max(length, latest) * scale_ns / 1_000_000)
+    return Video("video/webm", duration_ms, width, height, bytes(cleaned), frozenset(named))
 
 
-def _webm_tracks(content: bytes, at: int, end: int, count: _Count, width: int, height: int) -> tuple[int, int]:
+def _webm_tracks(
+    content: bytes, at: int, end: int, count: _Count, width: int, height: int, named: set[str]
+) -> tuple[int, int]:
     for id_, _, payload, stop in _elements(content, at, end, count):
         if id_ != 0xAE:
             continue
         for i, _, p, e in _elements(content, payload, stop, count):
-            if i == 0x86 and not content[p:e].rstrip(b"\x00").startswith(_WEBM_CODECS):
-                raise Refusal("media.wrong_type", "a codec that browsers do not play", status=415)
+            if i == 0x86:
+                codec = content[p:e].rstrip(b"\x00")
+                if not codec.startswith(_WEBM_CODECS):
+                    raise Refusal("media.wrong_type", "a codec that browsers do not play", status=415)
+                named.add(codec.decode("latin-1"))
             if i == 0xE0:
                 for j, _, q, f in _elements(content, p, e, count):
                     if j == 0xB0:

@@ -12,13 +12,21 @@ export interface Stored {
   duration_ms: number | null;
   original: string;
   thumb: string;
+  /** what to show: of a converted video, that one */
+  play: string;
+  plays: Plays;
+  progress: number;
   expires_ms: number;
 }
+/** Whether every desk plays a video: as it is; perhaps not; not yet; as converted. */
+export type Plays = "yes" | "no" | "waiting" | "converted";
 
-const links = new Map<string, { original: string; thumb: string; until: number }>();
+type Held = Pick<Stored, "play" | "thumb" | "plays" | "progress"> & { until: number };
+const links = new Map<string, Held>();
 
 export function keepLinks(stored: Stored): void {
-  links.set(stored.id, { original: stored.original, thumb: stored.thumb, until: stored.expires_ms - 60_000 });
+  const { play, thumb, plays, progress } = stored;
+  links.set(stored.id, { play, thumb, plays, progress, until: stored.expires_ms - 60_000 });
 }
 
 /** Those asked for in one turn of the page go out in one request. */
@@ -39,13 +47,24 @@ function ask(media: string, as: string | null | undefined): Promise<void> {
   return waiting.answer;
 }
 
-/** A link to an upload that the page may show; kept until shortly before it expires. Rejects with ApiError. */
-export async function mediaLink(media: string, variant: Variant, as?: string | null): Promise<string> {
+async function holding(media: string, as?: string | null): Promise<Held> {
   let held = links.get(media);
   if (!held || held.until <= Date.now()) {
     await ask(media, as);
     held = links.get(media);
   }
   if (!held) throw new ApiError("media.not_found", 404);
-  return variant === "full" ? held.original : held.thumb;
+  return held;
+}
+
+/** A link to an upload that the page may show; kept until shortly before it expires. Rejects with ApiError. */
+export async function mediaLink(media: string, variant: Variant, as?: string | null): Promise<string> {
+  const held = await holding(media, as);
+  return variant === "full" ? held.play : held.thumb;
+}
+
+/** How it stands with playing a video, asked anew while it is being converted. Rejects with ApiError. */
+export async function playing(media: string, as?: string | null): Promise<Pick<Stored, "plays" | "progress" | "play">> {
+  if (links.get(media)?.plays === "waiting") links.delete(media);
+  return holding(media, as);
 }
