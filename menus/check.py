@@ -11,18 +11,23 @@ from menus import wording
 from menus.model import (
     Action,
     Answer,
+    CallOut,
     Coupon,
     Draft,
     FaqGroup,
     Form,
     Human,
+    Invoice,
     Item,
     Link,
     Logistics,
+    MemberCentre,
     OrderLookup,
     ProductList,
     ReturnExchange,
+    StockCheck,
     Submenu,
+    Subscribe,
     Variant,
     When,
     walk,
@@ -48,16 +53,19 @@ class Known:
     """Topics with at least one question."""
     products: Collection[str] = ()
     banned: tuple[str, ...] = ()
+    can_call: bool = True
+    """Whether there is a secret to sign calls to the shop's own addresses with."""
+    depth_max: int = limits.MENU_DEPTH_MAX
 
 
-def problems(draft: Draft, known: Known, depth_max: int = limits.MENU_DEPTH_MAX) -> list[Problem]:
+def problems(draft: Draft, known: Known) -> list[Problem]:
     """Everything that is wrong, in the order of the items. Without errors the draft may be published."""
     seen: set[str] = set()
-    found = _of_menu("", draft.greeting, draft.items, seen, known, depth_max)
+    found = _of_menu("", draft.greeting, draft.items, seen, known)
     names = [variant.id for variant in draft.variants]
     for variant in draft.variants:
         found += _of_variant(variant, names.count(variant.id) > 1)
-        found += _of_menu(place_of(variant.id), variant.greeting, variant.items, seen, known, depth_max)
+        found += _of_menu(place_of(variant.id), variant.greeting, variant.items, seen, known)
     return found
 
 
@@ -66,9 +74,7 @@ def place_of(variant: str) -> str:
     return f"variant:{variant}"
 
 
-def _of_menu(
-    place: str, greeting: str, items: tuple[Item, ...], seen: set[str], known: Known, depth_max: int
-) -> list[Problem]:
+def _of_menu(place: str, greeting: str, items: tuple[Item, ...], seen: set[str], known: Known) -> list[Problem]:
     """One tree of items; ``seen`` grows: an item's id is its name over all variants."""
     found: list[Problem] = []
     if not items:
@@ -79,7 +85,7 @@ def _of_menu(
         if item.id in seen:
             found.append(Problem(item.id, "item.id_twice"))
         seen.add(item.id)
-        found += _of_item(item, depth, depth_max, known)
+        found += _of_item(item, depth, known)
     if items and not any(isinstance(item.action, Human) for _, item in walk(items)):
         found.append(Problem(place, "menu.no_way_to_a_person"))
     if items and not any(isinstance(item.action, Human) for item in items):
@@ -102,14 +108,14 @@ def _of_variant(variant: Variant, twice: bool) -> list[Problem]:
     return found
 
 
-def _of_item(item: Item, depth: int, depth_max: int, known: Known) -> list[Problem]:
+def _of_item(item: Item, depth: int, known: Known) -> list[Problem]:
     found: list[Problem] = []
     if not item.label:
         found.append(Problem(item.id, "item.no_label"))
     if len(item.label) > limits.MENU_LABEL_CHARS_MAX:
         found.append(Problem(item.id, "item.label_too_long", detail=str(limits.MENU_LABEL_CHARS_MAX)))
-    if depth > depth_max:
-        found.append(Problem(item.id, "item.too_deep", detail=str(depth_max)))
+    if depth > known.depth_max:
+        found.append(Problem(item.id, "item.too_deep", detail=str(known.depth_max)))
     if isinstance(item.action, Submenu):
         if not item.items:
             found.append(Problem(item.id, "item.dead_end"))
@@ -136,7 +142,7 @@ def _texts(item: Item) -> tuple[str, ...]:
     """Everything of an item that a shopper may read."""
     action = item.action
     fields = action.fields if isinstance(action, Form) else ()
-    said = action.model_dump(include={"text", "title", "policy", "thanks"}).values()
+    said = action.model_dump(include={"text", "title", "policy", "thanks", "fallback"}).values()
     asked = (text for field in fields for text in (field.label, *field.options))
     return (item.label, item.hint, *said, *asked)
 
@@ -158,10 +164,28 @@ def _of_action(action: Action, known: Known) -> list[tuple[str, str]]:
         case Coupon():
             least_too_small = 0 < action.least_fen < action.value_fen
             return [("coupon.worth_more_than_least", "")] if least_too_small else []
-        case OrderLookup() | Logistics() | ReturnExchange() | Human() | Submenu():
+        case StockCheck():
+            return [("item.unknown_product", p) for p in action.products if p not in known.products]
+        case Subscribe():
+            return [] if action.text else [("item.dead_end", "")]
+        case CallOut():
+            return _of_call(action, known)
+        case OrderLookup() | Logistics() | ReturnExchange() | MemberCentre() | Invoice() | Human() | Submenu():
             return []
         case _:
             assert_never(action)
+
+
+def _of_call(action: CallOut, known: Known) -> list[tuple[str, str]]:
+    """An address of the merchant's that can be called, and words for when it does not answer."""
+    found = [] if action.fallback else [("call.no_fallback", "")]
+    try:
+        parts = urlsplit(action.url)
+        good = parts.scheme == "https" and bool(parts.hostname) and not any(c.isspace() for c in action.url)
+    except ValueError:
+        good = False
+    found += [] if good else [("call.address", action.url[:80])]
+    return found + [("call.no_secret", "")] * (not known.can_call)
 
 
 def _of_link(link: Link) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from menus import golden, record_golden, service
+from menus import golden, publishing, record_golden, service
 from menus.brain import Brain, Brains, topics_of
 from menus.dialogue import Decision, Thresholds
 from menus.evaluation import Evaluation, Heard, evaluate, replies
@@ -27,6 +27,8 @@ class Change:
     golden: Golden
     was: Judged
     now: Judged
+    variant: str = ""
+    """The menu it is about, by name; "": the default one."""
 
     @property
     def broke(self) -> bool:
@@ -35,13 +37,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """``changes``: against the ``live`` menu; empty without a draft. ``brain``: the one that was examined."""
+    """``changes``: against the ``live`` menu; empty without a draft. ``brain``: the one that was examined.
+
+    ``judged`` is under the default menu; ``wrong_in``: by question, the menus for some shoppers that answer it wrongly
+    where the default one does not."""
 
     live: Brain
     brain: Brain
     judged: tuple[Judged, ...]
     changes: tuple[Change, ...]
     evaluation: Evaluation
+    wrong_in: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
 def under(brain: Brain, draft: Draft) -> Brain:
@@ -51,13 +57,15 @@ def under(brain: Brain, draft: Draft) -> Brain:
 
 
 async def examine(brains: Brains, live: Brain, questions: Sequence[Golden], draft: Draft | None = None) -> Examination:
-    """Asks the bot every question, each as the first words of a conversation of a shopper who sees the default menu."""
+    """Asks the bot every question, each as the first words of a conversation: of a shopper who sees the default
+    menu, and of one of each menu for some shoppers."""
     bounds = Thresholds()
     brain = live if draft is None else under(live, draft)
     ids = {entry.key: id for id, entry in live.entries.items()}
     judged: list[Judged] = []
     changes: list[Change] = []
     heard: list[Heard] = []
+    wrong_in: dict[str, tuple[str, ...]] = {}
     for kept in questions:
         # kept by its key: a question that is deleted and comes back, from a file say, is the same one
         one = dataclasses.replace(kept, ref=ids.get(kept.ref, GONE)) if kept.expects == "entry" else kept
@@ -70,9 +78,39 @@ async def examine(brains: Brains, live: Brain, questions: Sequence[Golden], draf
             if _reply(was.decision) != _reply(decision):
                 changes.append(Change(one, was, now))
         judged.append(golden.judge(one, decision))
+        for variant in brain.menu.variants if brain.menu else ():
+            there = dataclasses.replace(one, ref=_ref_in(brain, one, variant.id))
+            now = golden.judge(there, service.judge(brain, one.said, understood, [], bounds, variant.id))
+            if now.verdict == "wrong" and judged[-1].verdict != "wrong":
+                wrong_in[one.id] = (*wrong_in.get(one.id, ()), variant.name)
+            if draft is not None and now.verdict == "wrong":
+                before = golden.judge(
+                    dataclasses.replace(there, ref=_ref_in(live, one, variant.id)),
+                    service.judge(live, one.said, understood, [], bounds, variant.id),
+                )
+                if before.verdict != "wrong":
+                    changes.append(Change(one, before, now, variant.name))
         given, confidence = replies(understood, brain.item_of_topic(""), bounds)
         heard.append(Heard(one.said, _wanted(one), given, confidence))
-    return Examination(live, brain, tuple(judged), tuple(changes), evaluate(heard))
+    return Examination(live, brain, tuple(judged), tuple(changes), evaluate(heard), wrong_in)
+
+
+def _ref_in(brain: Brain, one: Golden, variant: str) -> str:
+    """What is right under another menu: where an item is expected, the one that stands for the same topic there."""
+    item = brain.menu.find(one.ref) if one.expects == "item" and brain.menu else None
+    if item is None:
+        return one.ref
+    there = brain.item_of_topic(variant)
+    return next((there[topic] for topic in item.topics if topic in there), one.ref)
+
+
+async def broken_by(conn: Connection, brains: Brains, shop: UUID, draft: Draft) -> list[str]:
+    """What shoppers say in the golden questions that the draft breaks, under whichever menu."""
+    questions = await record_golden.all_golden(conn, shop)
+    if not questions:
+        return []
+    done = await examine(brains, await brains.of(shop, conn), questions, draft)
+    return list(dict.fromkeys(one.golden.said for one in done.changes if one.broke))
 
 
 def _wanted(one: Golden) -> str:
@@ -133,3 +171,12 @@ def shown(examination: Examination) -> dict[str, Any]:
             for c in found.confusions
         ],
     }
+
+
+def breaker(brains: Brains) -> publishing.Broken:
+    """For plans whose moment has come."""
+
+    async def breaks(conn: Connection, shop: UUID, draft: Draft) -> bool:
+        return bool(await broken_by(conn, brains, shop, draft))
+
+    return breaks

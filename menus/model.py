@@ -27,6 +27,7 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1_000), AfterValidator(no_nul)]
 Topic = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(no_nul)]
 """A shop's own heading for questions, or what a person is asked about: any words."""
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(no_nul)]
 
 
 class Answer(Closed):
@@ -115,6 +116,51 @@ class ProductList(Closed):
     words: Line = ""
 
 
+class MemberCentre(Closed):
+    """The shopper's level, points and coupons; ``text`` is said above them."""
+
+    kind: Literal["member_centre"] = "member_centre"
+    text: Line = ""
+
+
+class Invoice(Closed):
+    """The official component for invoices: pick the order, fill in the heading, and the shop's system takes it.
+
+    Where that one does not, a person of the topic does; without a topic it is the invoice's."""
+
+    kind: Literal["invoice"] = "invoice"
+    text: Words = ""
+    topic: Topic = ""
+
+
+class StockCheck(Closed):
+    """How many are left of each size and colour: of the named products, or those whose title holds ``words``."""
+
+    kind: Literal["stock"] = "stock"
+    title: Line = ""
+    products: tuple[Annotated[str, StringConstraints(min_length=1, max_length=50)], ...] = Field(
+        default=(), max_length=10
+    )
+    words: Line = ""
+
+
+class Subscribe(Closed):
+    """The shopper says that he wants to hear of something: ``tag`` is put on him, or taken off again."""
+
+    kind: Literal["subscribe"] = "subscribe"
+    tag: Tag
+    text: Words
+    thanks: Line = ""
+
+
+class CallOut(Closed):
+    """Calls the merchant's own address, signed, and says what it answers; ``fallback`` where it does not in time."""
+
+    kind: Literal["call"] = "call"
+    url: Annotated[str, StringConstraints(max_length=2_000)]
+    fallback: Words
+
+
 class Human(Closed):
     """A person. ``topic`` helps the dispatcher choose."""
 
@@ -130,7 +176,22 @@ class Submenu(Closed):
 
 
 Action = Annotated[
-    Answer | FaqGroup | Link | OrderLookup | Logistics | Form | ReturnExchange | Coupon | ProductList | Human | Submenu,
+    Answer
+    | FaqGroup
+    | Link
+    | OrderLookup
+    | Logistics
+    | Form
+    | ReturnExchange
+    | Coupon
+    | MemberCentre
+    | Invoice
+    | ProductList
+    | StockCheck
+    | Subscribe
+    | CallOut
+    | Human
+    | Submenu,
     Field(discriminator="kind"),
 ]
 
@@ -148,7 +209,6 @@ class Item(Closed):
 
 
 Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(no_nul)]
 
 
 class Hours(Closed):

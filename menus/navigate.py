@@ -2,85 +2,61 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
-from menus import say
+from menus import components, say
 from menus.model import (
     Answer,
+    CallOut,
     Coupon,
     FaqGroup,
     Form,
     Human,
+    Invoice,
     Item,
     Link,
     Logistics,
+    MemberCentre,
     Menu,
     OrderLookup,
     ProductList,
     ReturnExchange,
+    StockCheck,
     Submenu,
+    Subscribe,
 )
+from menus.seen import HUMAN as HUMAN
+from menus.seen import KEY, or_human
+from menus.seen import OrderSeen as OrderSeen
+from menus.seen import Outcome as Outcome
+from menus.seen import Question as Question
+from menus.seen import Seen as Seen
+from menus.seen import person_choice as person_choice
 from wangxin.model import limits
 from wangxin.protocol import bodies
-from wangxin.protocol.bodies import AnyBody, Choice
+from wangxin.protocol.bodies import Choice
 
-Need = Literal["orders", "products", "questions"]
-HUMAN = "human"
-"""The choice that asks for a person, wherever it is shown."""
-_KEY = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
+Need = Literal["orders", "products", "questions", "member", "coupon", "call"]
 ORDERS_SHOWN = 3
 QUESTIONS_SHOWN = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question of the shop that may be shown as a button."""
-
-    id: str
-    label: str
-    topic: str
-
-
-@dataclass(frozen=True, slots=True)
-class OrderSeen:
-    order: bodies.Order
-    logistics: bodies.Logistics | None
-    created_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What was read for an answer: the shopper's orders newest first, products, questions most asked first."""
-
-    orders: tuple[OrderSeen, ...] = ()
-    products: tuple[bodies.ProductCard, ...] = ()
-    questions: tuple[Question, ...] = ()
-    guest: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the bot says, and whether the conversation now asks for a person (and about what)."""
-
-    says: tuple[AnyBody, ...] = ()
-    human: bool = False
-    topic: str = ""
-    solved: bool = field(default=True)
-    """Whether this counts as an answer at all (a person's turn, a dead order list do not)."""
-
-
 def needs(item: Item) -> frozenset[Need]:
     match item.action:
-        case OrderLookup() | Logistics() | ReturnExchange():
+        case OrderLookup() | Logistics() | ReturnExchange() | Invoice():
             return frozenset({"orders"})
-        case ProductList():
+        case ProductList() | StockCheck():
             return frozenset({"products"})
         case FaqGroup():
             return frozenset({"questions"})
-        case Answer() | Link() | Form() | Coupon() | Human() | Submenu():
+        case MemberCentre():
+            return frozenset({"member"})
+        case Coupon():
+            return frozenset({"coupon"})
+        case CallOut():
+            return frozenset({"call"})
+        case Answer() | Link() | Form() | Subscribe() | Human() | Submenu():
             return frozenset()
         case _:
             assert_never(item.action)
@@ -105,14 +81,20 @@ def answer(menu: Menu, item: Item, seen: Seen) -> Outcome:
         case ReturnExchange():
             return _returns(action, seen)
         case Coupon():
-            card = bodies.Coupon(
-                coupon=action.coupon, title=action.title, value_fen=action.value_fen, least_fen=action.least_fen
-            )
-            said = (bodies.BotAnswer(text=action.text),) if action.text else ()
-            return Outcome((*said, card))
+            return components.coupon(action, seen.claimed)
+        case MemberCentre():
+            return components.member(action, seen)
+        case Invoice():
+            return components.invoices(action, seen)
+        case StockCheck():
+            return components.stock_of_which(action, item, seen)
+        case Subscribe():
+            return components.subscribe(action, item)
+        case CallOut():
+            return components.spoken(action, seen.spoken)
         case ProductList():
             if not seen.products:
-                return _or_human(say.NO_PRODUCTS)
+                return or_human(say.NO_PRODUCTS)
             return Outcome((bodies.Cards(title=action.title or item.label, products=seen.products[:10]),))
         case Human():
             return Outcome(human=True, topic=action.topic, solved=False)
@@ -125,18 +107,10 @@ def answer(menu: Menu, item: Item, seen: Seen) -> Outcome:
             assert_never(action)
 
 
-def person_choice() -> Choice:
-    return Choice(id=HUMAN, label=say.TO_A_PERSON)
-
-
-def _or_human(text: str) -> Outcome:
-    return Outcome((bodies.BotAnswer(text=text, choices=(person_choice(),)),), solved=False)
-
-
 def _questions(action: FaqGroup, item: Item, seen: Seen) -> Outcome:
     chosen = [q for q in seen.questions if not action.topic or q.topic == action.topic][:QUESTIONS_SHOWN]
     if not chosen:
-        return _or_human(say.NO_QUESTIONS)
+        return or_human(say.NO_QUESTIONS)
     choices = tuple(Choice(id=f"faq:{q.id}", label=q.label) for q in chosen)
     return Outcome((bodies.Suggestions(text=action.text or item.label, choices=(*choices, person_choice())),))
 
@@ -144,28 +118,30 @@ def _questions(action: FaqGroup, item: Item, seen: Seen) -> Outcome:
 def _orders(action: OrderLookup, seen: Seen) -> Outcome:
     orders = [o for o in seen.orders if not action.states or o.order.state in action.states]
     if not orders:
-        return _or_human(say.GUEST_NO_ORDERS if seen.guest else say.NO_ORDERS)
-    return Outcome((*(o.order for o in orders[:ORDERS_SHOWN]), _what_about(orders[0].order)))
+        return or_human(say.GUEST_NO_ORDERS if seen.guest else say.NO_ORDERS)
+    return Outcome((*(o.order for o in orders[:ORDERS_SHOWN]), _what_about(orders[0])))
 
 
-def order_choices(order: bodies.Order) -> tuple[Choice, ...]:
-    """What can be done about an order in its state."""
-    if not _KEY.match(f"logistics:{order.order}"):
+def order_choices(order: bodies.Order, deeds: tuple[Choice, ...] = ()) -> tuple[Choice, ...]:
+    """What can be done about an order in its state; ``deeds``: what the shop's own system does for it."""
+    if not KEY.match(f"logistics:{order.order}"):
         return (person_choice(),)
     by_state = {
         "unpaid": (),
-        "paid": (Choice(id=f"remind:{order.order}", label=say.REMIND),),
+        "paid": () if deeds else (Choice(id=f"remind:{order.order}", label=say.REMIND),),
         "shipped": (Choice(id=f"logistics:{order.order}", label=say.WHERE_IS_IT),),
         "signed": (
             Choice(id=f"return:{order.order}", label=say.RETURN_IT),
             Choice(id=f"logistics:{order.order}", label=say.WHERE_IS_IT),
         ),
     }
-    return (*by_state.get(order.state, ()), person_choice())
+    return (*by_state.get(order.state, ()), *deeds, person_choice())
 
 
-def _what_about(order: bodies.Order) -> bodies.Choices:
-    return bodies.Choices(text=say.about_order(order.order, order.state), choices=order_choices(order))
+def _what_about(seen: OrderSeen) -> bodies.Choices:
+    order = seen.order
+    choices = order_choices(order, components.deeds(seen))
+    return bodies.Choices(text=say.about_order(order.order, order.state), choices=choices)
 
 
 def _logistics(seen: Seen) -> Outcome:
@@ -174,14 +150,14 @@ def _logistics(seen: Seen) -> Outcome:
     if not moving:
         paid = [o for o in seen.orders if o.order.state == "paid"]
         if paid:
-            return Outcome((paid[0].order, _what_about(paid[0].order)))
-        return _or_human(say.GUEST_NO_ORDERS if seen.guest else say.NOTHING_SHIPPED)
+            return Outcome((paid[0].order, _what_about(paid[0])))
+        return or_human(say.GUEST_NO_ORDERS if seen.guest else say.NOTHING_SHIPPED)
     first, others = moving[0], moving[1:4]
     assert first.logistics is not None
     choices = [
         Choice(id=f"logistics:{o.order.order}", label=say.other_parcel(o.order))
         for o in others
-        if _KEY.match(f"logistics:{o.order.order}")
+        if KEY.match(f"logistics:{o.order.order}")
     ]
     return Outcome(
         (first.order, first.logistics, bodies.Choices(text=say.STILL_OPEN, choices=(*choices, person_choice())))
@@ -190,7 +166,7 @@ def _logistics(seen: Seen) -> Outcome:
 
 def one_parcel(found: OrderSeen | None) -> Outcome:
     if found is None:
-        return _or_human(say.NO_SUCH_ORDER)
+        return or_human(say.NO_SUCH_ORDER)
     if found.logistics is None:
         return Outcome((bodies.BotAnswer(text=say.NOT_SHIPPED_YET, choices=(person_choice(),)),))
     return Outcome((found.logistics,))
@@ -200,7 +176,7 @@ def about(kind: str, found: OrderSeen | None) -> Outcome:
     """What a button about one order brings (``logistics``, ``return``, ``remind``), in the order's state."""
     if kind == "return" and found is not None:
         if found.order.state not in _RETURNABLE:
-            return _or_human(say.NOTHING_TO_RETURN)
+            return or_human(say.NOTHING_TO_RETURN)
         return Outcome((return_form(found.order),))
     if kind == "remind" and found is not None and found.order.state == "paid":
         return Outcome((bodies.BotAnswer(text=say.REMINDED),))
@@ -230,7 +206,7 @@ def _form(item: Item, action: Form) -> bodies.Form:
 
 def _returns(action: ReturnExchange, seen: Seen) -> Outcome:
     can = [o.order for o in seen.orders if o.order.state in _RETURNABLE][:ORDERS_SHOWN]
-    choices = [Choice(id=f"return:{o.order}", label=say.this_order(o)) for o in can if _KEY.match(f"return:{o.order}")]
+    choices = [Choice(id=f"return:{o.order}", label=say.this_order(o)) for o in can if KEY.match(f"return:{o.order}")]
     policy = (bodies.BotAnswer(text=action.policy),) if action.policy else ()
     if not choices:
         text = say.GUEST_NO_ORDERS if seen.guest else say.NOTHING_TO_RETURN

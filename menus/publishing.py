@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from menus import record_plans
+from menus import record_golden, record_plans, record_shopdata
 from menus import record_postgres as record
 from menus.check import Known, Problem, problems
 from menus.model import Draft, Menu
@@ -16,6 +17,8 @@ from wangxin.model.actor import Actor
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.entries import SYSTEM
 from wangxin.storage.postgres import Connection
+
+BROKEN = "menu.golden_broken"
 
 
 async def known(conn: Connection, shop: UUID) -> Known:
@@ -27,7 +30,8 @@ async def known(conn: Connection, shop: UUID) -> Known:
         " where shop_id = $1 and coalesce(jsonb_typeof(settings->'banned_words'), 'array') = 'array'",
         shop,
     )
-    return Known(topics, products, tuple(banned or ()))
+    can_call = await record_shopdata.source(conn, shop) is not None
+    return Known(topics, products, tuple(banned or ()), can_call, await record.depth(conn, shop))
 
 
 async def draft_of(conn: Connection, shop: UUID) -> tuple[Draft, int, int]:
@@ -126,8 +130,15 @@ class Went:
     version: int | None
 
 
-async def carry_out_one(conn: Connection) -> Went | None:
-    """Begins or ends the plan that is due longest; None where none is. One transaction, any number of workers."""
+Broken = Callable[[Connection, UUID, Draft], Awaitable[bool]]
+"""Whether a draft breaks golden questions now."""
+
+
+async def carry_out_one(conn: Connection, breaks: Broken) -> Went | None:
+    """Begins or ends the plan that is due longest; None where none is. One transaction, any number of workers.
+
+    Questions and checks may have changed since it was planned, so both are asked again: an error fails the plan, and so
+    do broken golden questions where the shop wants such menus stopped; else they are noted beside it."""
     due = await record_plans.due_plan(conn)
     if due is None:
         return None
@@ -148,9 +159,13 @@ async def carry_out_one(conn: Connection) -> Went | None:
     except NotPublishable as why:
         await record_plans.end_plan(conn, due.shop, due.id, "failed", reason=why.problems[0].code)
         return Went(due.shop, None)
+    broken = BROKEN if await breaks(conn, due.shop, due.draft) else ""
+    if broken and await record_golden.guard(conn, due.shop) == "block":
+        await record_plans.end_plan(conn, due.shop, due.id, "failed", reason=broken)
+        return Went(due.shop, None)
     menu = await record.add_version(conn, due.shop, due.draft, note=due.note, by=due.made_by)
     await record.set_published(conn, due.shop, menu.version)
-    await record_plans.begin_plan(conn, due.shop, due.id, menu.version, desk.published, lasts=due.lasts)
+    await record_plans.begin_plan(conn, due.shop, due.id, menu.version, desk.published, lasts=due.lasts, reason=broken)
     await _audit(conn, due.shop, menu.version)
     return Went(due.shop, menu.version)
 

@@ -79,11 +79,13 @@ async def due_plan(conn: Connection) -> DuePlan | None:
     )  # fmt: skip
 
 
-async def begin_plan(conn: Connection, shop: UUID, id_: UUID, version: int, before: int, *, lasts: bool) -> None:
-    """``lasts``: it has an end, at which what was live ``before`` is put back."""
+async def begin_plan(
+    conn: Connection, shop: UUID, id_: UUID, version: int, before: int, *, lasts: bool, reason: str
+) -> None:
+    """``lasts``: it has an end, at which what was live ``before`` is put back. ``reason``: what is wrong with it."""
     await conn.execute(
-        "update menu_plan set state = $3, version = $4, before = $5 where shop_id = $1 and id = $2",
-        shop, id_, "live" if lasts else "done", version, before,
+        "update menu_plan set state = $3, version = $4, before = $5, reason = $6 where shop_id = $1 and id = $2",
+        shop, id_, "live" if lasts else "done", version, before, reason,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import asyncpg
 from menus.dialogue import Turn
 from menus.model import Draft, Menu
 from menus.navigate import Question
+from wangxin.model import limits
 from wangxin.storage.postgres import Connection
 
 Executor = Connection | asyncpg.Pool
@@ -130,6 +131,20 @@ async def keep_banned(conn: Connection, shop: UUID, words: list[str]) -> None:
         "update shop set settings = settings || jsonb_build_object('banned_words', $2::jsonb) where shop_id = $1",
         shop,
         words,
+    )
+
+
+async def depth(conn: Executor, shop: UUID) -> int:
+    """How many levels the shop's menus may have."""
+    kept = await conn.fetchval("select settings->'menu_depth' from shop where shop_id = $1", shop)
+    return limits.MENU_DEPTH_MOST if kept == limits.MENU_DEPTH_MOST else limits.MENU_DEPTH_MAX
+
+
+async def keep_depth(conn: Connection, shop: UUID, levels: int) -> None:
+    await conn.execute(
+        "update shop set settings = settings || jsonb_build_object('menu_depth', $2::int) where shop_id = $1",
+        shop,
+        levels,
     )
 
 

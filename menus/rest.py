@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, StringConstraints
 
 from menus import (
+    answering,
+    components,
     figures,
-    navigate,
+    links,
     publishing,
     record_figures,
     record_plans,
-    record_variants,
+    record_shopdata,
     rest_bot,
     rest_golden,
+    rest_shopdata,
     rest_variants,
+    rest_window,
     service,
 )
 from menus import record_postgres as record
 from menus.brain import Brains
 from menus.check import Problem, problems
-from menus.conditions import Chosen, Facts, choose, look_again_ms
-from menus.model import Closed, Draft, Item, Menu
-from menus.record_postgres import FaqEntry
+from menus.model import Closed, Draft, Menu
+from menus.ready import all_ready
+from menus.seen import Outcome
+from menus.shop.caller import Caller, ShopSilent
+from menus.shop.remote import RemoteShopData
 from menus.shopdata import StoredShopData
-from menus.voice import look
+from wangxin import outbound
 from wangxin.clock import now_ms
 from wangxin.edge import Deps
 from wangxin.model import limits
@@ -69,6 +74,10 @@ class Banned(Closed):
     )
 
 
+class Depth(Closed):
+    depth: Literal[2, 3]
+
+
 class Preview(Closed):
     """``shopper``: as whom; without one, a guest."""
 
@@ -81,24 +90,12 @@ def _menu(menu: Menu) -> dict[str, Any]:
     return menu.model_dump(mode="json")
 
 
-def _shown(item: Item) -> dict[str, Any]:
-    """What a shopper's window needs of an item: not what it will answer."""
-    children = {"children": [_shown(child) for child in item.items]} if item.items else {}
-    return {"id": item.id, "label": item.label, "hint": item.hint, "icon": item.icon or "", **children}
-
-
-def _window(menu: Menu, chosen: Chosen) -> dict[str, Any]:
-    # the window always shows a way to a person of its own; a second one beside it would only take room
-    shown = [_shown(item) for item in chosen.items if item.action.kind != "human"]
-    return {"version": menu.version, "greeting": chosen.greeting, "items": shown}
+def _preview(outcome: Outcome) -> dict[str, Any]:
+    return {"says": [body.model_dump(mode="json") for body in outcome.says], "human": outcome.human}
 
 
 def _problem(found: Problem) -> dict[str, str]:
     return {"item": found.item, "code": found.code, "level": found.level, "detail": found.detail}
-
-
-def _offered(entry: FaqEntry) -> dict[str, str]:
-    return {"id": str(entry.id), "title": entry.phrasings[0], "text": entry.answer, "topic": entry.topic}
 
 
 def router(deps: Deps) -> APIRouter:
@@ -106,87 +103,11 @@ def router(deps: Deps) -> APIRouter:
     routes = APIRouter(prefix="/menus", tags=["menus"])
     brains = Brains(deps.pool)
     merchant = deps.require(Role.MERCHANT)
-    agent = deps.require(Role.AGENT, Role.MERCHANT)
-    data = StoredShopData()
+    settings = deps.settings
+    caller = Caller(outbound.networks(settings.outbound_networks), settings.demo_shop)
 
-    # --- for agents: answers beside the conversation -------------------------------------------------------------
-
-    async def shop_of(actor: Actor, thread: UUID) -> tuple[UUID, str]:
-        """(shop, the shopper's last words) of a thread this agent may answer. Raises ``thread.not_found``."""
-        async with deps.scope(actor) as conn:
-            row = await conn.fetchrow(
-                "select t.shop_id, t.agent_id = $2 or exists (select 1 from conversation c where c.shop_id = t.shop_id"
-                " and c.thread_id = t.id and c.agent_id = $2) as served from thread t where t.id = $1",
-                thread,
-                actor.id,
-            )
-            if row is None or (actor.provider is not None and not row["served"]):
-                raise not_found("thread")
-            return row["shop_id"], await record.last_words(conn, thread)
-
-    @routes.get("/suggestions")
-    async def suggestions(thread: UUID, actor: Actor = Depends(agent)) -> dict[str, Any]:
-        """Up to three answers of the shop to what the shopper said last."""
-        shop, words = await shop_of(actor, thread)
-        near = await brains.nearest(await brains.of(shop), words, 3) if words else []
-        return {"suggestions": [_offered(entry) for entry, _ in near], "words": words}
-
-    @routes.get("/knowledge")
-    async def knowledge(
-        thread: UUID, q: Annotated[str, Query(max_length=200)] = "", actor: Actor = Depends(agent)
-    ) -> dict[str, Any]:
-        """What the shop's bot knows about ``q``; all of it, the most asked first, where there is none."""
-        shop, _ = await shop_of(actor, thread)
-        brain = await brains.of(shop)
-        if not q.strip():
-            return {"suggestions": [_offered(entry) for entry in list(brain.entries.values())[: limits.PAGE_MAX]]}
-        return {"suggestions": [_offered(entry) for entry, _ in await brains.nearest(brain, q, 20)]}
-
-    # --- for the shopper window ----------------------------------------------------------------------------------
-
-    @routes.get("/{shop}")
-    @routes.get("/{shop}/published", include_in_schema=False)
-    async def published(
-        shop: UUID,
-        channel: Annotated[str, Query(max_length=40)] = "page",
-        language: Annotated[str, Query(max_length=20)] = "",
-        actor: Actor = Depends(deps.actor),
-    ) -> dict[str, Any]:
-        """The menu that fits this shopper now; version 0 and no items where nothing is published yet.
-
-        ``look_again_ms``: after so long another menu may fit; absent where that cannot happen by itself.
-        """
-        async with deps.scope(actor, shop) as conn:
-            menu = await record.published(conn, shop)
-            if menu is None:
-                return {"version": 0, "greeting": "", "items": []}
-            if actor.role is not Role.SHOPPER:
-                return _window(menu, Chosen("", menu.greeting, menu.items))
-            facts = Facts(now=datetime.now(UTC), guest=actor.guest)
-            if menu.variants:
-                facts = await record_variants.facts_of(
-                    conn, shop, actor.id, guest=actor.guest, channel=channel, language=language, now_ms=now_ms()
-                )
-            chosen = choose(menu, facts, shop, actor.id)
-            await record_variants.saw(conn, shop, actor.id, menu.version, chosen)
-        again = look_again_ms(menu, facts.now)
-        return _window(menu, chosen) | ({} if again is None else {"look_again_ms": again})
-
-    @routes.get("/{shop}/complete")
-    async def complete(
-        shop: UUID, q: Annotated[str, Query(max_length=200)], actor: Actor = Depends(deps.actor)
-    ) -> dict[str, Any]:
-        """Up to five questions near to what is being typed."""
-        deps.belongs(actor, shop)
-        near = await brains.nearest(await brains.of(shop), q, 5) if len(q.strip()) >= 2 else []
-        return {"questions": [{"id": str(entry.id), "text": entry.phrasings[0]} for entry, _ in near]}
-
-    @routes.get("/{shop}/orders")
-    async def orders(shop: UUID, actor: Actor = Depends(deps.require(Role.SHOPPER))) -> dict[str, Any]:
-        """The shopper's own newest orders as the cards he may send; a guest has none."""
-        async with deps.scope(actor, shop) as conn:
-            found = await data.orders(conn, shop, actor.id)
-        return {"orders": [one.order.model_dump(mode="json", exclude={"quote"}) for one in found]}
+    # routes with a fixed first word come before those of a shop
+    rest_window.add(routes, deps, brains, caller)
 
     # --- the menu studio -----------------------------------------------------------------------------------------
 
@@ -208,7 +129,7 @@ def router(deps: Deps) -> APIRouter:
                 "top": limits.MENU_TOP_ITEMS_MAX,
                 "children": limits.MENU_CHILDREN_MAX,
                 "label": limits.MENU_LABEL_CHARS_MAX,
-                "depth": limits.MENU_DEPTH_MAX,
+                "depth": known.depth_max,
             },
         }
 
@@ -229,16 +150,47 @@ def router(deps: Deps) -> APIRouter:
             await deps.audit(conn, actor, shop, "menu.banned", "", {"words": len(words)})
         return {"banned": words}
 
+    @routes.get("/{shop}/ready")
+    async def ready_menus(shop: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """Menus to begin with, one a trade; the page puts one into the draft."""
+        deps.belongs(actor, shop)
+        return {
+            "menus": [{"trade": trade, "draft": draft.model_dump(mode="json")} for trade, draft in all_ready().items()]
+        }
+
+    @routes.put("/{shop}/depth")
+    async def keep_depth(shop: UUID, asked: Depth, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """How many levels menus may have from now on; what is published stays as it is."""
+        async with deps.scope(actor, shop) as conn:
+            await record.keep_depth(conn, shop, asked.depth)
+            await deps.audit(conn, actor, shop, "menu.depth", "", {"depth": asked.depth})
+        return {"depth": asked.depth}
+
     @routes.post("/{shop}/check")
     async def check(shop: UUID, asked: Draft, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         async with deps.scope(actor, shop) as conn:
             found = problems(asked, await publishing.known(conn, shop))
         return {"problems": [_problem(p) for p in found]}
 
+    @routes.post("/{shop}/links")
+    async def check_links(shop: UUID, asked: Draft, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """Fetches the links of a draft: what is gone stops publishing, what does not answer is pointed out."""
+        deps.belongs(actor, shop)
+        return {"problems": [_problem(p) for p in await links.broken(asked, caller.allowed)]}
+
+    async def refuse_gone(actor: Actor, shop: UUID) -> None:
+        """Raises ``menu.has_errors``. Outside any transaction: others' servers take their time."""
+        async with deps.scope(actor, shop) as conn:
+            draft, _, _ = await publishing.draft_of(conn, shop)
+        gone = [p for p in await links.broken(draft, caller.allowed) if p.level == "error"]
+        if gone:
+            raise publishing.NotPublishable(gone)
+
     @routes.post("/{shop}/publish")
     async def publish(shop: UUID, asked: Publish, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """The draft becomes the next version; open windows hear of it at once. Raises ``menu.golden_broken`` where the
         shop wants no menu that breaks golden questions."""
+        await refuse_gone(actor, shop)
         async with deps.scope(actor, shop) as conn:
             draft, looked_at, _ = await publishing.draft_of(conn, shop)
             await rest_golden.refuse_broken(brains, conn, shop, draft)
@@ -287,6 +239,7 @@ def router(deps: Deps) -> APIRouter:
     @routes.post("/{shop}/plans", status_code=201)
     async def add_plan(shop: UUID, asked: Plan, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """The draft as it is now goes live at the moment; later changes of the draft do not change it."""
+        await refuse_gone(actor, shop)
         async with deps.scope(actor, shop) as conn:
             draft, _, _ = await publishing.draft_of(conn, shop)
             await rest_golden.refuse_broken(brains, conn, shop, draft)
@@ -340,11 +293,27 @@ def router(deps: Deps) -> APIRouter:
         if item is None:
             raise not_found("item")
         async with deps.scope(actor, shop) as conn:
-            seen = await look(conn, data, shop, asked.shopper or actor.id, item, guest=asked.shopper is None)
-        outcome = navigate.answer(menu, item, seen)
-        return {"says": [body.model_dump(mode="json") for body in outcome.says], "human": outcome.human}
+            source = await record_shopdata.source(conn, shop)
+            ref = await record_shopdata.member_ref(conn, shop, asked.shopper) if asked.shopper else None
+            if not answering.item_goes_out(source, item):
+                outcome = await answering.of_item(
+                    conn, StoredShopData(), menu, item, shop, asked.shopper or actor.id, guest=asked.shopper is None,
+                    request=None,
+                )  # fmt: skip
+                return _preview(outcome)
+        # Outside the transaction: the shop's own server may take its time. Nothing is wished for in a preview.
+        assert source is not None, "without a source nothing goes out"
+        try:
+            outcome = await answering.of_item(
+                deps.pool, RemoteShopData(caller, source, ref), menu, item, shop, asked.shopper or actor.id,
+                guest=asked.shopper is None, request=None,
+            )  # fmt: skip
+        except ShopSilent:
+            outcome = components.silent()
+        return _preview(outcome)
 
     rest_variants.add(routes, deps)
+    rest_shopdata.add(routes, deps, caller)
     rest_bot.add(routes, deps, brains)
     rest_golden.add(routes, deps, brains)
     return routes

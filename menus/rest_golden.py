@@ -11,7 +11,7 @@ from pydantic import Field
 from menus import golden, record_golden
 from menus import record_postgres as record
 from menus.brain import Brain, Brains
-from menus.examine import Change, Examination, examine, gave, shown
+from menus.examine import Change, Examination, broken_by, examine, gave, shown
 from menus.faq_files import Phrasing
 from menus.golden import Expects, Guard, Judged
 from menus.model import Closed, Draft, everything
@@ -122,7 +122,9 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             "answered": whole.answered,
             "precision": None if whole.precision is None else round(whole.precision, 3),
             "guard": guard,
-            "judged": [_shown(done.brain, one) for one in done.judged],
+            "judged": [
+                _shown(done.brain, one) | {"wrong_in": done.wrong_in.get(one.golden.id, ())} for one in done.judged
+            ],
             "changes": [_change(done, one) for one in done.changes],
             "evaluation": shown(done),
         }
@@ -133,9 +135,7 @@ async def refuse_broken(brains: Brains, conn: Connection, shop: UUID, draft: Dra
     breaks golden questions, and this draft does."""
     if await record_golden.guard(conn, shop) != "block":
         return
-    found = await record_golden.all_golden(conn, shop)
-    done = await examine(brains, await brains.of(shop, conn), found, draft)
-    broken = [one.golden.said for one in done.changes if one.broke]
+    broken = await broken_by(conn, brains, shop, draft)
     if broken:
         raise Refusal("menu.golden_broken", f"{len(broken)}", field=broken[0], status=409)
 
@@ -158,4 +158,5 @@ def _change(done: Examination, one: Change) -> dict[str, Any]:
         "was": {"how": one.was.decision.how, "gave": gave(done.live, one.was.decision), "verdict": one.was.verdict},
         "now": {"how": one.now.decision.how, "gave": gave(done.brain, one.now.decision), "verdict": one.now.verdict},
         "broke": one.broke,
+        "variant": one.variant,
     }

@@ -33,6 +33,31 @@ CASE_WITHDRAW = "撤销申请"
 CASE_WITHDRAWN = "已为您撤销。"
 CASE_NOT_NOW = "这份申请现在不能撤销了，需要的话可以转人工。"
 REMINDED = "已为您登记催促，仓库会优先处理；一般 24 小时内发出。"
+SHOP_SILENT = "店铺系统暂时没有回应，请稍后再试，或让人工客服帮您处理。"
+GUEST_NO_MEMBER = "您现在是游客身份，登录后我就能看到您的会员信息。"
+NO_MEMBER = "没有查到您的会员信息，可以让人工客服帮您看看。"
+MEMBER_LEVEL = "会员等级："
+MEMBER_POINTS = "积分："
+MEMBER_NOTHING = "您是我们的会员，目前没有积分或等级。"
+MEMBER_PAGE = "会员中心"
+NOTHING_TO_INVOICE = "没有查到可以开票的订单，可以让人工客服帮您看看。"
+WHICH_INVOICE = "请问是哪一笔订单需要开发票？"
+INVOICE_HEAD = "发票抬头"
+INVOICE_TAX = "税号（企业填写）"
+INVOICE_MAIL = "收票邮箱"
+INVOICE = "发票"
+NO_SUCH_PRODUCT = "没有查到这款商品的库存，可以让人工客服帮您看看。"
+NOTHING_LEFT = "：目前没有现货，需要的话可以让人工客服帮您留意。"
+ALL_KINDS = "全部规格"
+SUBSCRIBE = "订阅"
+LEAVE = "不再订阅"
+SUBSCRIBED = "已为您订阅，有消息会在这里告诉您。"
+LEFT = "已为您取消订阅。"
+CANCEL_ORDER = "取消订单"
+CONFIRM_ORDER = "确认收货"
+CHANGE_ADDRESS = "改收货地址"
+NEW_ADDRESS = "新的收货地址（含姓名电话）"
+NOT_BY_MYSELF = "这件事我办不了，让人工客服帮您。"
 FORM_TO_PERSON = "已收到您填写的内容，正在为您转接人工客服，不用再重复说明。"
 FORM_THANKS = "已收到，谢谢您！"
 PICTURE_BELOW = "见图片"
@@ -84,3 +109,15 @@ def return_title(order: str) -> str:
 def _title(order: Order) -> str:
     title = order.lines[0].title if order.lines else order.order
     return title if len(title) <= 18 else title[:17] + "…"
+
+
+def invoice_title(order: str) -> str:
+    return f"开发票 · {order}"
+
+
+def address_title(order: str) -> str:
+    return f"改收货地址 · {order}"
+
+
+def left(count: int) -> str:
+    return f"剩 {count} 件" if count < 10 else "有货"

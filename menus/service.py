@@ -8,17 +8,19 @@ import logging
 from dataclasses import replace
 from uuid import UUID
 
-from menus import dialogue, navigate, publishing, record_variants, say, voice
+from menus import answering, dialogue, navigate, publishing, record_shopdata, record_variants, say, voice
 from menus import record_postgres as record
 from menus.brain import Brain, Brains
 from menus.dialogue import Decision, Thresholds, Turn, Understood
+from menus.errands import request_of
 from menus.navigate import Outcome
 from menus.record_postgres import TurnRow
 from menus.shopdata import ShopData, StoredShopData
 from menus.understand.normalise import normalise
+from wangxin.clock import now_ms
 from wangxin.model import limits
 from wangxin.model.conversation import State
-from wangxin.model.facts import ShopperSpoke
+from wangxin.model.facts import ErrandAsked, ShopperSpoke
 from wangxin.protocol import bodies
 from wangxin.protocol.bodies import AnyBody, Choice
 from wangxin.storage import conversations, entries, outbox
@@ -42,16 +44,17 @@ async def tell_menu(hints: Hints, shop: UUID, version: int) -> None:
 class Planner:
     """Publishes what waits for its moment, and tells the windows. Any number may run: a locked row is the lock."""
 
-    def __init__(self, pool: Pool, hints: Hints):
+    def __init__(self, pool: Pool, hints: Hints, breaks: publishing.Broken):
         self._pool = pool
         self._hints = hints
+        self._breaks = breaks
 
     async def tick(self) -> int:
         """Carries out what is due; returns how many plans that were."""
         done = 0
         while True:
             async with self._pool.acquire() as conn, conn.transaction():
-                went = await publishing.carry_out_one(conn)
+                went = await publishing.carry_out_one(conn, self._breaks)
             if went is None:
                 return done
             done += 1
@@ -167,22 +170,47 @@ class Bot:
             assert decision.entry is not None, "an answer names its question"
             await record.count_asked(conn, shop, UUID(decision.entry))
         if decision.how in ("item", "choice"):
-            outcome = await self._outcome(conn, shop, shopper, brain, decision)
+            if await self._goes_out(conn, shop, brain, decision):
+                asked = ErrandAsked(
+                    shop=shop, thread=thread, shopper=shopper, seq=fact.seq, what=decision.how,
+                    ref=(decision.item if decision.how == "item" else decision.choice) or "",
+                    guest=await record_shopdata.member_ref(conn, shop, shopper) is None, at_ms=now_ms(),
+                )  # fmt: skip
+                await outbox.write(conn, [asked])
+                return False, False
+            outcome = await self._outcome(conn, fact, shopper, brain, decision)
             await record.log_shown(conn, shop, thread, fact.seq, navigate.shown_by(outcome))
             return True, await voice.carry_out(conn, shop, thread, outcome)
         await voice.speak(conn, shop, thread, spoken(brain, decision, variant))
         return True, False
 
-    async def _outcome(self, conn: Connection, shop: UUID, shopper: UUID, brain: Brain, decision: Decision) -> Outcome:
+    async def _goes_out(self, conn: Connection, shop: UUID, brain: Brain, decision: Decision) -> bool:
+        """Whether the shop's own server answers this; the worker of errands asks it then."""
+        source = await record_shopdata.source(conn, shop)
+        if source is None:
+            return False
+        if decision.how == "choice":
+            return answering.choice_goes_out(source, decision.choice.partition(":")[0])
+        item = brain.menu.find(decision.item or "") if brain.menu else None
+        return item is not None and answering.item_goes_out(source, item)
+
+    async def _outcome(
+        self, conn: Connection, fact: ShopperSpoke, shopper: UUID, brain: Brain, decision: Decision
+    ) -> Outcome:
         """What an item answers, or a button about an order."""
+        request = request_of(fact.thread, fact.seq)
         if decision.how == "choice":
             kind, _, order = decision.choice.partition(":")
-            return navigate.about(kind, await self._data.order(conn, shop, shopper, order))
+            outcome = await answering.of_choice(conn, self._data, fact.shop, shopper, kind, order, request)
+            assert outcome is not None, "the dialogue chooses among buttons about orders"
+            return outcome
         assert decision.item is not None, "an item is named"
         item = brain.menu.find(decision.item) if brain.menu else None
         assert brain.menu is not None, "an item has a menu"
         assert item is not None, "the brain's items come from its menu"
-        return navigate.answer(brain.menu, item, await voice.look(conn, self._data, shop, shopper, item))
+        return await answering.of_item(
+            conn, self._data, brain.menu, item, fact.shop, shopper, guest=False, request=request
+        )
 
 
 async def think(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
 
-from menus.navigate import OrderSeen
+from menus import say
+from menus.seen import DoneSeen, MemberSeen, OrderSeen, SpokenSeen, StockSeen
 from wangxin.protocol import bodies
 from wangxin.storage.postgres import Connection
 
@@ -17,7 +18,10 @@ ORDERS_READ = 10
 
 
 class ShopData(Protocol):
-    """Reads only. Whatever is not the shopper's own does not exist."""
+    """Whatever is not the shopper's own does not exist.
+
+    Wishes carry a ``request``: asked again with the same one, nothing happens twice. None: nobody here does such a
+    thing, and the caller goes on without."""
 
     async def orders(self, conn: Executor, shop: UUID, shopper: UUID) -> tuple[OrderSeen, ...]:
         """The shopper's newest orders, newest first."""
@@ -29,6 +33,32 @@ class ShopData(Protocol):
         self, conn: Executor, shop: UUID, ids: Sequence[str], words: str
     ) -> tuple[bodies.ProductCard, ...]:
         """The named products, or those on sale whose title holds ``words``."""
+        ...
+
+    async def stock(self, conn: Executor, shop: UUID, product: str) -> StockSeen | None: ...
+
+    async def member(self, conn: Executor, shop: UUID, shopper: UUID) -> MemberSeen | None: ...
+
+    async def claim(self, conn: Executor, shop: UUID, shopper: UUID, coupon: str, request: UUID) -> DoneSeen | None:
+        """Gives the shopper the coupon."""
+        ...
+
+    async def invoice(
+        self, conn: Executor, shop: UUID, shopper: UUID, order: str, form: Mapping[str, str], request: UUID
+    ) -> DoneSeen | None:
+        """Asks for the invoice of an order; ``form``: ``head``, ``tax``, ``mail``."""
+        ...
+
+    async def act(
+        self, conn: Executor, shop: UUID, shopper: UUID, order: str, deed: str, words: str, request: UUID
+    ) -> DoneSeen | None:
+        """Does something about an order: ``remind``, ``cancel``, ``confirm``, ``address``."""
+        ...
+
+    async def speak(
+        self, conn: Executor, shop: UUID, shopper: UUID, item: str, url: str, request: UUID
+    ) -> SpokenSeen | None:
+        """What the merchant's own address answers for a menu item."""
         ...
 
 
@@ -74,6 +104,36 @@ class StoredShopData:
             )
             for row in rows
         )
+
+    async def stock(self, conn: Executor, shop: UUID, product: str) -> StockSeen | None:
+        row = await conn.fetchrow("select title, stock from product where shop_id = $1 and id = $2", shop, product)
+        return None if row is None else StockSeen(str(row["title"])[:200], ((say.ALL_KINDS, row["stock"]),))
+
+    async def member(self, conn: Executor, shop: UUID, shopper: UUID) -> MemberSeen | None:
+        row = await conn.fetchrow(
+            "select level, points from profile where shop_id = $1 and shopper_id = $2", shop, shopper
+        )
+        if row is None:
+            return None
+        return MemberSeen("" if row["level"] is None else f"V{row['level']}", row["points"])
+
+    async def claim(self, conn: Executor, shop: UUID, shopper: UUID, coupon: str, request: UUID) -> DoneSeen | None:
+        return None
+
+    async def invoice(
+        self, conn: Executor, shop: UUID, shopper: UUID, order: str, form: Mapping[str, str], request: UUID
+    ) -> DoneSeen | None:
+        return None
+
+    async def act(
+        self, conn: Executor, shop: UUID, shopper: UUID, order: str, deed: str, words: str, request: UUID
+    ) -> DoneSeen | None:
+        return None
+
+    async def speak(
+        self, conn: Executor, shop: UUID, shopper: UUID, item: str, url: str, request: UUID
+    ) -> SpokenSeen | None:
+        return None
 
 
 def _short(value: Any) -> str:

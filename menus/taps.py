@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
-from menus import aftersale, navigate, record_aftersale, say, voice
+from menus import aftersale, answering, components, navigate, record_aftersale, record_shopdata, say, voice
 from menus import record_postgres as record
-from menus.model import Form, Menu, ReturnExchange, everything
+from menus.errands import request_of, topic_of_invoices
+from menus.model import Form, Menu, ReturnExchange, Subscribe, everything
 from menus.navigate import HUMAN, RETURN_FORM, Outcome
 from menus.record_postgres import TurnRow
 from menus.shopdata import ShopData, StoredShopData
 from wangxin.clock import new_id, now_ms
 from wangxin.model.actor import Actor, Role
 from wangxin.model.conversation import State
-from wangxin.model.facts import MenuTapped, ShopperSpoke
+from wangxin.model.facts import ErrandAsked, MenuTapped, ShopperSpoke, Subscribed
 from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.protocol import bodies
 from wangxin.protocol.bodies import Choice
@@ -36,8 +37,8 @@ def _shop_of(actor: Actor) -> UUID:
     return shop
 
 
-def _reply(shop: UUID, thread: UUID, *, person: bool = False, tapped: bool = False) -> Reply:
-    wake = ("dispatcher",) * person + ("push",) * tapped
+def _reply(shop: UUID, thread: UUID, *, person: bool = False, tapped: bool = False, errand: bool = False) -> Reply:
+    wake = ("dispatcher",) * person + ("push",) * tapped + ("errands",) * errand
     return Reply(grown=((shop, thread),), wake=wake)
 
 
@@ -73,8 +74,15 @@ class Taps:
             if line is None:
                 return Reply()
             assert line.seq is not None, "a new line has its number"
-            seen = await voice.look(conn, self._data, shop, standing.shopper, item, guest=actor.guest)
-            outcome = navigate.answer(newest or menu, item, seen)
+            errand = answering.item_goes_out(await record_shopdata.source(conn, shop), item)
+            outcome = (
+                Outcome()
+                if errand
+                else await answering.of_item(
+                    conn, self._data, newest or menu, item, shop, standing.shopper, guest=actor.guest,
+                    request=request_of(frame.thread, line.seq),
+                )
+            )  # fmt: skip
             await record.log_turn(
                 conn,
                 TurnRow(
@@ -82,13 +90,15 @@ class Taps:
                     version=frame.menu_version, shown=navigate.shown_by(outcome),
                 ),
             )  # fmt: skip
+            if errand:
+                await _send_out(conn, standing, line.seq, "item", item.id, guest=actor.guest)
             person = await voice.carry_out(conn, shop, frame.thread, outcome)
             tapped = MenuTapped(
                 shop=shop, thread=frame.thread, shopper=standing.shopper, item=item.id, version=frame.menu_version,
                 at_ms=now_ms(),
             )  # fmt: skip
             await outbox.write(conn, [tapped])
-        return _reply(shop, frame.thread, person=person, tapped=True)
+        return _reply(shop, frame.thread, person=person, tapped=True, errand=errand)
 
     async def ask(self, actor: Actor, frame: BotAsk) -> Reply:
         """The bot is to answer a line of a shopper who waits for a person. It answers each line once.
@@ -122,7 +132,14 @@ class Taps:
             if line is None:
                 return Reply()
             assert line.seq is not None, "a new line has its number"
-            outcome, turn = await self._chosen(conn, standing, frame.choice, guest=actor.guest)
+            errand = await self._choice_goes_out(conn, shop, frame.choice)
+            outcome, turn = (
+                (Outcome(), {})
+                if errand
+                else await self._chosen(
+                    conn, standing, frame.choice, guest=actor.guest, request=request_of(frame.thread, line.seq)
+                )
+            )
             if outcome is None:
                 # a button that is none of ours (an agent's own): his words are what counts
                 return _reply(shop, frame.thread)
@@ -134,11 +151,24 @@ class Taps:
                     shown=[*([f"order:{turn['order']}"] if turn.get("order") else []), *navigate.shown_by(outcome)],
                 ),
             )  # fmt: skip
+            if errand:
+                kind, _, rest = frame.choice.partition(":")
+                what, ref = ("item", rest) if kind == "item" else ("choice", frame.choice)
+                await _send_out(conn, standing, line.seq, what, ref, guest=actor.guest)
             person = await voice.carry_out(conn, shop, frame.thread, outcome, why="asked")
-        return _reply(shop, frame.thread, person=person)
+        return _reply(shop, frame.thread, person=person, errand=errand)
+
+    async def _choice_goes_out(self, conn: Connection, shop: UUID, choice: str) -> bool:
+        kind, _, rest = choice.partition(":")
+        source = await record_shopdata.source(conn, shop)
+        if source is None or kind != "item":
+            return answering.choice_goes_out(source, kind)
+        menu = await record.published(conn, shop)
+        item = menu.find(rest) if menu else None
+        return item is not None and answering.item_goes_out(source, item)
 
     async def _chosen(
-        self, conn: Connection, standing: Standing, choice: str, *, guest: bool
+        self, conn: Connection, standing: Standing, choice: str, *, guest: bool, request: UUID
     ) -> tuple[Outcome | None, dict[str, Any]]:
         shop, shopper = standing.shop, standing.shopper
         if choice == HUMAN:
@@ -155,14 +185,29 @@ class Taps:
             item = menu.find(rest) if menu else None
             if menu is None or item is None:
                 raise Refusal("menu.unknown_item", "the menu has no such item", status=404)
-            seen = await voice.look(conn, self._data, shop, shopper, item, guest=guest)
-            return navigate.answer(menu, item, seen), {"item": item.id}
+            answered = await answering.of_item(
+                conn, self._data, menu, item, shop, shopper, guest=guest, request=request
+            )
+            return answered, {"item": item.id}
         if kind == "withdraw":
             return await self._withdraw(conn, standing, rest), {}
-        if kind in ("logistics", "return", "remind"):
-            found = await self._data.order(conn, shop, shopper, rest)
-            return navigate.about(kind, found), {"order": rest if found is not None else None}
-        return None, {}
+        if kind in ("subscribe", "leave"):
+            return await self._subscribe(conn, standing, rest, on=kind == "subscribe"), {"item": rest}
+        outcome = await answering.of_choice(conn, self._data, shop, shopper, kind, rest, request)
+        his = kind in answering.ABOUT_ORDERS and await self._data.order(conn, shop, shopper, rest) is not None
+        return outcome, {"order": rest} if his else {}
+
+    async def _subscribe(self, conn: Connection, standing: Standing, item_id: str, *, on: bool) -> Outcome:
+        menu = await record.published(conn, standing.shop)
+        item = menu.find(item_id) if menu else None
+        if item is None or not isinstance(item.action, Subscribe):
+            raise Refusal("menu.unknown_item", "the menu has no such item", status=404)
+        wanted = Subscribed(
+            shop=standing.shop, thread=standing.thread, shopper=standing.shopper, tag=item.action.tag, on=on,
+            at_ms=now_ms(),
+        )  # fmt: skip
+        await outbox.write(conn, [wanted])
+        return components.subscribed(item.action, on)
 
     async def form(self, actor: Actor, frame: FormSubmit) -> Reply:
         """A filled form. Raises ``form.not_found``, ``form.incomplete`` (``field`` names the first)."""
@@ -190,19 +235,39 @@ class Taps:
             await self._show(conn, standing, frame.client_msg_id, evidence)
             if entry.sender_kind == "agent":
                 return _reply(shop, frame.thread)
+            source = await record_shopdata.source(conn, shop)
+            errand = answering.form_goes_out(source, form.form)
+            if errand:
+                await _send_out(conn, standing, line.seq, "form", form.form, guest=actor.guest)
+                return _reply(shop, frame.thread, errand=True)
             if form.form.startswith(f"{RETURN_FORM}:"):
-                outcome = await self._case(conn, standing, form.form, frame.values, evidence)
+                outcome = await self._case(
+                    conn, standing, form.form, frame.values, evidence, known=answering.choice_goes_out(source, "return")
+                )
             else:
-                outcome = _after_form(form.form, await record.published(conn, shop))
+                menu = await record.published(conn, shop)
+                outcome = await answering.of_form(
+                    conn, self._data, shop, standing.shopper, form.form, frame.values, topic_of_invoices(menu),
+                    request_of(frame.thread, line.seq),
+                ) or _after_form(form.form, menu)  # fmt: skip
             person = await voice.carry_out(conn, shop, frame.thread, outcome, why="form")
         return _reply(shop, frame.thread, person=person)
 
     async def _case(
-        self, conn: Connection, standing: Standing, form: str, values: dict[str, str], evidence: Mapping[str, Evidence]
+        self,
+        conn: Connection,
+        standing: Standing,
+        form: str,
+        values: dict[str, str],
+        evidence: Mapping[str, Evidence],
+        *,
+        known: bool,
     ) -> Outcome:
-        """Opens the after-sale case of an order; a person takes it up. One that is open already goes on as it is."""
+        """Opens the after-sale case of an order; a person takes it up. One that is open already goes on as it is.
+
+        ``known``: the shop's own server named the order when the bot gave this form for it."""
         order = form.partition(":")[2]
-        if await self._data.order(conn, standing.shop, standing.shopper, order) is None:
+        if not known and await self._data.order(conn, standing.shop, standing.shopper, order) is None:
             return Outcome((bodies.BotAnswer(text=say.NO_SUCH_ORDER, choices=(navigate.person_choice(),)),))
         media = [str(one.media) for one in evidence.values()]
         case, new = await record_aftersale.open_case(
@@ -256,6 +321,17 @@ class Taps:
                     standing.shop, standing.thread, line.seq, line.conversation, "card", said=f"[{upload.kind}]"
                 )
                 await record.log_turn(conn, turn)
+
+
+async def _send_out(conn: Connection, standing: Standing, seq: int, what: str, ref: str, *, guest: bool) -> None:
+    """Hands a tap to the worker that asks the shop's own server."""
+    asked = ErrandAsked.model_validate(
+        {
+            "shop": standing.shop, "thread": standing.thread, "shopper": standing.shopper, "seq": seq, "what": what,
+            "ref": ref, "guest": guest, "at_ms": now_ms(),
+        }
+    )  # fmt: skip
+    await outbox.write(conn, [asked])
 
 
 def _after_form(form: str, menu: Menu | None) -> Outcome:

@@ -8,9 +8,7 @@ from uuid import UUID
 from menus import record_postgres as record
 from menus import say
 from menus.dialogue import Turn
-from menus.model import Item
-from menus.navigate import Outcome, Seen, needs
-from menus.shopdata import ShopData
+from menus.navigate import Outcome
 from menus.slots import order_in_hand
 from wangxin.clock import new_id, now_ms
 from wangxin.model.conversation import State
@@ -56,20 +54,6 @@ async def shopper_line(
 async def speak(conn: Connection, shop: UUID, thread: UUID, says: Sequence[AnyBody]) -> None:
     lines = [Line(shop, thread, "bot", SYSTEM, None, body.kind, stored_body(body)) for body in says]
     await entries.append(conn, lines)
-
-
-async def look(conn: Connection, data: ShopData, shop: UUID, shopper: UUID, item: Item, *, guest: bool = False) -> Seen:
-    """Reads what the item needs."""
-    wanted = needs(item)
-    action = item.action
-    return Seen(
-        orders=await data.orders(conn, shop, shopper) if "orders" in wanted else (),
-        products=await data.products(conn, shop, action.products, action.words)
-        if action.kind == "product_list"
-        else (),
-        questions=await record.questions(conn, shop) if "questions" in wanted else (),
-        guest=guest,
-    )
 
 
 async def to_a_person(

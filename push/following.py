@@ -20,7 +20,7 @@ from push.planning import zone_of
 from push.record import ledger, members, rules, runs
 from push.working import chunk_number
 from wangxin.clock import new_id
-from wangxin.model.facts import AnyFact, ConversationClosed, MenuTapped, RatingGiven, ShopEventReceived
+from wangxin.model.facts import AnyFact, ConversationClosed, MenuTapped, RatingGiven, ShopEventReceived, Subscribed
 from wangxin.storage import orders, outbox
 from wangxin.storage.postgres import TRANSIENT, Connection, Pool
 
@@ -120,6 +120,10 @@ async def _happened(conn: Connection, fact: AnyFact, now_ms: int) -> Happened | 
         case MenuTapped():
             key = f"{fact.thread}:{fact.item}:{fact.at_ms}"
             return _own(fact.shop, fact.shopper, "menu.tapped", key, {"item": fact.item}, fact.at_ms)
+        case Subscribed():
+            await members.tag(conn, fact.shop, fact.shopper, fact.tag, on=fact.on)
+            name = "topic.subscribed" if fact.on else "topic.left"
+            return _own(fact.shop, fact.shopper, name, f"{fact.thread}:{fact.at_ms}", {"tag": fact.tag}, fact.at_ms)
         case RatingGiven():
             data = {"stars": fact.stars}
             return _own(fact.shop, fact.shopper, "rating.given", str(fact.conversation), data, fact.at_ms)

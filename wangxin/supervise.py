@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -38,11 +38,14 @@ def _die_with_parent() -> None:
 
 @dataclass(slots=True)
 class Child:
-    """One process of ours: ``wangxin <words>``. ``ready`` says when it serves."""
+    """One process of ours: ``wangxin <words>``, or ``module`` run by itself. ``ready`` says when it serves;
+    ``environment``: what it needs beside the others' settings."""
 
     name: str
     words: tuple[str, ...]
     ready: Callable[[], bool] = lambda: True
+    module: str = "wangxin"
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     failures: int = 0
@@ -55,8 +58,8 @@ class Child:
 
     def start(self, environment: dict[str, str], log: IO[bytes]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "wangxin", *self.words],
-            env=environment,
+            [sys.executable, "-m", self.module, *self.words],
+            env={**environment, **self.environment},
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
@@ -114,15 +117,25 @@ def _listening(path: Path) -> bool:
         return False
 
 
-def children_of(settings: Settings, *, demo: bool) -> list[Child]:
-    """The processes of one installation, in the order in which they start."""
+def demo_shop_address(settings: Settings) -> str:
+    """Where the demo shop's own server will answer: the port after ours, or any that is free."""
+    wanted = settings.port + 1 if settings.port < 65_535 and port_free("127.0.0.1", settings.port + 1) else 0
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", wanted))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/wangxin"
+
+
+def children_of(settings: Settings, *, demo: Mapping[str, str] | None = None) -> list[Child]:
+    """The processes of one installation, in the order in which they start. ``demo``: what the demo shop's needs."""
     children = [Child("dispatcher", ("dispatcher",))]
     for number in range(1, settings.hubs + 1):
         path = hub_socket(settings.data, str(number))
         children.append(Child(f"hub {number}", ("hub", "--node", str(number)), lambda path=path: _listening(path)))  # type: ignore[misc]
     children.append(Child("worker", ("worker",)))
     children.append(Child("web", ("web",), lambda: _answers(settings.host, settings.port)))
-    if demo:
+    if demo is not None:
+        port = int(demo["DEMO_SHOP_PORT"])
+        children.append(Child("demo shop", (), lambda: not port_free("127.0.0.1", port), "wangxin.demo_shop", demo))
         children.append(Child("demo shoppers", ("demo", "--shoppers")))
     return children
 
@@ -148,6 +161,7 @@ class Supervisor:
             "WANGXIN_VALKEY_URL": valkey,
             "WANGXIN_DATA": str(self.settings.data.resolve()),
             "WANGXIN_DEMO": "1" if self.settings.demo else "0",
+            "WANGXIN_DEMO_SHOP": self.settings.demo_shop,
             "PYTHONUNBUFFERED": "1",
         }
 
@@ -210,13 +224,14 @@ def _ending(code: int) -> str:
 
 
 Ready = Callable[[Supervisor, Any], None]
-Fill = Callable[[Settings], Awaitable[Any]]
+Fill = Callable[[Settings], Awaitable[tuple[Any, Mapping[str, str]]]]
 
 
 async def up(settings: Settings, *, demo: bool, say: Say, ready: Ready, fill: Fill) -> None:
     """Start everything, call ``ready`` once all serve, and watch until SIGINT, SIGTERM or SIGHUP.
 
-    ``fill`` is awaited after migration, when a demo shop is wanted; its value goes to ``ready``. Raises CannotStart,
+    ``fill`` is awaited after migration, when a demo shop is wanted; its first value goes to ``ready``, its second to
+    the demo shop's own process. Raises CannotStart,
     NotUsable or MigrationChanged with one sentence and the way out; nothing is left running then.
     """
     stopping = asyncio.Event()
@@ -261,8 +276,11 @@ async def _up(settings: Settings, *, demo: bool, say: Say, ready: Ready, fill: F
                 "demo": settings.demo or demo,
             }
         )
-        filled = await fill(full) if demo else None
-        supervisor = Supervisor(full, stores, children_of(full, demo=demo), say)
+        filled, shop = None, None
+        if demo:
+            full = full.model_copy(update={"demo_shop": demo_shop_address(full)})
+            filled, shop = await fill(full)
+        supervisor = Supervisor(full, stores, children_of(full, demo=shop), say)
         say(f"starting {', '.join(child.name for child in supervisor.children)}")
         await supervisor.start(supervisor.environment(postgres, valkey))
         ready(supervisor, filled)

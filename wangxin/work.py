@@ -6,18 +6,23 @@ rq only wakes: what has to be done stands in PostgreSQL, and every job here may 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 import dispatcher.quality
+import menus.errands
+import menus.examine
 import menus.service
+from menus.shop.caller import Caller as ShopCaller
 from metrics.service import Figures
 from push.service import Push
 from wangxin import clock, outbound
@@ -28,13 +33,17 @@ from wangxin.model.facts import Consumer
 from wangxin.storage import privacy
 from wangxin.storage.hints import Hints, wake_channel
 from wangxin.storage.objects import Objects
-from wangxin.storage.postgres import TRANSIENT
+from wangxin.storage.postgres import TRANSIENT, Pool
 from wangxin.storage.valkey import VALKEY_DOWN, connect, connect_blocking, ending
+from wangxin.web import media_record
 from wangxin.web.calling import Caller
+from wangxin.web.convert import Converter
 
 log = logging.getLogger("wangxin.work")
 
 QUEUE = "wangxin"
+MEDIA_QUEUE = "wangxin-media"
+"""Of its own, with a worker of its own: a video takes a minute, and a push must not wait for it."""
 TICK_S = 1.0
 RING_S = 3.0
 SLOW_SWEEP_S = 300.0
@@ -147,7 +156,37 @@ async def _push_chunks(settings: Settings) -> None:
         await pool.close()
 
 
-def run_rq(settings: Settings, parent: int) -> None:
+class VideoTicker:
+    """Wakes the rq worker of videos while one waits. Only where there is a program that converts."""
+
+    def __init__(self, pool: Pool, valkey_url: str) -> None:
+        self._pool = pool
+        self._queue = Queue(MEDIA_QUEUE, connection=connect_blocking(valkey_url), serializer=JSONSerializer)
+
+    async def tick(self) -> None:
+        if await media_record.waiting(self._pool):
+            with contextlib.suppress(*VALKEY_DOWN):  # the next tick tries again
+                await asyncio.to_thread(self._enqueue)
+
+    def _enqueue(self) -> None:
+        if not len(self._queue):
+            self._queue.enqueue("wangxin.work.convert_videos", result_ttl=0, failure_ttl=3_600, job_timeout=1_800)
+
+
+def convert_videos() -> None:
+    """rq job: convert videos until none waits."""
+    asyncio.run(_convert_videos(Settings()))
+
+
+async def _convert_videos(settings: Settings) -> None:
+    pool = await patient_pool(settings, "video job")
+    try:
+        await Converter(pool, Objects(settings.data / "media"), settings.ffmpeg).work()
+    finally:
+        await pool.close()
+
+
+def run_rq(settings: Settings, parent: int, name: str = QUEUE) -> None:
     """An rq worker for our own trusted jobs: one long-lived process, no fork a job.
 
     It ends with ``parent``, the process that keeps it, also where that one died before this one could ask to be told,
@@ -157,7 +196,7 @@ def run_rq(settings: Settings, parent: int) -> None:
     while os.getppid() == parent:
         try:
             connection = connect_blocking(valkey_url)
-            queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+            queue = Queue(name, connection=connection, serializer=JSONSerializer)
             SimpleWorker([queue], connection=connection, serializer=JSONSerializer, worker_ttl=30).work(
                 logging_level="WARNING"
             )
@@ -166,10 +205,10 @@ def run_rq(settings: Settings, parent: int) -> None:
             signal.sigtimedwait([], RETRY_S)
 
 
-async def _keep_rq() -> None:
-    """Run the rq worker as a child, and again when it ends."""
+async def _keep_rq(queue: str) -> None:
+    """Run the rq worker of a queue as a child, and again when it ends."""
     while True:
-        words = (sys.executable, "-c", _RQ_CHILD, str(os.getpid()))
+        words = (sys.executable, "-c", _RQ_CHILD, str(os.getpid()), queue)
         child = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.DEVNULL)
         try:
             await child.wait()
@@ -189,7 +228,7 @@ from wangxin.work import run_rq
 supervise._die_with_parent()
 settings = stores_of(Settings())
 logs.set_up(settings, "rq")
-run_rq(settings, int(sys.argv[1]))
+run_rq(settings, int(sys.argv[1]), sys.argv[2])
 """
 
 
@@ -202,9 +241,14 @@ async def run_worker(settings: Settings) -> None:
     push = Push(pool, hints)
     figures = Figures(pool)
     bot = menus.service.Bot(pool, hints)
-    waker = Waker(valkey_url, ("bot", "push", "webhooks"))
+    shops = ShopCaller(outbound.networks(settings.outbound_networks), settings.demo_shop)
+    errands = menus.errands.Errands(pool, hints, shops)
+    waker = Waker(valkey_url, ("bot", "push", "webhooks", "errands"))
     caller = Caller(pool, outbound.networks(settings.outbound_networks))
     objects = Objects(settings.data / "media")
+    videos: list[Coroutine[Any, Any, None]] = []
+    if settings.ffmpeg:
+        videos = [_every("videos", TICK_S, VideoTicker(pool, valkey_url).tick), _keep_rq(MEDIA_QUEUE)]
     await until_stopped(
         waker.run(),
         _follow("bot", bot.follow, waker),
@@ -213,7 +257,8 @@ async def run_worker(settings: Settings) -> None:
         _every("calls to shops", TICK_S, caller.work),
         _every("calls to agents", RING_S, Calls(pool, settings.signing_key(), caller.allowed).ring),
         _every("old calls", GRADE_S, caller.forget),
-        _every("menus", TICK_S, menus.service.Planner(pool, hints).tick),
+        _follow("errands", errands.follow, waker),
+        _every("menus", TICK_S, menus.service.Planner(pool, hints, menus.examine.breaker(bot.brains)).tick),
         _every("ticker", TICK_S, Ticker(push, valkey_url).tick),
         _every("figures", TICK_S, figures.sweep),
         _every("floors of quality", QUALITY_SWEEP_S, lambda: dispatcher.quality.sweep(pool, hints)),
@@ -223,5 +268,6 @@ async def run_worker(settings: Settings) -> None:
         _every("stars", GRADE_S, lambda: figures.grade(teams_of, agreements_of, today=graded_day(clock.now_ms()))),
         _every("quality samples", GRADE_S, lambda: figures.sample(lambda shop: shop.day(clock.now_ms()))),
         _every("erasing", privacy.SWEEP_S, lambda: privacy.sweep(pool, objects)),
-        _keep_rq(),
+        _keep_rq(QUEUE),
+        *videos,
     )

@@ -105,6 +105,20 @@ async def known_refs(conn: Connection, shop: UUID, refs: Sequence[str]) -> set[s
     return {row["external_id"] for row in rows}
 
 
+async def tag(conn: Connection, shop: UUID, shopper: UUID, tag: str, *, on: bool) -> None:
+    """Puts a tag on a shopper, or takes it off; a guest gets a profile for it that is no member's."""
+    await conn.execute(
+        "insert into profile (shop_id, shopper_id, is_member) values ($1, $2, false) on conflict do nothing",
+        shop,
+        shopper,
+    )
+    changed = "array_append(array_remove(tags, $3), $3)" if on else "array_remove(tags, $3)"
+    await conn.execute(
+        f"update profile set tags = {changed}, changed_at = clock_timestamp() where shop_id = $1 and shopper_id = $2",
+        shop, shopper, tag,
+    )  # fmt: skip
+
+
 async def apply_change(conn: Connection, shop: UUID, shopper: UUID, change: Change, at: datetime, day: date) -> None:
     """Counters and profile; the caller makes sure that each event is applied once."""
     for counted in change.counted:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import re
 import resource
 import signal
@@ -49,7 +48,7 @@ def test_the_screen_shows_progress_every_process_and_addresses_with_logins_that_
     said = "\n".join(installation.said)
     for step in ("starting PostgreSQL and Valkey", "database ready", "filling the demo shop", "starting dispatcher"):
         assert step in said
-    assert list(installation.pids) == ["dispatcher", "hub 1", "hub 2", "worker", "web", "demo shoppers"]
+    assert list(installation.pids) == ["dispatcher", "hub 1", "hub 2", "worker", "web", "demo shop", "demo shoppers"]
     here = f"http://localhost:{installation.port}"
     for path in ("/", "/demo/senye", "/chat/senye", "/agent", "/merchant"):
         assert re.search(rf"{re.escape(here + path)}$", said, re.MULTILINE), path
@@ -105,7 +104,7 @@ def test_the_demos_own_agent_is_kept_busy_and_its_orders_come_in_as_events(insta
             shop = await pool.fetchrow("select shop_id, token_secret from shop where slug = 'senye'")
             settings = Settings(data=installation.data, port=installation.port)
             till = await Till.open(pool, settings, shop["shop_id"], shop["token_secret"])
-            await till.rings("m1001", random.Random(1), pays_after_s=0)
+            await till.rings("m1001", pays_after_s=0)
             await _until(
                 pool,
                 "select state = 'paid' and lines <> '[]' from shop_order o join shopper s on s.id = o.shopper_id"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from menus import publishing, record_plans
+from menus import examine, golden, publishing, record_golden, record_plans
 from menus import record_postgres as record
 from menus.model import Draft
 from menus.service import Planner
@@ -23,7 +23,8 @@ class Studio:
     def __init__(self, window: Window, hints: Hints):
         self.pool, self.shop = window.pool, window.chat.shop
         self.actor = Actor(Role.MERCHANT, new_id(), frozenset({self.shop}), "何")
-        self.planner = Planner(window.pool, hints)
+        self.breaks = examine.breaker(window.bot.brains)
+        self.planner = Planner(window.pool, hints, self.breaks)
 
     async def draft(self, greeting: str) -> None:
         async with self.pool.acquire() as conn, conn.transaction():
@@ -106,8 +107,8 @@ async def test_two_workers_begin_a_plan_once(studio: Studio, hints: Hints) -> No
     async with studio.pool.acquire() as conn, conn.transaction():
         await conn.execute("update menu_plan set at = now() - interval '1 second'")
     async with studio.pool.acquire() as conn, conn.transaction():
-        assert await publishing.carry_out_one(conn) is not None
-        assert await Planner(studio.pool, hints).tick() == 0
+        assert await publishing.carry_out_one(conn, studio.breaks) is not None
+        assert await Planner(studio.pool, hints, studio.breaks).tick() == 0
     assert await studio.live() == (2, "双十一来了")
 
 
@@ -121,3 +122,24 @@ async def test_moments_that_make_no_sense_are_refused(studio: Studio) -> None:
             await studio.plan(at, until)
     with pytest.raises(Refusal, match=r"menu\.changed_meanwhile"):
         await studio.plan(now_ms() + HOUR_MS, revision=0)
+
+
+@pytest.mark.parametrize("guard", ["block", "warn"])
+async def test_a_plan_is_judged_again_by_the_golden_questions_of_its_moment(
+    studio: Studio, window: Window, guard: golden.Guard
+) -> None:
+    await studio.draft("双十一来了")
+    await studio.plan(now_ms() + HOUR_MS)
+    async with studio.pool.acquire() as conn, conn.transaction():
+        # Planned without any question; by its moment one expects an item that the live menu has, and the plan has not.
+        kept, _, _ = await publishing.draft_of(conn, studio.shop)
+        await record_golden.keep(conn, studio.shop, new_id(), "查一下我的包裹物流到哪里了", "item", "logistics")
+        await record_golden.keep_guard(conn, studio.shop, guard)
+        await conn.execute(
+            "update menu_plan set document = jsonb_set(document, '{items}', $1)",
+            [item.model_dump(mode="json") for item in kept.items[-1:]],
+        )
+    assert await studio.hours_pass(2) == 1
+    assert (await studio.live())[0] == (1 if guard == "block" else 2)
+    plan = await studio.pool.fetchrow("select state, reason from menu_plan")
+    assert dict(plan) == {"state": "failed" if guard == "block" else "done", "reason": "menu.golden_broken"}

@@ -56,6 +56,8 @@ class House:
     agents: dict[str, UUID] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     people: list[Person] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    """Further settings of every process."""
 
     def __post_init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -101,6 +103,7 @@ class House:
             "WANGXIN_SECRET": KEY,
             "WANGXIN_PORT": str(self.port),
             "WANGXIN_OUTBOUND_NETWORKS": '["127.0.0.0/8"]',
+            **self.environment,
         }
         log = open(self.folder / "log" / f"{name}.log", "ab")  # noqa: SIM115
         self.running[name] = subprocess.Popen(
@@ -281,8 +284,13 @@ def _text(frame: dict[str, Any]) -> str:
 
 
 @contextmanager
-def open_house(embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey, folder: Path) -> Iterator[House]:
-    """A house with a database of its own."""
+def open_house(
+    embedded_postgres: EmbeddedPostgres,
+    embedded_valkey: EmbeddedValkey,
+    folder: Path,
+    environment: dict[str, str] | None = None,
+) -> Iterator[House]:
+    """A house with a database of its own; ``environment``: further settings of its processes."""
     name = f"web_{uuid4().hex[:12]}"
 
     async def make() -> None:
@@ -292,7 +300,7 @@ def open_house(embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedVal
 
     asyncio.run(make())
     (folder / "log").mkdir(parents=True, exist_ok=True)
-    house = House(folder, embedded_postgres._url(name), embedded_valkey.url)
+    house = House(folder, embedded_postgres._url(name), embedded_valkey.url, environment=environment or {})
     try:
         house.up()
         yield house

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,8 @@ from playwright.sync_api import Browser, Page, expect
 
 import menus.demo
 from tests.web.browsing import Screen, faults_of, launched, screen, sign_in
-from tests.web.house import PASSWORD, House, open_house
+from tests.web.house import PASSWORD, House, free_port, open_house
+from wangxin.clock import new_id, now_ms
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.postgres import open_pool
 
@@ -37,12 +42,20 @@ CSV = "\r\n".join(
 def house(
     embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
-    with open_house(embedded_postgres, embedded_valkey, tmp_path_factory.mktemp("menuhouse")) as house:
+    # Where the demo shop's own server will answer; the flow that needs it starts it.
+    settings = {"WANGXIN_DEMO": "1", "WANGXIN_DEMO_SHOP": f"http://127.0.0.1:{free_port()}/wangxin"}
+    with open_house(embedded_postgres, embedded_valkey, tmp_path_factory.mktemp("menuhouse"), settings) as house:
 
         async def fill() -> None:
             pool = await open_pool(house.postgres_url)
             async with pool.acquire() as conn, conn.transaction():
                 await menus.demo.seed(conn, house.shop.id)
+                demo = {"demo": True, "demo_members": {"m1001": "V4"}}
+                await conn.execute("update shop set settings = settings || $2 where shop_id = $1", house.shop.id, demo)
+                await conn.execute(
+                    "insert into shopper (shop_id, id, external_id, name) values ($1, $2, 'm1001', '林晓')",
+                    house.shop.id, new_id(),
+                )  # fmt: skip
             await pool.close()
 
         house.run(fill())
@@ -250,6 +263,100 @@ def test_guests_see_a_menu_of_their_own_and_half_of_them_as_a_trial(chromium: Br
         publish(page)
         expect(chip(shopper, "查订单物流")).to_be_visible()
         assert desk.policy_breaches() + phone.policy_breaches() == []
+
+
+@contextlib.contextmanager
+def demo_shop(house: House, secret: str) -> Iterator[None]:
+    """The demo shop's own server, with the secret that its merchant was given."""
+    port = house.environment["WANGXIN_DEMO_SHOP"].rsplit(":", 1)[1].partition("/")[0]
+    environment = {
+        **os.environ, "DEMO_SHOP_PORT": port, "DEMO_SHOP_SECRET": secret, "DEMO_SHOP_KEY": "wxk_none",
+        "DEMO_SHOP_EVENTS": f"{house.url}/api/v1/events", "DEMO_SHOP_SINCE_MS": str(now_ms()),
+        "DEMO_SHOP_FILE": str(house.folder / "demo-shop.json"),
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wangxin.demo_shop"], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert "answers at port" in process.stderr.readline()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_three_levels(
+    chromium: Browser, house: House
+) -> None:
+    with screen(chromium) as desk, screen(chromium, width=1280, height=900) as shown:
+        page = merchant(desk, house, "settings")
+        panel = page.get_by_role("region", name="店铺接口")
+        panel.get_by_label("接口地址").fill("ftp://shop.example")
+        panel.get_by_role("button", name="保存地址").click()
+        expect(panel.get_by_role("alert")).to_contain_text("https://")
+        panel.get_by_label("接口地址").fill(house.environment["WANGXIN_DEMO_SHOP"])
+        panel.get_by_role("button", name="保存地址").click()
+        secret = panel.get_by_role("region", name="签名密钥").inner_text()
+        # Nobody answers there yet: the check says so, and nothing is asked of it.
+        panel.get_by_role("button", name="检查接口").click()
+        expect(panel.locator("[data-check='hello']")).to_contain_text("connection.refused")
+        expect(panel.get_by_text("没有通过，暂时不用它")).to_be_visible()
+        with demo_shop(house, secret):
+            panel.get_by_label(re.compile("用哪位会员检查")).fill("m1001")
+            panel.get_by_role("button", name="检查接口").click()
+            expect(panel.get_by_text("检查通过，8 项功能由您的服务器回答")).to_be_visible()
+            expect(panel.locator("tbody tr")).to_have_count(18)
+            expect(panel.locator("[data-check='order_of_others']")).to_contain_text("通过")
+            assert faults_of(page) == []
+            # A ready menu of the trade, a third level, and an item that leads out.
+            page.get_by_role("link", name="自助菜单").click()
+            page.get_by_text("从现成的菜单开始").click()
+            page.get_by_role("button", name="用「服饰」的菜单").click()
+            expect(page.get_by_text("草稿换成了「服饰」的菜单")).to_be_visible()
+            page.get_by_label("菜单最多几层").select_option("3")
+            expect(page.get_by_text("菜单最多 3 层，马上生效")).to_be_visible()
+            tree_item(page, "查尺码库存").click()
+            page.get_by_label("点击后").select_option("submenu")
+            page.get_by_role("button", name="在「查尺码库存」下添加").click()
+            page.keyboard.type("羽绒服库存")
+            page.get_by_label("点击后").select_option("stock")
+            page.get_by_label("标题里含有").fill("羽绒服")
+            expect(page.get_by_label("手机预览")).to_contain_text("轻薄立领羽绒服")
+            tree_item(page, "洗涤与保养").click()
+            page.get_by_label("点击后").select_option("link")
+            page.get_by_label("网址").fill("https://127.0.0.1:9/care")
+            expect(page.get_by_role("list", name="这一项的问题")).to_have_count(0)
+            page.get_by_role("button", name="发布…").click()
+            expect(page.get_by_role("dialog")).to_contain_text("洗涤与保养：链接没有正常回答（address.private）")
+            assert faults_of(page) == []
+            page.get_by_role("button", name="现在发布").click()
+            expect(page.get_by_text(re.compile("版本 [0-9]+ 已上线"))).to_be_visible()
+            # The member in the shop's own page: every answer is the server's; the record knows no order of his.
+            assert house.sql("select count(*) from shop_order where shop_id = $1", house.shop.id) == 0
+            shopper, inside = shown.page, shown.page.frame_locator("iframe")
+            shopper.goto(f"{house.url}/demo/{house.shop.slug}?as=member")
+            shopper.get_by_role("button", name=re.compile("^在线客服")).click()
+            bar, log = inside.get_by_role("navigation", name="自助菜单"), inside.get_by_role("log")
+            bar.get_by_role("button", name="查订单物流").click()
+            inside.get_by_role("dialog").get_by_role("button", name="我的订单").click()
+            log.get_by_role("button", name="取消订单").click()
+            expect(log).to_contain_text(re.compile("订单 [0-9-]+ 已取消"))
+            bar.get_by_role("button", name="尺码与面料").click()
+            inside.get_by_role("dialog").get_by_role("button", name="查尺码库存").click()
+            inside.get_by_role("dialog", name="查尺码库存").get_by_role("button", name="羽绒服库存").click()
+            log.get_by_role("button", name=re.compile("轻薄立领羽绒服")).last.click()
+            expect(log).to_contain_text(re.compile("藏青 / 165/S|黑色 / 165/S"))
+            bar.get_by_role("button", name="优惠与会员").click()
+            inside.get_by_role("dialog").get_by_role("button", name="会员中心").click()
+            expect(log).to_contain_text("会员等级：钻石会员")
+        # With the server gone the tap is answered all the same, and a person is one tap away.
+        bar.get_by_role("button", name="优惠与会员").click()
+        inside.get_by_role("dialog").get_by_role("button", name="会员中心").click()
+        expect(log).to_contain_text("店铺系统暂时没有回应")
+        assert desk.policy_breaches() + shown.policy_breaches() == []
+        page.get_by_role("button", name="恢复版本 1").click()
+        house.sql("delete from shop_data where shop_id = $1 returning 1", house.shop.id)
 
 
 def test_two_merchants_do_not_overwrite_each_other_unasked(chromium: Browser, house: House) -> None:

@@ -39,9 +39,11 @@ def up(
         _ready_screen(found, supervisor, filled, time.monotonic() - began)
 
     async def fill(full: Settings) -> Any:
+        from wangxin.demo import connect
         from wangxin.demo import fill as fill_demo
 
-        return await fill_demo(full, say)
+        rows = await fill_demo(full, say)
+        return rows, await connect(full)
 
     run(supervise.up(found, demo=demo, say=say, ready=ready, fill=fill))
 

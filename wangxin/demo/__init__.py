@@ -12,7 +12,21 @@ import asyncpg
 from wangxin.config import Settings
 from wangxin.demo.shown import ROWS, SLUG, Row
 
-__all__ = ["fill", "shoppers"]
+__all__ = ["connect", "fill", "shoppers"]
+
+
+async def connect(settings: Settings) -> dict[str, str]:
+    """Tells the record where the demo shop's own server answers; what that process needs, as environment variables."""
+    from wangxin.demo import till
+    from wangxin.storage import postgres
+
+    assert settings.postgres_url is not None, "the stores are known before the demo is connected"
+    pool = await postgres.open_pool(settings.postgres_url.get_secret_value(), least=1, most=1, name="demo")
+    try:
+        async with pool.acquire() as conn, conn.transaction():
+            return await till.connect(conn, settings)
+    finally:
+        await pool.close()
 
 
 async def fill(settings: Settings, say: Callable[[str], None] = lambda _: None) -> list[Row]:

@@ -266,7 +266,7 @@ async def _converse(
         await asyncio.sleep(chance.uniform(3, 9) * stage.pace)
     if talk.topic == "pre_sales" and chance.random() < manner.buys + NEVER_PAID:
         pays = chance.random() < manner.buys / (manner.buys + NEVER_PAID)
-        stage.later(stage.till.rings(shopper.party.name, chance, pays_after_s=chance.uniform(5, 40) if pays else None))
+        stage.later(stage.till.rings(shopper.party.name, pays_after_s=chance.uniform(5, 40) if pays else None))
     if chance.random() < RATES:
         stars = chance.choices((5, 4, 3, 2), manner.stars)[0]
         await shopper.ask(

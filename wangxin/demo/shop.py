@@ -39,13 +39,14 @@ async def fill(settings: Settings) -> None:
 
 
 async def _fill(conn: Connection, password: str) -> None:
-    people = members()
+    people, now = members(), now_ms()
     shop = await conn.fetchval("select shop_id from shop where slug = $1", SLUG) or new_id()
     shown = {member.external_id: f"V{member.level}" for member in people[:SHOWN_MEMBERS]}
     await conn.execute(
         "insert into shop (shop_id, slug, name, token_secret, accent, settings) values ($1, $2, $3, $4, '#c2410c', $5)"
         " on conflict (slug) do nothing",
-        shop, SLUG, NAME, new_secret(), {"demo": True, "demo_members": shown, "demo_filled": True},
+        shop, SLUG, NAME, new_secret(), {"demo": True, "demo_members": shown, "demo_filled": True,
+         "demo_filled_ms": now},
     )  # fmt: skip
     logins = await _accounts(conn, shop, password)
     seeded = await dispatcher.demo.seed(conn, shop, logins[MERCHANT], logins)
@@ -67,7 +68,7 @@ async def _fill(conn: Connection, password: str) -> None:
     await dispatcher.training.demo.seed(conn, shop, logins[MERCHANT], spruce, team, newcomer)
     await push.demo.seed(conn, shop, logins[MERCHANT], [_profile(member) for member in people])
     await menus.demo.seed(conn, shop)
-    await _goods_and_orders(conn, shop, people)
+    await _goods_and_orders(conn, shop, people, now)
     for folder, code, text in CANNED:
         await conn.execute(
             "insert into canned_reply (shop_id, id, code, title, body, topic, initials)"
@@ -108,7 +109,7 @@ def _profile(member: MemberOfShop) -> DemoMember:
     )  # fmt: skip
 
 
-async def _goods_and_orders(conn: Connection, shop: UUID, people: list[MemberOfShop]) -> None:
+async def _goods_and_orders(conn: Connection, shop: UUID, people: list[MemberOfShop], now: int) -> None:
     await conn.executemany(
         "insert into product (shop_id, id, title, price_fen, attrs, stock, picture) values ($1, $2, $3, $4, $5, $6, $7)"
         " on conflict do nothing",
@@ -126,7 +127,7 @@ async def _goods_and_orders(conn: Connection, shop: UUID, people: list[MemberOfS
         [
             (shop, order.id, ids.get(order.member), order.state, order.amount_fen, order.refunded_fen, order.lines,
              order.logistics, _at(order.created_ms), None if order.paid_ms is None else _at(order.paid_ms))
-            for order in orders(people, SENYE, now_ms())
+            for order in orders(people, SENYE, now)
         ],
     )  # fmt: skip
 

@@ -1,74 +1,88 @@
-"""The demo shop's own order system: tells of orders as any shop does, by CloudEvents to the public endpoint."""
+"""Where the demo's shoppers buy: at the demo shop's own server, which reports its orders as any shop does."""
 
 from __future__ import annotations
 
-import asyncio
+import base64
 import hashlib
-import json
 import logging
-import random
-import urllib.request
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from wangxin.clock import new_id, now_ms
+from pydantic import BaseModel, ConfigDict
+
+from menus import record_shopdata
+from menus.shop import wire
+from menus.shop.caller import Caller, ShopSilent
+from wangxin.clock import new_id
 from wangxin.config import Settings
-from wangxin.demo.goods import SENYE
 from wangxin.storage import keys
-from wangxin.storage.postgres import Pool
+from wangxin.storage.postgres import Connection, Pool
 
 log = logging.getLogger("wangxin.demo")
 
 KEY_NAME = "森野订单系统"
-PATIENCE_S = 10.0
+CALLED = "wangxin"
 
 
+class _Sold(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    order_id: str
+
+
+def event_key(shop_secret: str) -> str:
+    """The key follows from the shop's own secret, so that a restart finds it again."""
+    return "wxk_" + hashlib.sha256(f"{shop_secret}/orders".encode()).hexdigest()[:43]
+
+
+def call_secret(shop_secret: str) -> str:
+    return "whsec_" + base64.b64encode(hashlib.sha256(f"{shop_secret}/calls".encode()).digest()).decode()
+
+
+async def connect(conn: Connection, settings: Settings) -> dict[str, str]:
+    """Tells the record where the demo shop answers; returns what its process needs, as environment variables."""
+    from wangxin.demo.shown import SLUG
+
+    row = await conn.fetchrow("select shop_id, token_secret, settings from shop where slug = $1", SLUG)
+    assert row is not None, "the demo shop is filled before it is connected"
+    shop, secret = row["shop_id"], call_secret(row["token_secret"])
+    await keys.keep_api_key(conn, shop, new_id(), KEY_NAME, event_key(row["token_secret"]), ["events"])
+    before = await record_shopdata.kept(conn, shop)
+    await record_shopdata.keep(conn, shop, settings.demo_shop, secret)
+    if before is None or before.secret == secret:
+        await conn.execute("update shop_data set calls = $2 where shop_id = $1", shop, list(wire.CALLS))
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - not bound here
+    return {
+        "DEMO_SHOP_PORT": settings.demo_shop.rsplit(":", 1)[1].partition("/")[0],
+        "DEMO_SHOP_SECRET": secret,
+        "DEMO_SHOP_KEY": event_key(row["token_secret"]),
+        "DEMO_SHOP_EVENTS": f"http://{host}:{settings.port}/api/v1/events",
+        "DEMO_SHOP_SINCE_MS": str(row["settings"].get("demo_filled_ms") or 0),
+        "DEMO_SHOP_FILE": str(settings.data / "demo-shop.json"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
 class Till:
-    """``open`` it once; then every ``rings`` makes an order of one member, paid a little later or never."""
+    """``rings`` makes an order of one member, paid a little later or never."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self._url = url
-        self._key = key
+    caller: Caller
+    shop: UUID
+    url: str
+    secret: str
 
     @classmethod
     async def open(cls, pool: Pool, settings: Settings, shop: UUID, shop_secret: str) -> Till:
-        """The key follows from the shop's own secret, so that a restart finds it again."""
-        key = "wxk_" + hashlib.sha256(f"{shop_secret}/orders".encode()).hexdigest()[:43]
-        await keys.keep_api_key(pool, shop, new_id(), KEY_NAME, key, ["events"])
-        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - not bound here
-        return cls(f"http://{host}:{settings.port}/api/v1/events", key)
+        kept = await record_shopdata.kept(pool, shop)
+        called = settings.demo_shop or (kept.url if kept else "")
+        url = called.removesuffix(CALLED) + "buy"
+        return cls(Caller(own=url), shop, url, call_secret(shop_secret))
 
-    async def rings(self, member: str, chance: random.Random, *, pays_after_s: float | None) -> None:
-        """One order of one or two goods; ``pays_after_s`` None: it stays unpaid."""
-        goods = chance.sample(SENYE, chance.choice((1, 1, 1, 2)))
-        lines = [
-            {"product": good.id, "title": good.title, "sku": f"{chance.choice(good.colours)} / "
-             f"{chance.choice(good.sizes)}", "count": 1, "price_fen": good.price_fen, "picture": ""}
-            for good in goods
-        ]  # fmt: skip
-        day = datetime.fromtimestamp(now_ms() / 1000, UTC)
-        order = {
-            "order_id": f"{day:%Y%m%d}-{chance.randrange(100_000, 1_000_000)}",
-            "amount_fen": sum(good.price_fen for good in goods),
-            "lines": lines,
-        }
-        await self._tell("order.created", member, order)
-        if pays_after_s is not None:
-            await asyncio.sleep(pays_after_s)
-            await self._tell("order.paid", member, order)
-
-    async def _tell(self, kind: str, member: str, order: dict[str, Any]) -> None:
-        event = {
-            "specversion": "1.0", "id": str(new_id()), "source": "/demo/orders", "type": kind, "subject": member,
-            "time": datetime.fromtimestamp(now_ms() / 1000, UTC).isoformat(), "data": order,
-        }  # fmt: skip
-        request = urllib.request.Request(  # noqa: S310 - our own address
-            self._url,
-            json.dumps(event).encode(),
-            {"Authorization": f"Bearer {self._key}", "Content-Type": "application/cloudevents+json"},
-        )
+    async def rings(self, member: str, *, pays_after_s: float | None) -> None:
+        """Nobody waits for an order system that is starting."""
+        body: dict[str, Any] = {"member": member, "pays_after_s": pays_after_s}
         try:
-            await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=PATIENCE_S).close())  # noqa: S310
-        except OSError as why:
-            log.info("the demo's order system waits for the web process (%s)", why)
+            await self.caller.post(self.shop, self.url, self.secret, body, _Sold, id_=str(uuid4()))
+        except ShopSilent as why:
+            log.info("the demo shop does not answer yet (%s %s)", why.code, why.detail)

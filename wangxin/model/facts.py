@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-Consumer = Literal["bot", "dispatcher", "push", "metrics", "webhooks"]
+Consumer = Literal["bot", "dispatcher", "push", "metrics", "webhooks", "errands"]
 
 
 class Fact(BaseModel):
@@ -164,6 +164,30 @@ class MenuTapped(Fact):
     at_ms: int
 
 
+class ErrandAsked(Fact):
+    """A tap, button or form whose answer the shop's own server gives; ``ref``: which one."""
+
+    fact: Literal["errand_asked"] = "errand_asked"
+    thread: UUID
+    shopper: UUID
+    seq: int
+    what: Literal["item", "choice", "form"]
+    ref: str
+    guest: bool = False
+    at_ms: int
+
+
+class Subscribed(Fact):
+    """A shopper wants to hear of ``tag``, or (not ``on``) no longer."""
+
+    fact: Literal["subscribed"] = "subscribed"
+    thread: UUID
+    shopper: UUID
+    tag: str
+    on: bool = True
+    at_ms: int
+
+
 class RatingGiven(Fact):
     fact: Literal["rating_given"] = "rating_given"
     thread: UUID
@@ -246,6 +270,8 @@ AnyFact = Annotated[
     | PushFinished
     | PushUnreached
     | BenefitMoved
+    | ErrandAsked
+    | Subscribed
     | RatingGiven
     | ShopEventReceived,
     Field(discriminator="fact"),
@@ -268,6 +294,8 @@ FOLLOWS: dict[type[Fact], tuple[Consumer, ...]] = {
     RoutingChanged: ("dispatcher",),
     ConversationClosed: ("push", "webhooks"),
     MenuTapped: ("push", "webhooks"),
+    ErrandAsked: ("errands",),
+    Subscribed: ("push",),
     RatingGiven: ("push", "webhooks"),
     ShopEventReceived: ("push",),
     PushFinished: ("webhooks",),

@@ -79,7 +79,7 @@ async def stage(own: int, outsourced: int, seats: int, say: Callable[[str], None
         settings.signing_key()
         pool = await postgres.open_pool(postgres_url, least=1, most=6, name="replay")
         shop, secret, logins, bought = await _fill(pool, own, outsourced, seats)
-        children: list[Child] = [child for child in children_of(settings, demo=False) if child.name != "web"]
+        children: list[Child] = [child for child in children_of(settings) if child.name != "web"]
         supervisor = Supervisor(settings, stores, children, say)
         await supervisor.start(supervisor.environment(postgres_url, valkey_url))
         watching = asyncio.create_task(supervisor.run())

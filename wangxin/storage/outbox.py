@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from wangxin.model.facts import FOLLOWS, AnyFact, Consumer, Fact, parse_fact
 from wangxin.storage.postgres import Connection
@@ -40,16 +41,21 @@ async def claim(
     return [(row["id"], parse_fact(row["fact"])) for row in rows]
 
 
-async def claim_of_threads(conn: Connection, consumer: Consumer, limit: int) -> list[tuple[int, AnyFact]]:
+async def claim_of_threads(
+    conn: Connection, consumer: Consumer, limit: int, *, but: Sequence[UUID] = ()
+) -> list[tuple[int, AnyFact]]:
     """Like :func:`claim`, for facts that name a thread: of each thread only the oldest, so that workers side by side
-    keep a thread's order. The next one can be claimed when the transaction that has the oldest has ended."""
+    keep a thread's order. The next one can be claimed when the transaction that has the oldest has ended. ``but``:
+    shops whose facts are left for later."""
     rows = await conn.fetch(
         """select o.id, o.fact from outbox o where o.consumer = $1 and o.failed is null
              and not exists (select 1 from outbox e where e.consumer = $1 and e.failed is null and e.id < o.id
                and e.shop_id = o.shop_id and e.fact->>'thread' = o.fact->>'thread')
+             and o.shop_id <> all($3::uuid[])
             order by o.id limit $2 for update of o skip locked""",
         consumer,
         limit,
+        list(but),
     )
     return [(row["id"], parse_fact(row["fact"])) for row in rows]
 

@@ -52,6 +52,8 @@ export interface Judged {
   broke: boolean;
   how: string;
   gave: string;
+  /** menus for some shoppers that answer it wrongly, though the default one does not */
+  wrong_in: string[];
 }
 export interface Examined {
   total: number;
@@ -78,6 +80,8 @@ export interface Change {
   was: Reply;
   now: Reply;
   broke: boolean;
+  /** the menu for some shoppers it is about; "": the default one */
+  variant: string;
 }
 export interface Evaluation {
   total: number;

@@ -167,6 +167,29 @@ export function useStudio() {
       open("");
       done.value = t("menu.taken", { version });
     });
+  /** A ready menu into the draft; nothing is kept or published. */
+  function takeReady(draft: Draft, name: string): void {
+    if (!desk.value) return;
+    desk.value.draft = JSON.parse(JSON.stringify(draft)) as Draft;
+    open("");
+    selected.value = desk.value.draft.items[0]?.id ?? "";
+    bad.value = "";
+    done.value = t("menu.readyTaken", { name });
+  }
+  const setDepth = (depth: number) =>
+    attempt(async () => {
+      await api.put(at("depth"), { depth });
+      desk.value!.limits.depth = depth;
+      done.value = t("menu.depthSet", { n: depth });
+    });
+  /** Really fetches the links; what could not be asked says so. */
+  async function fetchLinks(): Promise<Problem[]> {
+    try {
+      return (await api.post<{ problems: Problem[] }>(at("links"), desk.value!.draft)).problems;
+    } catch {
+      return []; // publishing itself fetches them once more
+    }
+  }
   /** After a conflict: what stands here wins over what the colleague kept. */
   const overwrite = () =>
     attempt(async () => {
@@ -229,6 +252,6 @@ export function useStudio() {
   });
   return {
     shop, desk, versions, members, problems, errors, selected, shopper, said, stale, trouble, bad, done, conflict, busy, dirty, item,
-    variant, tree, open, goTo, moment, channel, language, why, plans, examine, load, save, publish, plan, cancelPlan, ban, goBack, take, overwrite,
+    variant, tree, open, goTo, moment, channel, language, why, plans, examine, load, save, publish, plan, cancelPlan, ban, goBack, take, takeReady, setDepth, fetchLinks, overwrite,
   };
 }

@@ -152,7 +152,16 @@ export function actionOf(kind: Kind, item: Item, words: { field: string; coupon:
     case "coupon":
       return { kind, coupon: item.id, title: title || words.coupon, value_fen: 1000, least_fen: 0, text: "" };
     case "product_list":
+    case "stock":
       return { kind, title, products: [], words: "" };
+    case "member_centre":
+      return { kind, text: "" };
+    case "invoice":
+      return { kind, text: "", topic };
+    case "subscribe":
+      return { kind, tag: item.label.slice(0, 40), text, thanks: "" };
+    case "call":
+      return { kind, url: "", fallback: text };
     case "human":
       return { kind, topic };
   }

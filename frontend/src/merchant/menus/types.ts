@@ -17,6 +17,11 @@ export type Action =
   | { kind: "form"; title: string; fields: FormFieldDraft[]; thanks: string; then: "thanks" | "human"; topic: string }
   | { kind: "return_exchange"; policy: string; topic: string }
   | { kind: "coupon"; coupon: string; title: string; value_fen: number; least_fen: number; text: string }
+  | { kind: "member_centre"; text: string }
+  | { kind: "invoice"; text: string; topic: string }
+  | { kind: "stock"; title: string; products: string[]; words: string }
+  | { kind: "subscribe"; tag: string; text: string; thanks: string }
+  | { kind: "call"; url: string; fallback: string }
   | { kind: "product_list"; title: string; products: string[]; words: string }
   | { kind: "human"; topic: string }
   | { kind: "submenu"; text: string };
@@ -137,6 +142,11 @@ export interface Plan {
   version: number | null;
   reason: string;
 }
+/** A menu to begin with. */
+export interface Ready {
+  trade: string;
+  draft: Draft;
+}
 export interface Said {
   says: AnyBody[];
   human: boolean;
@@ -148,8 +158,8 @@ export interface Member {
 }
 
 export const KINDS: readonly Kind[] = [
-  "answer", "faq_group", "submenu", "link", "order_lookup", "logistics", "return_exchange", "form", "coupon",
-  "product_list", "human",
+  "answer", "faq_group", "submenu", "link", "order_lookup", "logistics", "return_exchange", "invoice", "form", "coupon",
+  "member_centre", "product_list", "stock", "subscribe", "call", "human",
 ];
 export const ORDER_STATES = ["unpaid", "paid", "shipped", "signed", "refunding", "refunded", "cancelled"] as const;
 export const FIELD_TYPES: readonly FormFieldDraft["type"][] = ["text", "long_text", "number", "phone", "date", "select", "image", "video"];
