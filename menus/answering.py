@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from menus import components, navigate, say
+from menus import components, lookup, navigate, record_library, say
 from menus import record_postgres as record
-from menus.model import CallOut, Coupon, Item, Menu
+from menus.model import Answer, CallOut, Coupon, Item, Menu
 from menus.navigate import Outcome, Seen, needs
 from menus.record_postgres import Executor
-from menus.seen import or_human
+from menus.seen import OrderSeen, or_human
 from menus.shop.caller import Source
 from menus.shopdata import ShopData
 
@@ -42,17 +42,30 @@ def form_goes_out(source: Source | None, form: str) -> bool:
 
 
 async def look(
-    conn: Executor, data: ShopData, shop: UUID, shopper: UUID, item: Item, *, guest: bool, request: UUID | None
+    conn: Executor,
+    data: ShopData,
+    shop: UUID,
+    shopper: UUID,
+    item: Item,
+    *,
+    guest: bool,
+    request: UUID | None,
+    words: str = "",
 ) -> Seen:
-    """Reads what the item needs; without a ``request`` (a preview) nothing is wished for. Raises ShopSilent."""
+    """Reads what the item needs; without a ``request`` (a preview) nothing is wished for. ``words``: what the shopper
+    wrote, which may name one of his orders. Raises ShopSilent."""
     wanted, action = needs(item), item.action
+    orders = await data.orders(conn, shop, shopper) if "orders" in wanted else ()
     return Seen(
-        orders=await data.orders(conn, shop, shopper) if "orders" in wanted else (),
+        orders=tuple(lookup.named_first(words, [(_titles(one), one) for one in orders])),
         products=await data.products(conn, shop, action.products, action.words)
         if action.kind in ("product_list", "stock")
         else (),
         questions=await record.questions(conn, shop) if "questions" in wanted else (),
         guest=guest,
+        media=await record_library.seen(conn, shop, action.media)
+        if isinstance(action, Answer) and action.media is not None
+        else None,
         member=await data.member(conn, shop, shopper) if "member" in wanted else None,
         claimed=await data.claim(conn, shop, shopper, action.coupon, request)
         if isinstance(action, Coupon) and request is not None
@@ -61,6 +74,10 @@ async def look(
         if isinstance(action, CallOut) and request is not None
         else None,
     )
+
+
+def _titles(seen: OrderSeen) -> str:
+    return " ".join(line.title for line in seen.order.lines)
 
 
 async def of_item(
@@ -73,9 +90,11 @@ async def of_item(
     *,
     guest: bool,
     request: UUID | None,
+    words: str = "",
 ) -> Outcome:
     """Raises ShopSilent."""
-    return navigate.answer(menu, item, await look(conn, data, shop, shopper, item, guest=guest, request=request))
+    seen = await look(conn, data, shop, shopper, item, guest=guest, request=request, words=words)
+    return navigate.answer(menu, item, seen)
 
 
 async def of_choice(

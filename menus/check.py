@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from menus import wording
 from menus.model import (
@@ -56,6 +57,8 @@ class Known:
     can_call: bool = True
     """Whether there is a secret to sign calls to the shop's own addresses with."""
     depth_max: int = limits.MENU_DEPTH_MAX
+    media: Collection[UUID] = ()
+    """What the shop's library holds."""
 
 
 def problems(draft: Draft, known: Known) -> list[Problem]:
@@ -150,7 +153,8 @@ def _texts(item: Item) -> tuple[str, ...]:
 def _of_action(action: Action, known: Known) -> list[tuple[str, str]]:
     match action:
         case Answer():
-            return [] if action.text else [("item.dead_end", "")]
+            gone = action.media is not None and action.media not in known.media
+            return [("item.dead_end", "")] * (not action.text) + [("item.media_gone", "")] * gone
         case FaqGroup():
             return [] if not action.topic or action.topic in known.topics else [("item.no_questions", action.topic)]
         case Link():

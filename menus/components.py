@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from menus import say
-from menus.model import CallOut, Coupon, Invoice, Item, MemberCentre, StockCheck, Subscribe
+from menus.model import Answer, CallOut, Coupon, Invoice, Item, MemberCentre, StockCheck, Subscribe
 from menus.seen import (
     KEY,
     DoneSeen,
+    MediaSeen,
     OrderSeen,
     Outcome,
     Seen,
@@ -23,6 +24,17 @@ PRODUCTS_SHOWN = 10
 COUPONS_SHOWN = 5
 INVOICE_FORM = "invoice"
 ADDRESS_FORM = "address"
+
+
+def answer(action: Answer, media: MediaSeen | None) -> Outcome:
+    """The merchant's words, and what he put below them; gone from his library, the words alone."""
+    said = bodies.BotAnswer(text=action.text)
+    if media is None:
+        return Outcome((said,))
+    if media.kind == "image":
+        return Outcome((said, bodies.Image(media=media.id, width=media.width, height=media.height)))
+    film = bodies.Video(media=media.id, width=media.width, height=media.height, duration_ms=media.duration_ms)
+    return Outcome((said, film))
 
 
 def coupon(action: Coupon, claimed: DoneSeen | None) -> Outcome:

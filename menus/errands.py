@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
+from typing import Any
 from uuid import UUID, uuid5
 
 from menus import answering, components, navigate, record_shopdata, voice
@@ -125,16 +126,29 @@ class Errands:
             if menu is None or item is None:
                 return None
             return await answering.of_item(
-                conn, data, menu, item, fact.shop, fact.shopper, guest=fact.guest, request=request
+                conn,
+                data,
+                menu,
+                item,
+                fact.shop,
+                fact.shopper,
+                guest=fact.guest,
+                request=request,
+                words=str((await _body(conn, fact)).get("text", "")),
             )
         kind, _, rest = fact.ref.partition(":")
         if fact.what == "choice":
             return await answering.of_choice(conn, data, fact.shop, fact.shopper, kind, rest, request)
-        entry = await entries.read_one(conn, fact.shop, fact.thread, "public", fact.seq)
-        values = {} if entry is None else dict(json.loads(entry.body).get("values", {}))
+        values = dict((await _body(conn, fact)).get("values", {}))
         return await answering.of_form(
             conn, data, fact.shop, fact.shopper, fact.ref, values, topic_of_invoices(menu), request
         )
+
+
+async def _body(conn: Connection, fact: ErrandAsked) -> dict[str, Any]:
+    """The shopper's own line."""
+    entry = await entries.read_one(conn, fact.shop, fact.thread, "public", fact.seq)
+    return {} if entry is None else dict(json.loads(entry.body))
 
 
 def topic_of_invoices(menu: Menu | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -31,10 +32,11 @@ Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_
 
 
 class Answer(Closed):
-    """A text of the merchant."""
+    """A text of the merchant, and perhaps a picture or a short video of his library below it."""
 
     kind: Literal["answer"] = "answer"
     text: Words
+    media: UUID | None = None
 
 
 class FaqGroup(Closed):

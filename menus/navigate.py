@@ -37,7 +37,7 @@ from wangxin.model import limits
 from wangxin.protocol import bodies
 from wangxin.protocol.bodies import Choice
 
-Need = Literal["orders", "products", "questions", "member", "coupon", "call"]
+Need = Literal["orders", "products", "questions", "member", "coupon", "call", "media"]
 ORDERS_SHOWN = 3
 QUESTIONS_SHOWN = 6
 
@@ -56,7 +56,9 @@ def needs(item: Item) -> frozenset[Need]:
             return frozenset({"coupon"})
         case CallOut():
             return frozenset({"call"})
-        case Answer() | Link() | Form() | Subscribe() | Human() | Submenu():
+        case Answer():
+            return frozenset() if item.action.media is None else frozenset({"media"})
+        case Link() | Form() | Subscribe() | Human() | Submenu():
             return frozenset()
         case _:
             assert_never(item.action)
@@ -67,7 +69,7 @@ def answer(menu: Menu, item: Item, seen: Seen) -> Outcome:
     action = item.action
     match action:
         case Answer():
-            return Outcome((bodies.BotAnswer(text=action.text),))
+            return components.answer(action, seen.media)
         case FaqGroup():
             return _questions(action, item, seen)
         case Link():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from menus import record_golden, record_plans, record_shopdata
+from menus import record_golden, record_library, record_plans, record_shopdata
 from menus import record_postgres as record
 from menus.check import Known, Problem, problems
 from menus.model import Draft, Menu
@@ -30,8 +30,9 @@ async def known(conn: Connection, shop: UUID) -> Known:
         " where shop_id = $1 and coalesce(jsonb_typeof(settings->'banned_words'), 'array') = 'array'",
         shop,
     )
+    media = await record_library.known(conn, shop)
     can_call = await record_shopdata.source(conn, shop) is not None
-    return Known(topics, products, tuple(banned or ()), can_call, await record.depth(conn, shop))
+    return Known(topics, products, tuple(banned or ()), can_call, await record.depth(conn, shop), media)
 
 
 async def draft_of(conn: Connection, shop: UUID) -> tuple[Draft, int, int]:

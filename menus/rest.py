@@ -168,9 +168,10 @@ def router(deps: Deps) -> APIRouter:
 
     @routes.post("/{shop}/check")
     async def check(shop: UUID, asked: Draft, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """What is wrong with a menu, and the menu as it was read, with everything that a file left out."""
         async with deps.scope(actor, shop) as conn:
             found = problems(asked, await publishing.known(conn, shop))
-        return {"problems": [_problem(p) for p in found]}
+        return {"problems": [_problem(p) for p in found], "draft": asked.model_dump(mode="json")}
 
     @routes.post("/{shop}/links")
     async def check_links(shop: UUID, asked: Draft, actor: Actor = Depends(merchant)) -> dict[str, Any]:

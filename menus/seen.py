@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from menus import say
 from wangxin.protocol import bodies
@@ -68,6 +69,17 @@ class SpokenSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaSeen:
+    """An upload of the shop's library."""
+
+    id: UUID
+    kind: str
+    width: int
+    height: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What was read for an answer: the shopper's orders newest first, products, questions most asked first."""
 
@@ -75,6 +87,7 @@ class Seen:
     products: tuple[bodies.ProductCard, ...] = ()
     questions: tuple[Question, ...] = ()
     guest: bool = False
+    media: MediaSeen | None = None
     member: MemberSeen | None = None
     claimed: DoneSeen | None = None
     """What the shop's system made of the coupon; None: nobody was asked, the coupon is just shown."""

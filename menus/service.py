@@ -147,7 +147,7 @@ class Bot:
                 shown=[f"{kind}:{id_}" for kind, id_ in decision.suggestions],
             ),
         )  # fmt: skip
-        return await self._carry_out(conn, fact, standing.shopper, brain, decision, variant)
+        return await self._carry_out(conn, fact, standing.shopper, brain, decision, variant, text)
 
     async def _variant(self, conn: Connection, fact: ShopperSpoke, shopper: UUID, brain: Brain) -> str:
         """The menu his window shows, so that words and taps lead to the same place."""
@@ -156,7 +156,14 @@ class Bot:
         return await record_variants.last_shown(conn, fact.shop, shopper, brain.menu.version)
 
     async def _carry_out(
-        self, conn: Connection, fact: ShopperSpoke, shopper: UUID, brain: Brain, decision: Decision, variant: str
+        self,
+        conn: Connection,
+        fact: ShopperSpoke,
+        shopper: UUID,
+        brain: Brain,
+        decision: Decision,
+        variant: str,
+        text: str,
     ) -> tuple[bool, bool]:
         shop, thread = fact.shop, fact.thread
         if decision.how == "silent":
@@ -178,7 +185,7 @@ class Bot:
                 )  # fmt: skip
                 await outbox.write(conn, [asked])
                 return False, False
-            outcome = await self._outcome(conn, fact, shopper, brain, decision)
+            outcome = await self._outcome(conn, fact, shopper, brain, decision, text)
             await record.log_shown(conn, shop, thread, fact.seq, navigate.shown_by(outcome))
             return True, await voice.carry_out(conn, shop, thread, outcome)
         await voice.speak(conn, shop, thread, spoken(brain, decision, variant))
@@ -195,7 +202,7 @@ class Bot:
         return item is not None and answering.item_goes_out(source, item)
 
     async def _outcome(
-        self, conn: Connection, fact: ShopperSpoke, shopper: UUID, brain: Brain, decision: Decision
+        self, conn: Connection, fact: ShopperSpoke, shopper: UUID, brain: Brain, decision: Decision, text: str
     ) -> Outcome:
         """What an item answers, or a button about an order."""
         request = request_of(fact.thread, fact.seq)
@@ -209,7 +216,7 @@ class Bot:
         assert brain.menu is not None, "an item has a menu"
         assert item is not None, "the brain's items come from its menu"
         return await answering.of_item(
-            conn, self._data, brain.menu, item, fact.shop, shopper, guest=False, request=request
+            conn, self._data, brain.menu, item, fact.shop, shopper, guest=False, request=request, words=text
         )
 
 

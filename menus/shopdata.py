@@ -8,13 +8,14 @@ from uuid import UUID
 
 import asyncpg
 
-from menus import say
+from menus import lookup, say
 from menus.seen import DoneSeen, MemberSeen, OrderSeen, SpokenSeen, StockSeen
 from wangxin.protocol import bodies
 from wangxin.storage.postgres import Connection
 
 Executor = Connection | asyncpg.Pool
 ORDERS_READ = 10
+PRODUCTS_COMPARED = 2_000
 
 
 class ShopData(Protocol):
@@ -94,7 +95,7 @@ class StoredShopData:
                 " and strpos(title, $2) > 0 order by id limit 10",
                 shop,
                 words,
-            )
+            ) or await self._near(conn, shop, words)
         return tuple(
             bodies.ProductCard(
                 product=row["id"][:200],
@@ -104,6 +105,17 @@ class StoredShopData:
             )
             for row in rows
         )
+
+    @staticmethod
+    async def _near(conn: Executor, shop: UUID, words: str) -> list[asyncpg.Record]:
+        """Where no title holds the words: titles that come near to them."""
+        rows = await conn.fetch(
+            "select id, title, price_fen, picture from product where shop_id = $1 and on_sale and stock > 0"
+            " order by id limit $2",
+            shop,
+            PRODUCTS_COMPARED,
+        )
+        return lookup.near(words, [(row["title"], row) for row in rows], 10)
 
     async def stock(self, conn: Executor, shop: UUID, product: str) -> StockSeen | None:
         row = await conn.fetchrow("select title, stock from product where shop_id = $1 and id = $2", shop, product)

@@ -13,7 +13,17 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from metrics import cards_postgres, change_report, definitions, drill_postgres, live, profile_rows, report, report_out
+from metrics import (
+    cards_postgres,
+    change_report,
+    definitions,
+    drill_postgres,
+    live,
+    profile_rows,
+    reach_postgres,
+    report,
+    report_out,
+)
 from metrics import report_postgres as read
 from metrics.asking import Asking, Period, Wanted
 from metrics.figures import Sums, figures_json
@@ -112,6 +122,13 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_
             found["rows"] = [row for row in found["rows"] if row["kind"] == "all" or row["key"] in _keys(asked, teams)]
             found["revenue"] = {}
         return found
+
+    @routes.get("/{shop}/reach")
+    async def human_reach(shop: UUID, wanted: Wanted, actor: Actor = Depends(shopside)) -> dict[str, Any]:
+        """How long it took to reach a person, from the wish for one and from the first words. The whole shop's."""
+        async with deps.scope(actor, shop) as conn:
+            asked, _, _ = await asking.asked(conn, shop, actor, wanted)
+            return await reach_postgres.reach(conn, asked)
 
     @routes.get("/{shop}/report.xlsx")
     async def report_xlsx(shop: UUID, wanted: Wanted, actor: Actor = Depends(shopside)) -> Response:

@@ -336,3 +336,33 @@ async def test_another_shops_menu_does_not_exist(studio: Studio) -> None:
         assert (await studio.call(method, path, body)) == (404, "shop.not_found"), path
     studio.sits(Role.SHOPPER)
     assert await studio.call("GET", "{shop}/draft") == (403, "role.wrong")
+
+
+async def test_a_menu_lives_in_a_file_that_goes_out_and_in_by_command(
+    studio: Studio, database_url: str, valkey_url: str, tmp_path: Path
+) -> None:
+    where = {
+        "WANGXIN_POSTGRES_URL": database_url, "WANGXIN_VALKEY_URL": valkey_url, "WANGXIN_DATA": str(tmp_path / "data"),
+    }  # fmt: skip
+    pool, shop = studio.window.pool, studio.window.chat.shop
+    slug = await pool.fetchval("select slug from shop where shop_id = $1", shop)
+    boss = new_id()
+    await pool.execute(
+        "insert into account (id, login, password_hash, role, name) values ($1, 'boss', 'x', 'merchant', '何')", boss
+    )
+    await pool.execute("insert into account_shop (account_id, shop_id) values ($1, $2)", boss, shop)
+    file = tmp_path / "menu.json"
+    assert (await asyncio.to_thread(wangxin, "menu", "export", slug, "--to", str(file), **where)).returncode == 0
+    menu = json.loads(file.read_text())
+    assert menu["items"] == (await studio.call("GET", "{shop}/draft"))["draft"]["items"]
+    menu["items"][0]["label"] = "订单与物流"
+    file.write_text(json.dumps(menu))
+    done = await asyncio.to_thread(wangxin, "menu", "import", slug, str(file), "--publish", "--note", "仓库", **where)
+    assert (done.returncode, done.stdout) == (0, "version 2 is live\n"), done.stderr
+    assert (await studio.call("GET", "{shop}/versions/2"))["items"][0]["label"] == "订单与物流"
+    menu["items"] = menu["items"][:-1]
+    file.write_text(json.dumps(menu))
+    wrong = await asyncio.to_thread(wangxin, "menu", "import", slug, str(file), "--publish", **where)
+    assert wrong.returncode == 1
+    assert "error: menu: menu.no_way_to_a_person" in wrong.stderr
+    assert (await studio.call("GET", "{shop}/versions"))["published"] == 2

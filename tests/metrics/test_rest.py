@@ -83,6 +83,20 @@ async def test_a_merchant_sees_the_board_and_today(office: Office) -> None:
     assert sum(hour["figures"]["turns"] for hour in found["hours"]) == found["today"]["turns"] == 6
 
 
+async def test_how_long_it_took_to_reach_a_person_is_counted_from_the_wish(office: Office, pool: asyncpg.Pool) -> None:
+    found = await office.sits(Role.MERCHANT).get("{shop}/reach")
+    waits = await pool.fetch(
+        "select extract(epoch from first_human_at - enqueued_at) * 1000 as ms, enqueued_at from tally"
+        " where shopper_messages > 0"
+    )
+    known = sorted(int(row["ms"]) for row in waits if row["ms"] is not None)
+    assert found["reached"] == len(known) == 4
+    assert found["asked"] == sum(row["enqueued_at"] is not None for row in waits)
+    assert known[0] <= found["wish_p50"] <= found["wish_p90"] <= known[-1]
+    assert found["wish_p50"] <= found["first_p50"]
+    assert found["soon"] == sum(ms <= 60_000 for ms in known)
+
+
 async def test_the_report_over_rest_is_the_report(office: Office) -> None:
     found = await office.sits(Role.MERCHANT).get("{shop}/report")
     whole = next(row for row in found["rows"] if row["kind"] == "all")

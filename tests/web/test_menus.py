@@ -309,8 +309,18 @@ def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_thr
             expect(panel.locator("tbody tr")).to_have_count(18)
             expect(panel.locator("[data-check='order_of_others']")).to_contain_text("通过")
             assert faults_of(page) == []
-            # A ready menu of the trade, a third level, and an item that leads out.
+            # Something for the library, to be sent with an answer.
             page.get_by_role("link", name="自助菜单").click()
+            page.get_by_role("link", name="素材库").click()
+            page.get_by_label(re.compile("^名称")).fill("洗护图解")
+            picked = {"name": "care.png", "mimeType": "image/png", "buffer": picture()}
+            page.locator("input[type=file]").set_input_files([picked])
+            care = page.locator("[data-media='洗护图解']")
+            expect(care).to_contain_text("还没有用到")
+            expect(care.get_by_role("button", name="查看图片")).to_be_visible()
+            assert faults_of(page) == []
+            # A ready menu of the trade, a third level, and an item that leads out.
+            page.get_by_role("link", name="编辑").click()
             page.get_by_text("从现成的菜单开始").click()
             page.get_by_role("button", name="用「服饰」的菜单").click()
             expect(page.get_by_text("草稿换成了「服饰」的菜单")).to_be_visible()
@@ -324,11 +334,13 @@ def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_thr
             page.get_by_label("标题里含有").fill("羽绒服")
             expect(page.get_by_label("手机预览")).to_contain_text("轻薄立领羽绒服")
             tree_item(page, "洗涤与保养").click()
+            page.get_by_label(re.compile("^附带素材")).select_option("洗护图解")
+            tree_item(page, "帮我选码").click()
             page.get_by_label("点击后").select_option("link")
             page.get_by_label("网址").fill("https://127.0.0.1:9/care")
             expect(page.get_by_role("list", name="这一项的问题")).to_have_count(0)
             page.get_by_role("button", name="发布…").click()
-            expect(page.get_by_role("dialog")).to_contain_text("洗涤与保养：链接没有正常回答（address.private）")
+            expect(page.get_by_role("dialog")).to_contain_text("帮我选码：链接没有正常回答（address.private）")
             assert faults_of(page) == []
             page.get_by_role("button", name="现在发布").click()
             expect(page.get_by_text(re.compile("版本 [0-9]+ 已上线"))).to_be_visible()
@@ -347,9 +359,16 @@ def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_thr
             inside.get_by_role("dialog", name="查尺码库存").get_by_role("button", name="羽绒服库存").click()
             log.get_by_role("button", name=re.compile("轻薄立领羽绒服")).last.click()
             expect(log).to_contain_text(re.compile("藏青 / 165/S|黑色 / 165/S"))
+            bar.get_by_role("button", name="尺码与面料").click()
+            inside.get_by_role("dialog").get_by_role("button", name="洗涤与保养").click()
+            expect(log.get_by_role("button", name="查看图片")).to_be_visible()
             bar.get_by_role("button", name="优惠与会员").click()
             inside.get_by_role("dialog").get_by_role("button", name="会员中心").click()
             expect(log).to_contain_text("会员等级：钻石会员")
+            page.get_by_role("link", name="素材库").click()
+            expect(care).to_contain_text("线上菜单：洗涤与保养")
+            expect(care.get_by_role("button", name="从素材库移除 洗护图解")).to_be_disabled()
+            page.get_by_role("link", name="编辑").click()
         # With the server gone the tap is answered all the same, and a person is one tap away.
         bar.get_by_role("button", name="优惠与会员").click()
         inside.get_by_role("dialog").get_by_role("button", name="会员中心").click()
@@ -491,6 +510,33 @@ def test_the_menu_gives_own_orders_and_carries_a_form_with_a_picture_to_the_agen
         assert faults_of(boss) == []
         expect(log.get_by_role("article").filter(has_text="已完成").last).to_contain_text("退货退款")
         assert desk.policy_breaches() + phone.policy_breaches() == []
+
+
+def test_a_phones_film_says_on_the_desk_how_far_it_is_and_that_it_may_not_play(chromium: Browser, house: House) -> None:
+    with house.shopper("罗拍客") as guest, screen(chromium) as desk:
+        agent = sign_in(desk, house, "own1")
+        status = agent.get_by_role("button", name=re.compile("我的状态"))
+        expect(status).to_be_visible()
+        if "在线" not in status.inner_text():
+            status.click()
+            agent.get_by_role("menuitemradio", name=re.compile("^在线")).click()
+        guest.wants_a_person()
+        film = new_id()
+        house.sql(
+            "insert into media (shop_id, id, owner_id, kind, mime, bytes, width, height, duration_ms, digest, codecs,"
+            " plays, progress) select $1, $2, id, 'video', 'video/mp4', 9, 320, 240, 4000, '', 'hvc1', 'waiting', 43"
+            " from shopper where name = '罗拍客' returning true",
+            house.shop.id, film,
+        )  # fmt: skip
+        sent = {"kind": "video", "media": str(film), "width": 320, "height": 240, "duration_ms": 4_000}
+        guest.ask({"type": "message.send", "client_msg_id": str(new_id()), "body": sent})
+        rows = agent.get_by_role("region", name="会话列表").get_by_role("listitem")
+        rows.filter(has_text="罗拍客").get_by_role("button").first.click()
+        seen = agent.get_by_role("log")
+        expect(seen).to_contain_text("正在转换成每台电脑都能放的格式，43%")
+        house.sql("update media set plays = 'no' where id = $1 returning true", film)
+        expect(seen.get_by_role("link", name="下载视频")).to_be_visible()
+        assert faults_of(agent) == []
 
 
 def test_files_unknown_questions_and_trials_on_the_bots_page(chromium: Browser, house: House) -> None:

@@ -76,6 +76,7 @@ MENU_LABEL_CHARS_MAX = 16
 MENU_VARIANTS_MAX = 10  # menus for some shoppers beside the default one; above: error request.invalid
 FAQ_ENTRIES_MAX = 50_000
 GOLDEN_MAX = 500  # golden questions of a shop; above: error golden.full
+LIBRARY_MAX = 200  # pictures and videos in a shop's library; above: error library.full
 MENU_PLANS_MAX = 20  # menus of a shop that wait for their moment; above: error plan.too_many
 SHOP_DATA_MS_MAX = 3_000  # a shop's server that takes longer: the shopper reads so, with a way to a person
 SHOP_DATA_BYTES_MAX = 262_144  # a longer answer of a shop's server counts as none

@@ -76,14 +76,19 @@ _MINE = {
 }
 
 
+_ON_THE_SHELF = "exists (select 1 from media_shelf f where f.shop_id = m.shop_id and f.media_id = m.id)"
+
+
 async def visible(conn: Connection, actor: Actor, wanted: Sequence[UUID]) -> list[Media]:
-    """Those of ``wanted`` that the actor uploaded, or that stand in a line he may see. Runs within his shops' scope."""
+    """Those of ``wanted`` that the actor uploaded, that stand in a line he may see, or in the library of his own shop.
+    Runs within his shops' scope."""
     viewer = "shopper" if actor.role is Role.SHOPPER else "own" if actor.provider is None else "outsourced"
     mine = _MINE[viewer]
     reply = "" if actor.role is Role.SHOPPER else f" or {_IN_A_REPLY}"
+    shelved = f" or {_ON_THE_SHELF}" if viewer == "own" else ""
     line = _IN_A_LINE.format(mine=mine)
     rows = await conn.fetch(
-        f"select {_COLUMNS} from media m where m.id = any($1) and (m.owner_id = $2 or {line}{reply})",
+        f"select {_COLUMNS} from media m where m.id = any($1) and (m.owner_id = $2 or {line}{reply}{shelved})",
         list(wanted),
         actor.id,
     )

@@ -307,6 +307,10 @@ async def _written(web: httpx.AsyncClient, deps: Deps, side: Side) -> None:
     await done("PUT", f"{API}/desk/threads/{{thread}}/remark".format_map(ids), {"text": "{mark}", "starred": True})
     upload = await web.post(f"{API}/media", files={"file": ("x.png", picture())}, headers=side.people["member"])
     ids["media"] = upload.json()["id"]
+    await deps.pool.execute(
+        "insert into media_shelf (shop_id, media_id, title, added_by) values ($1, $2, $3, $4)",
+        side.shop.id, UUID(ids["media"]), f"{side.mark}说明", UUID(ids["merchant"]),
+    )  # fmt: skip
     await done("PUT", f"{API}/training/{shop}/pack", PACK)
     await done("PUT", f"{API}/quality/{shop}/sheet", SHEET)
 

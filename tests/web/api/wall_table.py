@@ -216,6 +216,10 @@ TABLE: dict[str, Row] = {
     f"POST {_SHOP_MENUS}/golden/run": Row("merchant", {"draft": MENU}, inside="own"),
     f"POST {_SHOP_MENUS}/try": Row("merchant", {"text": "怎么退货"}),
     f"DELETE {_SHOP_MENUS}/faq/{{id}}": Row("merchant"),
+    # --- the library of pictures and videos
+    "GET /api/v1/library/{shop}": Row("merchant"),
+    "PUT /api/v1/library/{shop}/{media}": Row("merchant", {"title": "{mark}说明"}),
+    "DELETE /api/v1/library/{shop}/{media}": Row("merchant"),
     # --- after-sale cases
     "GET /api/v1/aftersale/threads/{thread}": Row(SERVING),
     "POST /api/v1/aftersale/threads/{thread}/cases/{case}": Row(
@@ -338,6 +342,7 @@ TABLE: dict[str, Row] = {
     f"GET {_METRICS}/mine": Row(ATDESK),
     f"GET {_FIGURES}/overview": Row(OVERSEES),
     f"GET {_FIGURES}/report": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/reach": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/report.xlsx": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/series": Row(
         OVERSEES, query={**_BY_PERSON["query"], "by": "agent"}, inside="own"

@@ -6,7 +6,7 @@ import { t } from "@/shared/i18n";
 import { account } from "@/shared/session";
 import { named, place, treeOf, variantOf } from "./tree";
 import type { Examined } from "../bot/types";
-import type { Desk, Draft, Member, Plan, Problem, Said, Version, Why } from "./types";
+import type { Desk, Draft, Member, Plan, Problem, Said, Shelved, Version, Why } from "./types";
 
 const ASK_MS = 400;
 
@@ -18,6 +18,8 @@ export function useStudio() {
   const versions = ref<Version[]>([]);
   const plans = ref<Plan[]>([]);
   const members = ref<Member[]>([]);
+  /** the shop's library, from which answers take pictures and videos */
+  const shelf = ref<Shelved[]>([]);
   const problems = ref<Problem[]>([]);
   const selected = ref("");
   /** the menu that is worked on; "": the default one */
@@ -64,12 +66,14 @@ export function useStudio() {
   async function load(): Promise<void> {
     trouble.value = null;
     try {
-      const [now, list, coming, people] = await Promise.all([
+      const [now, list, coming, people, library] = await Promise.all([
         api.get<Desk>(at("draft")),
         api.get<{ versions: Version[] }>(at("versions")),
         api.get<{ plans: Plan[] }>(at("plans")),
         api.get<Member[]>(`/push/${shop.id}/members`, { query: { limit: 100 } }),
+        api.get<{ media: Shelved[] }>(`/library/${shop.id}`),
       ]);
+      shelf.value = library.media;
       versions.value = list.versions;
       plans.value = coming.plans;
       members.value = people;
@@ -176,6 +180,15 @@ export function useStudio() {
     bad.value = "";
     done.value = t("menu.readyTaken", { name });
   }
+  /** A file into the draft, once the server has read it; what is wrong with a lawful one is shown as ever. */
+  const takeFile = (file: unknown, name: string) =>
+    attempt(async () => {
+      const read = await api.post<{ problems: Problem[]; draft: Draft }>(at("check"), file);
+      desk.value!.draft = read.draft;
+      problems.value = read.problems;
+      open("");
+      done.value = t("menu.file.taken", { name });
+    });
   const setDepth = (depth: number) =>
     attempt(async () => {
       await api.put(at("depth"), { depth });
@@ -251,7 +264,7 @@ export function useStudio() {
     document.removeEventListener("visibilitychange", look);
   });
   return {
-    shop, desk, versions, members, problems, errors, selected, shopper, said, stale, trouble, bad, done, conflict, busy, dirty, item,
-    variant, tree, open, goTo, moment, channel, language, why, plans, examine, load, save, publish, plan, cancelPlan, ban, goBack, take, takeReady, setDepth, fetchLinks, overwrite,
+    shop, desk, versions, members, problems, errors, selected, shelf, shopper, said, stale, trouble, bad, done, conflict, busy, dirty, item,
+    variant, tree, open, goTo, moment, channel, language, why, plans, examine, load, save, publish, plan, cancelPlan, ban, goBack, take, takeReady, takeFile, setDepth, fetchLinks, overwrite,
   };
 }

@@ -120,7 +120,7 @@ export function newId(items: Item[], stem = "item"): string {
 }
 
 export function blank(id: string, label: string): Item {
-  return { id, label, hint: "", icon: null, topics: [], action: { kind: "answer", text: "" }, items: [] };
+  return { id, label, hint: "", icon: null, topics: [], action: { kind: "answer", text: "", media: null }, items: [] };
 }
 
 /** An action of another kind; what both kinds have in common is kept. */
@@ -131,7 +131,7 @@ export function actionOf(kind: Kind, item: Item, words: { field: string; coupon:
   const title = typeof old.title === "string" && old.title ? old.title : item.label;
   switch (kind) {
     case "answer":
-      return { kind, text };
+      return { kind, text, media: null };
     case "faq_group":
       return { kind, text: text.slice(0, 200), topic: "" };
     case "submenu":

@@ -9,7 +9,7 @@ export interface FormFieldDraft {
   options: string[];
 }
 export type Action =
-  | { kind: "answer"; text: string }
+  | { kind: "answer"; text: string; media: string | null }
   | { kind: "faq_group"; text: string; topic: string }
   | { kind: "link"; title: string; url: string; text: string }
   | { kind: "order_lookup"; states: string[] }
@@ -141,6 +141,19 @@ export interface Plan {
   state: "waiting" | "live" | "done" | "cancelled" | "failed";
   version: number | null;
   reason: string;
+}
+/** A place where something of the library is used. */
+export interface Use {
+  where: "live" | "draft" | "plan" | "push";
+  label: string;
+  at_ms?: number;
+}
+export interface Shelved {
+  id: string;
+  title: string;
+  kind: "image" | "video";
+  added_ms: number;
+  uses: Use[];
 }
 /** A menu to begin with. */
 export interface Ready {

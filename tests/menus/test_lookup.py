@@ -1,0 +1,55 @@
+"""Products and orders by what people write."""
+
+from __future__ import annotations
+
+from menus import lookup
+from menus.answering import of_item
+from menus.model import Menu
+from menus.shopdata import StoredShopData
+from tests.menus.conftest import Window
+
+TITLES = [
+    (title, title) for title in ("轻薄立领羽绒服 男款", "粗针圆领毛衣 秋冬 女", "羊毛开衫 V 领 女", "圆领加绒卫衣")
+]
+
+
+def test_a_product_is_found_by_part_of_its_title_and_with_a_wrong_character() -> None:
+    assert lookup.near("羽绒服", TITLES, 3) == ["轻薄立领羽绒服 男款"]
+    assert lookup.near("立领羽绒付", TITLES, 3) == ["轻薄立领羽绒服 男款"]
+    assert lookup.near("圓領毛衣", TITLES, 3)[0] == "粗针圆领毛衣 秋冬 女"
+    assert lookup.near("火星车", TITLES, 3) == []
+    assert len(lookup.near("", TITLES, 3)) == 3
+
+
+def test_the_order_that_words_name_stands_first_and_where_they_name_two_nothing_moves() -> None:
+    kept = [title for title, _ in TITLES]
+    assert lookup.named_first("我的毛衣到哪了", TITLES)[0] == "粗针圆领毛衣 秋冬 女"
+    assert sorted(lookup.named_first("我的毛衣到哪了", TITLES)) == sorted(kept)
+    assert lookup.named_first("圆领的那件到哪了", TITLES) == kept
+    assert lookup.named_first("到哪了", TITLES) == kept
+
+
+async def test_asking_for_the_parcel_of_a_thing_shows_that_one(window: Window) -> None:
+    await window.order("D1", "shipped", parcel="SF1")
+    await window.order("D2", "shipped", parcel="SF2")
+    lines = [{"title": "粗针圆领毛衣", "count": 1, "price_fen": 1}]
+    await window.pool.execute(
+        "update shop_order set lines = $1, created_at = now() - interval '1 day' where id = 'D2'", lines
+    )
+    shop, shopper = window.chat.shop, window.chat.shopper
+    menu = await _published(window)
+    item = menu.find("logistics")
+    assert item is not None
+    for words, order in (("毛衣到哪了", "D2"), ("羽绒服到哪了", "D1"), ("到哪了", "D1")):
+        said = await of_item(
+            window.pool, StoredShopData(), menu, item, shop, shopper, guest=False, request=None, words=words
+        )
+        assert said.says[0].order == order  # type: ignore[union-attr]
+
+
+async def _published(window: Window) -> Menu:
+    from menus import record_postgres
+
+    menu = await record_postgres.published(window.pool, window.chat.shop)
+    assert menu is not None
+    return menu
