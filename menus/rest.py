@@ -19,7 +19,6 @@ from menus import (
     record_shopdata,
     rest_bot,
     rest_golden,
-    rest_shopdata,
     rest_variants,
     rest_window,
     service,
@@ -314,7 +313,6 @@ def router(deps: Deps) -> APIRouter:
         return _preview(outcome)
 
     rest_variants.add(routes, deps)
-    rest_shopdata.add(routes, deps, caller)
     rest_bot.add(routes, deps, brains)
     rest_golden.add(routes, deps, brains)
     return routes

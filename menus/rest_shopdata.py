@@ -35,8 +35,10 @@ class Check(Closed):
     member: str = Field(default="", max_length=200)
 
 
-def add(routes: APIRouter, deps: Deps, caller: Caller) -> None:
-    """Adds the routes of the shop's own server to those of the menus."""
+def router(deps: Deps) -> APIRouter:
+    """All routes lie under ``/settings``, which are an owner's; the composition root mounts them under ``/api/v1``."""
+    routes = APIRouter(prefix="/settings", tags=["settings"])
+    caller = Caller(outbound.networks(deps.settings.outbound_networks), deps.settings.demo_shop)
     merchant = deps.require(Role.MERCHANT)
 
     def shown(kept: record.Kept | None) -> dict[str, Any]:
@@ -96,6 +98,8 @@ def add(routes: APIRouter, deps: Deps, caller: Caller) -> None:
             await record.keep_check(conn, shop, source.url, calls, conformance.shown(report))
             await deps.audit(conn, actor, shop, "shopdata.check", str(shop), {"good": report.good})
             return {"good": report.good, **shown(await record.kept(conn, shop))}
+
+    return routes
 
 
 def _new_secret() -> str:

@@ -82,6 +82,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import menus.rest
     import menus.rest_aftersale
     import menus.rest_library
+    import menus.rest_shopdata
     import metrics.quality.rest
     import metrics.rest
     import metrics.rest_drill
@@ -97,6 +98,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         menus.rest.router(deps),
         menus.rest_aftersale.router(deps, opened_fields(deps.pool)),
         menus.rest_library.router(deps, media_in_pushes),
+        menus.rest_shopdata.router(deps),
         dispatcher.rest.router(deps),
         dispatcher.rest_provider.router(deps),
         dispatcher.rest_time.router(deps),

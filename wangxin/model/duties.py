@@ -22,7 +22,7 @@ CLOSED = frozenset({"settings"})
 """Areas that an owner alone may even read: keys, secrets, webhooks, members, the audit."""
 _TALK = frozenset({"desk", "media", "aftersale"})
 CHANGES: dict[Duty, frozenset[str]] = {
-    Duty.OPERATOR: frozenset({"menus", "push", "catalogue"}) | _TALK,
+    Duty.OPERATOR: frozenset({"menus", "library", "push", "catalogue"}) | _TALK,
     Duty.LEAD: frozenset({"dispatch", "training", "outsourcing", "quality"}) | _TALK,
     Duty.FINANCE: frozenset({"metrics"}),
     Duty.READER: frozenset(),
