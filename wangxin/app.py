@@ -89,6 +89,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import metrics.rest_statements
     import push.rest
     import push.rest_files
+    import push.uses
     from wangxin.chat import rest_agent, rest_calls, rest_wording
 
     return (
@@ -97,7 +98,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         rest_calls.router(deps),
         menus.rest.router(deps),
         menus.rest_aftersale.router(deps, opened_fields(deps.pool)),
-        menus.rest_library.router(deps, media_in_pushes),
+        menus.rest_library.router(deps, push.uses.media),
         menus.rest_shopdata.router(deps),
         dispatcher.rest.router(deps),
         dispatcher.rest_provider.router(deps),
@@ -120,21 +121,6 @@ def looked_at() -> rest_wording.Words:
     from wangxin.chat import rest_wording
 
     return rest_wording.Words(wording.found_in, {"claim": wording.CLAIMS, "elsewhere": wording.ELSEWHERE})
-
-
-async def media_in_pushes(conn: Connection, shop: UUID) -> list[tuple[UUID, dict[str, Any]]]:
-    """(media, {where, label}): pictures and videos that push rules send."""
-    from push.model import ImageBlock, VideoBlock
-    from push.record import rules
-
-    return [
-        (block.media_id, {"where": "push", "label": rule.body.name})
-        for rule in await rules.read_all(conn, shop)
-        for step in rule.body.steps
-        for variant in step.content.variants
-        for block in variant.blocks
-        if isinstance(block, ImageBlock | VideoBlock)
-    ]
 
 
 def opened_fields(pool: Pool) -> Callable[[UUID, UUID], Awaitable[frozenset[str] | None]]:
