@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from menus import record_shopdata
 from menus.shop import wire
 from menus.shop.caller import Caller, ShopSilent
-from wangxin.clock import new_id
+from wangxin.clock import new_id, now_ms
 from wangxin.config import Settings
 from wangxin.storage import keys
 from wangxin.storage.postgres import Connection, Pool
@@ -58,7 +58,7 @@ async def connect(conn: Connection, settings: Settings) -> dict[str, str]:
         "DEMO_SHOP_SECRET": secret,
         "DEMO_SHOP_KEY": event_key(row["token_secret"]),
         "DEMO_SHOP_EVENTS": f"http://{host}:{settings.port}/api/v1/events",
-        "DEMO_SHOP_SINCE_MS": str(row["settings"].get("demo_filled_ms") or 0),
+        "DEMO_SHOP_SINCE_MS": str(row["settings"].get("demo_filled_ms") or now_ms()),
         "DEMO_SHOP_FILE": str(settings.data / "demo-shop.json"),
     }
 
