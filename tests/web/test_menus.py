@@ -313,6 +313,7 @@ def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_thr
             page.get_by_role("link", name="自助菜单").click()
             page.get_by_role("link", name="素材库").click()
             page.get_by_label(re.compile("^名称")).fill("洗护图解")
+            expect(page.get_by_text("素材库还是空的")).to_be_visible()
             picked = {"name": "care.png", "mimeType": "image/png", "buffer": picture()}
             page.locator("input[type=file]").set_input_files([picked])
             care = page.locator("[data-media='洗护图解']")
