@@ -90,7 +90,7 @@ async def test_how_long_it_took_to_reach_a_person_is_counted_from_the_wish(offic
         " where shopper_messages > 0"
     )
     known = sorted(int(row["ms"]) for row in waits if row["ms"] is not None)
-    assert found["reached"] == len(known) == 4
+    assert found["reached"] == len(known) == 5
     assert found["asked"] == sum(row["enqueued_at"] is not None for row in waits)
     assert known[0] <= found["wish_p50"] <= found["wish_p90"] <= known[-1]
     assert found["wish_p50"] <= found["first_p50"]
