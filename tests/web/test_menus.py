@@ -530,7 +530,8 @@ def test_a_phones_film_says_on_the_desk_how_far_it_is_and_that_it_may_not_play(c
             house.shop.id, film,
         )  # fmt: skip
         sent = {"kind": "video", "media": str(film), "width": 320, "height": 240, "duration_ms": 4_000}
-        guest.ask({"type": "message.send", "client_msg_id": str(new_id()), "body": sent})
+        frame = {"type": "message.send", "thread": str(guest.thread), "client_msg_id": str(new_id()), "ref": "film"}
+        house.run(guest.person._put({**frame, "body": sent}))
         rows = agent.get_by_role("region", name="会话列表").get_by_role("listitem")
         rows.filter(has_text="罗拍客").get_by_role("button").first.click()
         seen = agent.get_by_role("log")

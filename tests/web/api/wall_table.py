@@ -218,7 +218,7 @@ TABLE: dict[str, Row] = {
     f"DELETE {_SHOP_MENUS}/faq/{{id}}": Row("merchant"),
     # --- the library of pictures and videos
     "GET /api/v1/library/{shop}": Row("merchant"),
-    "PUT /api/v1/library/{shop}/{media}": Row("merchant", {"title": "{mark}说明"}),
+    "PUT /api/v1/library/{shop}/{media}": Row("merchant", {"title": "{mark}说明"}, inside="own"),
     "DELETE /api/v1/library/{shop}/{media}": Row("merchant"),
     # --- after-sale cases
     "GET /api/v1/aftersale/threads/{thread}": Row(SERVING),
