@@ -92,6 +92,12 @@ async def uses_in_menus(conn: Connection, shop: UUID) -> list[tuple[UUID, dict[s
     return found
 
 
+async def uses_in_replies(conn: Connection, shop: UUID) -> list[tuple[UUID, dict[str, Any]]]:
+    """(media, {where, label}): canned replies that carry a picture or film."""
+    rows = await conn.fetch("select media, title from canned_reply where shop_id = $1 and media is not null", shop)
+    return [(row["media"], {"where": "reply", "label": row["title"]}) for row in rows]
+
+
 def _uses(menu: Draft | Menu, where: str, **more: Any) -> list[tuple[UUID, dict[str, Any]]]:
     return [
         (item.action.media, {"where": where, "label": item.label, **more})
