@@ -15,7 +15,7 @@ from tests.house.installation import wangxin
 from wangxin import cli
 
 ROOT = typer.main.get_command(cli.app)
-PRINT_NO_FIGURES = {"up", "hub", "web", "dispatcher", "worker", "migrate", "bot predict"}
+PRINT_NO_FIGURES = {"up", "hub", "web", "dispatcher", "worker", "migrate", "bot predict", "menu export"}
 
 
 def commands(group: click.Command = ROOT, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from wangxin.commands.shell import connected, err, fail, out, run
+from wangxin.commands.shell import AsJson, connected, err, fail, out, run
 
 commands = typer.Typer()
 menu = typer.Typer(help="A shop's menu as a file: taken out, put in, published.")
@@ -47,6 +48,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="JSON, as `menu export` writes it.")],
     publish: Annotated[bool, typer.Option("--publish", help="Publish it; without this it becomes the draft.")] = False,
     note: Annotated[str, typer.Option(help="What the version says of itself.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Make a file the shop's draft, or its live menu. What is wrong is named by item, and nothing is published then.
 
@@ -66,6 +68,12 @@ def import_(
             err.print(f"{place}: {one['msg']}", style="red", markup=False, highlight=False)
         raise typer.Exit(1) from None
     done = _said(_keep(shop, draft, publish, note))
+    if as_json:
+        found = [asdict(one) for one in done["problems"]]
+        out.print_json(json.dumps({"version": done["version"], "problems": found}, ensure_ascii=False))
+        if publish and not done["version"]:
+            raise typer.Exit(1)
+        return
     for problem in done["problems"]:
         style = "red" if problem.level == "error" else "yellow"
         words = f"{problem.level}: {problem.item or 'menu'}: {problem.code} {problem.detail}".rstrip()
