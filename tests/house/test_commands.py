@@ -15,7 +15,10 @@ from tests.house.installation import wangxin
 from wangxin import cli
 
 ROOT = typer.main.get_command(cli.app)
-PRINT_NO_FIGURES = {"up", "hub", "web", "dispatcher", "worker", "migrate", "bot predict", "menu export"}
+PRINT_NO_FIGURES = {
+    "up", "hub", "web", "dispatcher", "worker", "migrate", "bot predict", "menu export",
+    "shopper export", "shopper erase",
+}  # fmt: skip
 
 
 def commands(group: click.Command = ROOT, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
