@@ -163,6 +163,7 @@ def shopper_export(
     shop: Shopname,
     whom: Whom,
     target: Annotated[Path, typer.Option("--out", help="The zip file to write.")],
+    as_json: AsJson = False,
 ) -> None:
     """Write all that is kept of a shopper to one zip file: data.json, and his uploads.
 
@@ -183,8 +184,12 @@ def shopper_export(
         privacy.bundle(target, shop_id, rows, Objects(settings().data / "media"))
     except OSError as why:
         raise fail(f"{target} cannot be written: {why.strerror}.") from None
-    counts = ", ".join(f"{len(some)} {name}" for name, some in rows.items() if some)
-    out.print(f"{target}: {counts}", markup=False, highlight=False, soft_wrap=True)
+    counts = {name: len(some) for name, some in rows.items() if some}
+    if as_json:
+        typer.echo(json.dumps({"file": str(target), "rows": counts}))
+        return
+    words = ", ".join(f"{n} {name}" for name, n in counts.items())
+    out.print(f"{target}: {words}", markup=False, highlight=False, soft_wrap=True)
 
 
 @shopper_app.command("erase")
@@ -192,6 +197,7 @@ def shopper_erase(
     shop: Shopname,
     whom: Whom,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Shut the door to a shopper at once; the worker takes his words, name and files out within a minute.
 
@@ -204,8 +210,12 @@ def shopper_erase(
     shop_id, shopper = _change(lambda conn: _shopper_of(conn, shop, whom))
     kept = _change(lambda conn: privacy.summary(conn, shop_id, shopper))
     words = f"{kept['name']}: {kept['lines']} lines, {kept['orders']} orders, {kept['media']} uploads"
-    out.print(words, markup=False, highlight=False, soft_wrap=True)
+    if not as_json:
+        out.print(words, markup=False, highlight=False, soft_wrap=True)
     if not yes:
-        typer.confirm("Erase for good?", abort=True)
+        typer.confirm("Erase for good?", abort=True, err=True)
     _change(lambda conn: privacy.ask_erasing(conn, shop_id, shopper))
+    if as_json:
+        typer.echo(json.dumps({**kept, "id": str(shopper), "within_s": privacy.DONE_S}, ensure_ascii=False))
+        return
     out.print(f"The door is shut. A running worker erases within {privacy.DONE_S} s.", highlight=False)
