@@ -21,7 +21,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
 def shown(default: object) -> str:
-    if default is None or default == ():
+    if default is None or default in ((), ""):
         return "-"
     if isinstance(default, tuple):
         return ", ".join(default)
