@@ -35,7 +35,7 @@ POLICIES = {
     "measured": Policy(stages=(Stage("own"), Stage("preferred", 15_000, _MEASURED), Stage("any", 10_000))),
     "own_rules": Policy(pool_rule="value", margin_fen=500),
 }
-OWN_RULES = OverflowRules((Trigger("queue_len", 2), Trigger("oldest", 9_000, 5_000, 2_000)), 20_000)
+OWN_RULES = OverflowRules((Trigger("queue_len", 2), Trigger("oldest", 9_000, 5_000)), 20_000)
 """Of the preferred contract, in days of the policy of this name."""
 KINDS = (
     *["ask"] * 10, *["state"] * 4, *["connect"] * 4, *["close"] * 7, *["offer"] * 4, "disconnect", "return", "return",
