@@ -220,6 +220,33 @@ def test_an_agent_answers_with_the_keyboard_alone(chromium: Browser, house: Hous
         page.get_by_role("button", name=re.compile("键盘")).first.click()
         expect(page.get_by_role("log")).to_contain_text("换货当天登记,亲 键盘。")
         expect(page.get_by_role("textbox", name="回复 键盘")).to_be_disabled()
+        a_long_list_stays_light(page, house, guest)
+
+
+def a_long_list_stays_light(page: Page, house: House, guest: Guest) -> None:
+    """Of 150 ended conversations only those in sight stand in the page; screen readers are told how many there are."""
+    made = house.sql(
+        "with made as (insert into conversation select (jsonb_populate_record(c, jsonb_build_object("
+        "'id', gen_random_uuid(), 'closed_at', c.closed_at - make_interval(secs => n)))).*"
+        " from conversation c, generate_series(1, 150) n where c.thread_id = $1 returning id)"
+        " select array_agg(id) from made", guest.thread,
+    )  # fmt: skip
+    page.get_by_role("tab", name="接待中").click()
+    page.get_by_role("tab", name="已结束").click()
+    panel = page.locator("#list-panel")
+    rows = panel.locator("li[data-at]")
+    for read in (100, 150):
+        page.get_by_role("button", name="更多", exact=True).click()
+        expect(rows.first).to_have_attribute("aria-setsize", re.compile(rf"^{read}$"))
+    assert rows.count() < 60
+    panel.evaluate("box => (box.scrollTop = box.scrollHeight)")
+    expect(panel.locator("li[data-at='149']")).to_be_in_viewport()
+    assert rows.count() < 60
+    rows.last.get_by_role("button").focus()
+    panel.evaluate("box => (box.scrollTop = 0)")
+    expect(panel.locator("li[data-at='0']")).to_be_in_viewport()
+    expect(panel.locator("li[data-at='149'] button")).to_be_focused()
+    house.sql("delete from conversation where id = any($1) returning true", made)
 
 
 def test_a_canned_reply_of_the_whole_shop_brings_its_picture_whoever_sends_it(chromium: Browser, house: House) -> None:

@@ -374,7 +374,7 @@ def test_new_pages_can_be_read_at_twice_the_size_in_traditional_script(chromium:
             page.goto(f"{house.url}/merchant/{name}")
             page.get_by_role("heading", level=2).first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-            assert faults_of(page) == [], name
+        assert faults_of(page) == []
         page.get_by_label("詞", exact=True).fill("親親")
         page.get_by_label("處理").select_option("replace")
         page.get_by_label("換成").fill("親")

@@ -1,6 +1,7 @@
 import { createApp } from "vue";
 import { loadTexts } from "@/shared/i18n";
 import "@/shared/tokens.css";
+import "@/shared/contrast.css";
 import "@/shared/base.css";
 import App from "./App.vue";
 
