@@ -34,7 +34,7 @@ from wangxin.storage.entries import Appended, Entry, Line
 from wangxin.storage.hints import Hints
 from wangxin.storage.migrate import migrate
 from wangxin.storage.valkey import connect
-from wangxin.work import PUSH_LANES
+from wangxin.work import PUSH_LANES, RQ_NICE
 
 CHATTING, LINES_PER_S, ALONE_S, WARM_S = 2_000, 200, 15.0, 3.0
 RULE = WORDS.model_copy(update={"limits": WORDS.limits.model_copy(update={"hold_if_open_conversation": False})})
@@ -81,6 +81,7 @@ class Chat:
 
 async def work(url: str, valkey_url: str) -> None:
     """The worker's process: chunks until none is left."""
+    os.nice(RQ_NICE)
     pool = await postgres.open_pool(url, least=1, most=PUSH_LANES, name="push job")
     valkey = connect(valkey_url)
     push = Push(pool, Hints(valkey), lambda: NOON_MS)

@@ -53,6 +53,7 @@ GRADE_AFTER_DAYS = 2  # of a month, so that its last days are sealed
 QUALITY_SWEEP_S = 60.0
 RETRY_S = 1.0
 LISTEN_S = 5.0
+RQ_NICE = 10  # chatting people go first where processors are few
 PUSH_LANES = 2  # chunks at once in one job: one is decided while PostgreSQL works at the other
 Work = Callable[[], Awaitable[int]]
 """One turn: does what is there and says how much it was."""
@@ -220,12 +221,13 @@ async def _keep_rq(queue: str) -> None:
 
 
 _RQ_CHILD = """
-import sys
+import os, sys
 from wangxin import logs, supervise
 from wangxin.stores import stores_of
 from wangxin.config import Settings
-from wangxin.work import run_rq
+from wangxin.work import RQ_NICE, run_rq
 supervise._die_with_parent()
+os.nice(RQ_NICE)
 settings = stores_of(Settings())
 logs.set_up(settings, "rq")
 run_rq(settings, int(sys.argv[1]), sys.argv[2])
