@@ -17,7 +17,6 @@ from wangxin import cli
 ROOT = typer.main.get_command(cli.app)
 PRINT_NO_FIGURES = {
     "up", "hub", "web", "dispatcher", "worker", "migrate", "bot predict", "menu export",
-    "shopper export", "shopper erase",
 }  # fmt: skip
 
 
