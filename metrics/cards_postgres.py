@@ -23,6 +23,7 @@ from metrics.teams import OWN, Teams
 from wangxin.storage.postgres import Connection
 
 NEED_DAYS = 14
+CARD_MONTHS = 6
 SEATS_EACH = 5  # conversations at a time, where nobody says otherwise
 
 
@@ -176,4 +177,20 @@ async def directory(conn: Connection, shop: UUID) -> dict[str, Any]:
         for row in rows
     ]  # fmt: skip
     found.sort(key=lambda one: (not one["fits"], -(one["score"] or 0), one["name"]))
-    return {"need": wanted, "providers": found}
+    graded = [one["dimensions"] for one in found if one["dimensions"] is not None]
+    peers = {name: round(sum(one[name] for one in graded) / len(graded), 1) for name in graded[0]} if graded else None
+    return {"need": wanted, "providers": found, "peers": peers}
+
+
+async def card(conn: Connection, provider: UUID) -> list[dict[str, Any]]:
+    """A provider's own grades, the newest month first: parts as [hits, n], and what its peers came to on average."""
+    rows = await conn.fetch(
+        """select g.month, g.score::float8 as score, g.stars, g.dimensions, g.parts, g.conversations, g.shops,
+             (select count(*) from provider_star p where p.month = g.month) as graded,
+             (select jsonb_object_agg(key, mean) from (
+               select d.key, round(avg(d.value::numeric), 1) as mean
+               from provider_star p, jsonb_each_text(p.dimensions) d where p.month = g.month group by 1) m) as peers
+           from provider_star g where g.provider_id = $1 order by g.month desc limit $2""",
+        provider, CARD_MONTHS,
+    )  # fmt: skip
+    return [{**dict(row), "month": row["month"].isoformat()[:7]} for row in rows]

@@ -20,7 +20,8 @@ class Settled:
     agreed: frozenset[LineKind] = frozenset()  # settled between the two sides by hand: never corrected again
 
 
-CORRECTED = (LineKind.CONVERSATIONS, LineKind.ONLINE, LineKind.HANDLED, LineKind.COMMISSION)
+MONEY = (LineKind.COMMISSION, LineKind.SILENT)
+CORRECTED = (LineKind.CONVERSATIONS, LineKind.ONLINE, LineKind.HANDLED, *MONEY)
 """What late events change. Promises are judged once, seats and base sums do not move."""
 
 
@@ -34,10 +35,20 @@ def corrections(settled: Settled, now: Statement, nets: Mapping[str, int]) -> li
         change = sum(line.amount_fen for line in today) - settled.amounts.get(kind, 0)
         if not change:
             continue
-        moved = settled.evidence.get(kind, frozenset()) ^ {proof for line in today for proof in line.evidence}
-        if kind is LineKind.COMMISSION:
-            moved = frozenset(o for o in nets.keys() | settled.nets.keys() if nets.get(o, 0) != settled.nets.get(o, 0))
+        was, is_ = settled.evidence.get(kind, frozenset()), _evidence(now, kind)
+        moved = was ^ is_
+        if kind in MONEY:
+            # An order stays, and what it brought moves; one that only the other kind names is its business.
+            others = {o for other in MONEY if other is not kind for o in _evidence(now, other)}
+            others |= {o for other in MONEY if other is not kind for o in settled.evidence.get(other, ())}
+            known = nets.keys() | settled.nets.keys()
+            changed = {order for order in known if nets.get(order, 0) != settled.nets.get(order, 0)}
+            moved |= {order for order in changed if order in was | is_ or order not in others}
         label = f"{kind} of {settled.day}"
         proofs = tuple(sorted(moved))
         lines.append(StatementLine(LineKind.CORRECTION, label, len(proofs), 0, change, proofs, settled.day, kind))
     return lines
+
+
+def _evidence(now: Statement, kind: LineKind) -> frozenset[str]:
+    return frozenset(proof for line in now.lines if line.kind is kind for proof in line.evidence)

@@ -47,7 +47,7 @@ FIGURES: dict[str, str] = {
     "paid_fen": "Paid amount of orders credited to the group, by the day of payment. Each order is credited to "
     "exactly one "
     "agent and pool (money may be shared by turns); touched, rescued, bot, silent and late orders add up to all "
-    "that was paid.",
+    "that was paid. With a deposit an order counts on the day of the deposit, its money on the day of the balance.",
     "rescued_orders": "Orders made before and paid after a person's words.",
     "rating": "Mean of the shoppers' stars, and the share of 4 and 5.",
 }

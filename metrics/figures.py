@@ -120,3 +120,12 @@ def figures_json(sums: Sums) -> dict[str, Any]:
             "satisfied": rate_json(Rate(sums.satisfied, sums.ratings)),
         },
     }
+
+
+def without_speed(figures: dict[str, Any]) -> dict[str, Any]:
+    """Of somebody whose speed is not compared: how many answers there were, and no times."""
+    hidden = {
+        speed: {of: value if of == "n" else None for of, value in figures[speed].items()}
+        for speed in ("first_response", "response")
+    }
+    return {**figures, **hidden}

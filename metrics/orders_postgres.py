@@ -41,8 +41,10 @@ async def credit_nameless(conn: Connection, *, within_s: int | None) -> int:
     done: str = await conn.execute(
         """insert into order_credit (shop_id, order_id, rule, part, kind, orders, paid_fen, converted_at, day,
              order_changed_at)
-           select o.shop_id, o.id, r.rule, 0, 'silent', 1, o.amount_fen, o.paid_at, (o.paid_at at time zone s.tz)::date,
-             o.changed_at
+           select o.shop_id, o.id, r.rule, 0, 'silent', 1,
+             case when o.deposit_fen > 0 and o.settled_at is null then 0 else o.amount_fen end, o.paid_at,
+             ((case when o.deposit_fen > 0 then coalesce(o.settled_at, o.paid_at) else o.paid_at end)
+               at time zone s.tz)::date, o.changed_at
            from shop_order o join shop s on s.shop_id = o.shop_id cross join unnest($2::text[]) r(rule)
            where o.paid_at is not null and o.shopper_id is null
              and ($1::int is null or o.changed_at > clock_timestamp() - $1 * interval '1 second')
@@ -64,20 +66,31 @@ async def credit_orders(conn: Connection, shop: UUID, shoppers: Sequence[UUID], 
     await conn.execute("select pg_advisory_xact_lock(hashtextextended('order_credit' || $1::text, 0))", str(shop))
     attributed = await attributions(conn, shop, shoppers, calendar)
     ids = sorted({one.order for _, one in attributed})
-    changed = {
-        row["id"]: row["changed_at"]
+    known = {
+        row["id"]: row
         for row in await conn.fetch(
-            "select id, changed_at from shop_order where shop_id = $1 and id = any($2)", shop, ids
+            """select id, changed_at, deposit_fen > 0 as staged, at_ms(settled_at) as settled_ms from shop_order
+               where shop_id = $1 and id = any($2)""",
+            shop, ids,
         )
-    }
+    }  # fmt: skip
     wanted: dict[str, list[tuple[Any, ...]]] = {}
     for rule, one in attributed:
-        day = calendar.day(one.converted_ms)
-        parts = [(part.agent, part.pool, part.orders, part.paid_fen) for part in one.parts]
-        for number, part in enumerate(parts or [(None, None, 1, one.paid_fen)]):
+        parts: list[tuple[UUID | None, UUID | None, int, int]] = [
+            (part.agent, part.pool, part.orders, part.paid_fen) for part in one.parts
+        ]
+        parts = parts or [(None, None, 1, one.paid_fen)]
+        order = known[one.order]
+        moments = [(one.converted_ms, *part) for part in parts]
+        if order["staged"]:
+            # Bought on the day of the deposit, money on the day of the balance: each in rows of its own.
+            moments = [(one.converted_ms, *part[:3], 0) for part in parts]
+            if order["settled_ms"] is not None:
+                moments += [(order["settled_ms"], *part[:2], 0, part[3]) for part in parts]
+        for number, (at_ms, *part) in enumerate(moments):
             wanted.setdefault(one.order, []).append(
-                (shop, one.order, rule, number, str(one.kind), one.shopper, one.conversation, *part, one.converted_ms,
-                 day, changed[one.order])
+                (shop, one.order, rule, number, str(one.kind), one.shopper, one.conversation, *part, at_ms,
+                 calendar.day(at_ms), order["changed_at"])
             )  # fmt: skip
     # Only what differs is written: a day that is over counts as moved whenever one of its credits is touched.
     stands: dict[str, list[tuple[Any, ...]]] = {}
@@ -109,12 +122,12 @@ async def attributions(
             row["id"],
             row["shopper_id"],
             row["created_ms"],
-            (Payment(row["paid_ms"], row["amount_fen"]),),
+            _payments(row),
             (Payment(row["changed_ms"], row["refunded_fen"]),) if row["refunded_fen"] else (),
         )
         for row in await conn.fetch(
             """select id, shopper_id, at_ms(created_at) as created_ms, at_ms(paid_at) as paid_ms, amount_fen,
-                 refunded_fen, at_ms(changed_at) as changed_ms
+                 deposit_fen, at_ms(settled_at) as settled_ms, refunded_fen, at_ms(changed_at) as changed_ms
                from shop_order where shop_id = $1 and shopper_id = any($2) and paid_at is not null""",
             shop,
             shoppers,
@@ -150,3 +163,11 @@ async def attributions(
             if one is not None:
                 found.append((name, one))
     return found
+
+
+def _payments(row: Any) -> tuple[Payment, ...]:
+    if not row["deposit_fen"]:
+        return (Payment(row["paid_ms"], row["amount_fen"]),)
+    deposit = min(row["deposit_fen"], row["amount_fen"])
+    first = Payment(row["paid_ms"], deposit)
+    return (first,) if row["settled_ms"] is None else (first, Payment(row["settled_ms"], row["amount_fen"] - deposit))

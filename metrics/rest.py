@@ -26,9 +26,10 @@ from metrics import (
 )
 from metrics import report_postgres as read
 from metrics.asking import Asking, Period, Wanted
-from metrics.figures import Sums, figures_json
+from metrics.figures import Sums, figures_json, without_speed
 from metrics.profiles import PROFILES
 from metrics.record_postgres import calendars
+from metrics.scorecards import WEIGHTS
 from metrics.tables_out import FIGURE_COLUMNS, cells, csv_response, file_response
 from metrics.teams import NamesOf, Teams, TeamsOf, no_names, nobody_known
 from metrics.xlsx_out import XLSX
@@ -95,6 +96,13 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, names_of: NamesOf = no_
             total.conversion = _added(total.conversion, sums.conversion)
             shops.append({"shop": shop, "figures": figures_json(sums)})
         return {"figures": figures_json(total), "shops": shops, "definitions": definitions.as_json()["figures"]}
+
+    @routes.get("/card")
+    async def card(actor: Actor = Depends(deps.require(Role.PROVIDER))) -> dict[str, Any]:
+        """A provider's stars, month by month, with its score's parts and its peers' averages."""
+        async with deps.pool.acquire() as conn:
+            months = [] if actor.provider is None else await cards_postgres.card(conn, actor.provider)
+        return {"months": months, "weights": WEIGHTS, "definitions": definitions.STARS}
 
     @routes.get("/{shop}/overview")
     async def overview(shop: UUID, actor: Actor = Depends(overseer)) -> dict[str, Any]:
@@ -224,8 +232,7 @@ async def _series(
         figures = figures_json(found.get(key, Sums()))
         protected = by == "agent" and key is not None and UUID(key) in teams.protected
         if protected:
-            for speed in ("first_response", "response"):
-                figures[speed] = {of: value if of == "n" else None for of, value in figures[speed].items()}
+            figures = without_speed(figures)
         name = names.get(key or "") or _name(by, key, teams)
         rows.append({"key": key, "name": name, "figures": figures, "protected": protected})
     return rows

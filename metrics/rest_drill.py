@@ -40,7 +40,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
             asked, teams, _ = await asking.asked(conn, shop, actor, wanted)
             rows = await drill_postgres.turns(conn, asked, teams, outcome=wanted.outcome, cut=wanted.cut,
                                               key=wanted.key, offset=wanted.offset)  # fmt: skip
-        return _page(rows, teams, wanted.offset)
+        return page_of(rows, teams, wanted.offset)
 
     @routes.get("/{shop}/turns.csv")
     async def turns_csv(shop: UUID, wanted: Annotated[Turns, Query()], actor: Actor = Depends(overseer)) -> Response:
@@ -64,7 +64,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
             asked, teams, _ = await asking.asked(conn, shop, actor, wanted)
             rows = await drill_postgres.conversations(conn, asked, teams, which=wanted.which, cut=wanted.cut,
                                                       key=wanted.key, offset=wanted.offset)  # fmt: skip
-        return _page(rows, teams, wanted.offset)
+        return page_of(rows, teams, wanted.offset)
 
     @routes.get("/{shop}/conversations.csv")
     async def conversations_csv(
@@ -97,16 +97,16 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
         """The orders behind the money, each with whom it is credited to."""
         async with deps.scope(actor, shop) as conn:
             asked, teams, _ = await asking.asked(conn, shop, actor, wanted)
-            rows = await drill_postgres.orders(conn, asked, teams, kind=wanted.kind, cut=_no_hour(wanted.cut),
+            rows = await drill_postgres.orders(conn, asked, teams, kind=wanted.kind, cut=no_hour(wanted.cut),
                                                key=wanted.key, offset=wanted.offset)  # fmt: skip
-        return _page(rows, teams, wanted.offset)
+        return page_of(rows, teams, wanted.offset)
 
     @routes.get("/{shop}/orders.csv")
     async def orders_csv(shop: UUID, wanted: Annotated[Orders, Query()], actor: Actor = Depends(overseer)) -> Response:
         """One row a part of an order; the parts of an order add up to what was paid."""
         async with deps.scope(actor, shop) as conn:
             asked, teams, calendar = await asking.asked(conn, shop, actor, wanted)
-            rows = await drill_postgres.orders(conn, asked, teams, kind=wanted.kind, cut=_no_hour(wanted.cut),
+            rows = await drill_postgres.orders(conn, asked, teams, kind=wanted.kind, cut=no_hour(wanted.cut),
                                                key=wanted.key, limit=EXPORT_MAX)  # fmt: skip
         columns = ["order_id", "kind", "created_at", "converted_at", "agent", "pool", "orders", "paid_fen",
                    "refunded_fen", "conversation_id"]  # fmt: skip
@@ -115,12 +115,12 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
     return routes
 
 
-def _page(rows: list[Row], teams: Teams, offset: int) -> dict[str, Any]:
+def page_of(rows: list[Row], teams: Teams, offset: int) -> dict[str, Any]:
     more = len(rows) == TURNS_PAGE
     return {"rows": [named(row, teams) for row in rows], "next_offset": offset + len(rows) if more else None}
 
 
-def _no_hour(cut: Cut | None) -> Cut | None:
+def no_hour(cut: Cut | None) -> Cut | None:
     """Raises ``cut.wrong``: money belongs to a day, not to an hour."""
     if cut == "hour":
         raise Refusal("cut.wrong", "orders have no hour", field="cut")

@@ -176,8 +176,10 @@ class Figures:
         wrong = await conn.fetch(
             """select c.order_id, c.rule from order_credit c
                join shop_order o on o.shop_id = c.shop_id and o.id = c.order_id
-               where c.shop_id = $1 group by c.order_id, c.rule, o.amount_fen
-               having sum(c.paid_fen) <> o.amount_fen or sum(c.orders) <> 1""",
+               where c.shop_id = $1 group by c.order_id, c.rule, o.amount_fen, o.deposit_fen, o.settled_at
+               having sum(c.orders) <> 1
+                 or sum(c.paid_fen) <> case when o.deposit_fen > 0 and o.settled_at is null then 0
+                   else o.amount_fen end""",
             shop,
         )
         verdict.rows += await conn.fetchval("select count(*) from order_credit where shop_id = $1", shop)

@@ -281,7 +281,8 @@ def settle(terms: Terms, first: date, last: date, happened: Happened) -> Stateme
     if terms.fee_fen_max is not None and total > terms.fee_fen_max:
         # Never more than this day brings: what earlier days of the cycle came to stands.
         over = min(total - terms.fee_fen_max, max(0, total - happened.cycle.fee_fen))
-        lines.append(StatementLine(LineKind.CAP, "cap", 1, 0, -over, ()))
+        proof = f"{total} - {terms.fee_fen_max} fen"
+        lines.append(StatementLine(LineKind.CAP, "cap", 1, 0, -over, (proof,)))
     return Statement(terms.contract, terms.version, first, last, tuple(lines))
 
 
@@ -335,7 +336,8 @@ def _by_minute(price: PerMinute, handled: Sequence[Handled]) -> list[StatementLi
 def _base(price: Base, cycle: Cycle) -> StatementLine:
     # Sums since the cycle began, so that its days add up to the whole.
     amount = half_up(price.fen * cycle.day_number, cycle.days) - half_up(price.fen * (cycle.day_number - 1), cycle.days)
-    return StatementLine(LineKind.BASE, f"day {cycle.day_number} of {cycle.days}", 1, 0, amount, ())
+    label = f"day {cycle.day_number} of {cycle.days}"
+    return StatementLine(LineKind.BASE, label, 1, 0, amount, (f"{price.fen} fen, {label}",))
 
 
 def _by_order(price: PerOrder, sold: Sequence[Sold], kind: LineKind) -> list[StatementLine]:
@@ -379,5 +381,6 @@ def _service_lines(terms: Terms, fee_fen: int, measured: dict[str, Measured]) ->
         if per_mille:
             label = f"{promise.figure} = {one.numerator / one.denominator:.1f} (n = {one.n})"
             amount = half_up(fee_fen * per_mille, 1000)
-            lines.append(StatementLine(LineKind.SERVICE, label, 1, 0, amount, (promise.figure,)))
+            proofs = (f"{promise.figure} = {one.numerator} / {one.denominator}", f"{per_mille} ‰ of {fee_fen} fen")
+            lines.append(StatementLine(LineKind.SERVICE, label, 1, 0, amount, proofs))
     return lines

@@ -226,7 +226,9 @@ async def _sold(
         """select c.order_id, c.pool_id, c.day, c.paid_fen, o.refunded_fen
            from order_credit c join shop_order o on o.shop_id = c.shop_id and o.id = c.order_id
            where c.shop_id = $1 and c.day between $2 and $3 and c.rule = $4 and c.kind = $6
-             and (c.pool_id = any($5) or $6 = 'silent') order by c.order_id""",
+             and (c.pool_id = any($5) or $6 = 'silent')
+             and (o.deposit_fen = 0 or c.paid_fen > 0) -- what a deposit alone brings is paid with its balance
+           order by c.order_id""",
         shop, first, last, DEFAULT_RULE.name, pools, kind,
     )  # fmt: skip
     return [_Sale(row["order_id"], row["pool_id"], row["day"], row["paid_fen"], row["refunded_fen"]) for row in rows]

@@ -56,6 +56,8 @@ _COUNTERS = {
 def change_of(event_type: str, data: dict[str, JsonValue]) -> Change:
     """What an event of this type changes; nothing for types that are only triggers."""
     match event_type:
+        case "order.paid" if data.get("deposit_fen"):
+            return Change(moments=("last_order_at", "last_seen_at"))  # it counts with its balance
         case "order.paid":
             amount = _amount(data)
             return Change(

@@ -86,7 +86,9 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import metrics.quality.rest
     import metrics.rest
     import metrics.rest_drill
+    import metrics.rest_provider
     import metrics.rest_statements
+    import metrics.schedules.rest
     import push.rest
     import push.rest_files
     import push.uses
@@ -109,7 +111,9 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         push.rest_files.router(deps),
         metrics.rest.router(deps, teams_of, names_of),
         metrics.rest_drill.router(deps, teams_of),
+        metrics.rest_provider.router(deps, teams_of, agreements_of),
         metrics.quality.rest.router(deps, teams_of),
+        metrics.schedules.rest.router(deps),
         metrics.rest_statements.router(deps, agreements_of),
         metrics.rest_statements.provider_router(deps),
     )

@@ -15,6 +15,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def now_ns() -> int:
+    """The same in nanoseconds, for traces."""
+    return time.time_ns()
+
+
 def monotonic_ms() -> int:
     """Milliseconds of a clock that never jumps; only differences mean something."""
     return time.monotonic_ns() // 1_000_000

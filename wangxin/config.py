@@ -41,6 +41,14 @@ class Settings(BaseSettings):
     )
     demo_shop: str = Field(default="", description="address of the demo shop's own server; set by `wangxin up --demo`")
     demo: bool = Field(default=False, description="open the demo page, which signs its visitors in as members")
+    smtp_url: SecretStr | None = Field(
+        default=None, description="mail server for reports, smtp://user:password@host:587 or smtps://…; unset: no mails"
+    )
+    mail_from: str = Field(default="wangxin@localhost", description="sender of these mails")
+    traces_endpoint: str | None = Field(
+        default=None, description="OTLP/HTTP address of a collector (http://host:4318/v1/traces); unset: no traces"
+    )
+    traces_share: float = Field(default=1.0, ge=0, le=1, description="share of messages that are traced")
     log_level: str = Field(default="info", description="debug, info, warning or error")
     log_json: bool | None = Field(default=None, description="JSON logs; unset: only when not on a terminal")
 

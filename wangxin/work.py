@@ -23,6 +23,8 @@ import menus.errands
 import menus.examine
 import menus.service
 from menus.shop.caller import Caller as ShopCaller
+from metrics.schedules.mail import Post
+from metrics.schedules.sending import Reports
 from metrics.service import Figures
 from push.service import Push
 from wangxin import clock, outbound
@@ -48,6 +50,7 @@ TICK_S = 1.0
 RING_S = 3.0
 SLOW_SWEEP_S = 300.0
 SEAL_S = 60.0
+REPORTS_S = 5.0
 GRADE_S = 3_600.0
 GRADE_AFTER_DAYS = 2  # of a month, so that its last days are sealed
 QUALITY_SWEEP_S = 60.0
@@ -234,6 +237,11 @@ run_rq(settings, int(sys.argv[1]), sys.argv[2])
 """
 
 
+def post_of(settings: Settings) -> Post | None:
+    """The operator's mail server."""
+    return None if settings.smtp_url is None else Post(settings.smtp_url.get_secret_value(), settings.mail_from)
+
+
 async def run_worker(settings: Settings) -> None:
     """Ticker, consumers and an rq worker, until SIGTERM or SIGINT."""
     postgres_url, valkey_url = urls(settings)
@@ -270,6 +278,7 @@ async def run_worker(settings: Settings) -> None:
         _every("stars", GRADE_S, lambda: figures.grade(teams_of, agreements_of, today=graded_day(clock.now_ms()))),
         _every("quality samples", GRADE_S, lambda: figures.sample(lambda shop: shop.day(clock.now_ms()))),
         _every("erasing", privacy.SWEEP_S, lambda: privacy.sweep(pool, objects)),
+        _every("reports", REPORTS_S, Reports(pool, teams_of, post_of(settings)).work),
         _keep_rq(QUEUE),
         *videos,
     )

@@ -206,13 +206,18 @@ def _shown(row: Any) -> Row:
     return {**dict(row), "week": row["week"].isoformat(), "day": row["day"].isoformat()}
 
 
-async def of_shop(conn: Connection, shop: UUID, first: date, last: date) -> list[Row]:
-    """Graded samples of conversations of these days; open appeals and splits first, then the newest."""
+async def of_shop(conn: Connection, shop: UUID, first: date, last: date, reader: UUID) -> list[Row]:
+    """Graded samples of conversations of these days; open appeals and splits first, then the newest. What the reader
+    could still grade as the second one stays hidden from him."""
     rows = await conn.fetch(
         f"""{_RESULTS} s.shop_id = $1 and s.day between $2 and $3
+              and not (s.double and s.state = 'graded' and s.agent_id <> $5 and 2 > (select count(*)
+                  from quality_grade g where g.shop_id = s.shop_id and g.sample_id = s.id)
+                and not exists (select from quality_grade g where g.shop_id = s.shop_id and g.sample_id = s.id
+                  and g.grader_id = $5))
             order by not (s.state = 'split' or (s.state <> 'decided' and exists (select from quality_appeal a
               where a.shop_id = s.shop_id and a.sample_id = s.id))), s.graded_at desc limit $4""",
-        shop, first, last, RESULTS_MAX,
+        shop, first, last, RESULTS_MAX, reader,
     )  # fmt: skip
     return [_shown(row) for row in rows]
 

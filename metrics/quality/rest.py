@@ -177,7 +177,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
             if first > last or (last - first).days >= DAYS_MAX:
                 raise Refusal("period.wrong", f"a period has 1 to {DAYS_MAX} days", field="first")
             teams = await teams_of(conn, shop)
-            rows = await record.of_shop(conn, shop, first, last)
+            rows = await record.of_shop(conn, shop, first, last, actor.id)
             both = agreement(await record.pairs(conn, shop, first, last))
             sheets = await _sheets(conn, rows)
         return {

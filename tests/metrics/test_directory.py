@@ -68,7 +68,13 @@ async def test_a_month_is_graded_once_and_the_directory_shows_who_fits(pool: asy
     )  # fmt: skip
     assert row["parts"]["response"] == [2, 2]
     assert "conversion" not in row["parts"], "too few of the own people's cases to set it beside"
+    assert row["parts"]["availability"] == [0, 0], "its contract commits no seats"
     assert 3 <= row["stars"] <= 6
+    async with pool.acquire() as conn:
+        (month,) = await cards.card(conn, PROVIDER)
+        found = await cards.directory(conn, graded_shop.id)
+    assert (month["month"], month["graded"], month["peers"]) == (f"{day:%Y-%m}", 1, month["dimensions"])
+    assert found["peers"] == month["dimensions"]
     assert (
         await pool.fetchval("select stars_tenths from provider where provider_id = $1", PROVIDER) == row["stars"] * 10
     )

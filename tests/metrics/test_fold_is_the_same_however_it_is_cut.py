@@ -7,8 +7,10 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metrics.clocks import Calendar, daily
 from metrics.model import Event, Line, Speaker, Stage
 from metrics.packing import pack, unpack
+from metrics.rows import TABLES, Row, Thread, rows_of
 from metrics.state import Changes, ThreadState
 from metrics.turns import fold
 from tests.metrics.talk import ANNA, BEN, BOSS, NIGHT, OWN, PROVIDER, who
@@ -65,6 +67,32 @@ def test_any_cut_into_batches_gives_the_same_rows_even_through_json(lines: list[
     assert streamed.touches == whole.touches
     assert streamed.tallies == whole.tallies
     assert streamed_state == state
+
+
+ZONES = st.sampled_from(["Asia/Shanghai", "America/New_York", "Europe/Berlin", "Pacific/Apia"])
+MOVES = st.lists(st.tuples(st.integers(0, 12 * 24 * 3_600_000), ZONES), max_size=4, unique_by=lambda one: one[0])
+
+
+@settings(max_examples=100)
+@given(histories(), st.lists(st.integers(0, 60), max_size=8), ZONES, MOVES)
+def test_rows_are_the_same_when_the_shop_moves_to_other_zones_meanwhile(
+    lines: list[Line], cuts: list[int], zone: str, moves: list[tuple[int, str]]
+) -> None:
+    """Streaming knows only the moves that were made by then; recomputing knows them all. Days begin at any midnight."""
+    whose = Thread(who(1), who(2), who(3))
+    hours = daily(9 * 60, 21 * 60)
+    begun = [(0, zone, hours), *((1_700_000_000_000 + at, to, hours) for at, to in sorted(moves))]
+    _, whole = fold(ThreadState(), lines)
+    streamed: dict[tuple[object, ...], Row] = {}
+    state, start = ThreadState(), 0
+    for cut in sorted({*(cut for cut in cuts if 0 < cut < len(lines)), *([len(lines)] if lines else [])}):
+        state, changes = fold(state, lines[start:cut])
+        now_ms, start = lines[cut - 1].at_ms, cut
+        known = Calendar(tuple(one for one in begun if one[0] <= now_ms))
+        found = rows_of(whose, changes, known)
+        streamed |= {(table.name, *table.key_of(row)): row for table in TABLES for row in found[table.name]}
+    again = rows_of(whose, whole, Calendar(tuple(begun)))
+    assert streamed == {(table.name, *table.key_of(row)): row for table in TABLES for row in again[table.name]}
 
 
 @settings(max_examples=150)

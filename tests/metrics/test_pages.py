@@ -19,9 +19,11 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 from pydantic import SecretStr
 
-from metrics import rest_statements
+from metrics import rest_provider, rest_statements
 from metrics.rest import router
 from metrics.rest_drill import router as drill_router
+from metrics.schedules import rest as schedules
+from metrics.schedules.sending import Reports
 from metrics.service import Figures
 from tests import browser
 from tests.conftest import Shop
@@ -65,6 +67,7 @@ async def office(
         postgres_url=SecretStr(database_url),
         valkey_url=SecretStr(valkey_url),
         secret=SecretStr("k" * 48),
+        smtp_url=SecretStr("smtp://127.0.0.1:9"),
     )
     live = valkey.connect(valkey_url)
     deps = Deps(settings, pool, live, Hints(live), Gate(pool, settings.signing_key()))
@@ -77,6 +80,8 @@ async def office(
     routers = [
         router(deps, teams_of),
         drill_router(deps, teams_of),
+        schedules.router(deps),
+        rest_provider.router(deps, teams_of, agreements_of),
         rest_statements.router(deps, agreements_of),
         rest_statements.provider_router(deps),
     ]
@@ -123,12 +128,17 @@ async def test_the_overview_shows_who_waits_and_follows_by_itself(
     await expect(now).to_contain_text("排队中1", timeout=SLOW_MS)
     await serve(pool, busy_shop, BEN, NIGHT, 9_900)
     await Figures(pool).catch_up()
-    await expect(page.get_by_role("region", name="今天至今")).to_contain_text("¥449.00", timeout=SLOW_MS)
+    today = page.get_by_role("region", name="今天至今").first
+    await expect(today).to_contain_text("¥449.00", timeout=SLOW_MS)
+    await today.get_by_role("button", name="查看「成交额」背后的明细").click()
+    await expect(page.get_by_role("region", name="今天至今：订单明细").first.get_by_role("row")).to_have_count(5)
     await no_violations(page)
     assert office.complaints == []
 
 
-async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_turns(office: Office) -> None:
+async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_turns(
+    office: Office, pool: asyncpg.Pool
+) -> None:
     page = await office.opens("report")
     teams = page.get_by_role("table", name="自有客服与各外包池对比")
     own = teams.get_by_role("row").filter(has_text="自有客服")
@@ -180,6 +190,20 @@ async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_
     pushes = page.get_by_role("region", name="推送规则", exact=True).last
     await expect(pushes.get_by_role("row").filter(has_text="不是推送带来")).to_be_visible()
 
+    await page.get_by_role("button", name="查看定时报表").click()
+    plans = page.get_by_role("region", name="定时报表").first
+    await plans.get_by_role("button", name="加一个定时报表").click()
+    form = plans.get_by_role("form")
+    await expect(form.get_by_label("名称")).to_be_focused()
+    await form.get_by_label("收件人").fill("boss@shop.example")
+    await page.keyboard.press("Enter")
+    await expect(plans.locator("[data-schedule='日报']")).to_contain_text("每天 08:00")
+    await plans.get_by_role("button", name="立即发送「日报」").click()
+    await expect(plans.locator("[data-state='waiting']")).to_contain_text("等待发送")
+    assert await Reports(pool, teams_of).work() == 1
+    await plans.get_by_role("button", name="刷新").click()
+    await expect(plans.locator("[data-state='waiting']")).to_contain_text("no mail server is set")
+
     change = page.get_by_role("region", name="某天以来的变化").first
     await change.get_by_label("从哪天起").fill(await page.get_by_label("从哪天起").get_attribute("max") or "")
     await change.get_by_label("服务商").select_option("客满满")
@@ -190,6 +214,15 @@ async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_
     await no_violations(page)
     await page.evaluate("document.documentElement.classList.add('dark')")
     await no_violations(page)
+    async with page.expect_download() as coming:
+        await page.get_by_role("button", name="导出对比 CSV").click()
+    text = (await (await coming.value).path()).read_text(encoding="utf-8")
+    assert text.startswith("\ufeffpool,name,")
+    rows = {row["name"]: row for row in csv.DictReader(StringIO(text.lstrip("\ufeff")))}
+    assert rows["夜间组"]["paid_fen"] == "25000", "the CSV is the table that is shown"
+    await page.get_by_label("时间", exact=True).select_option("yesterday")
+    await expect(page.get_by_role("status").filter(has_text="还没有会话")).to_be_visible(timeout=SLOW_MS)
+    await expect(page.get_by_text("这个范围内还没有数据。").first).to_be_visible()
     assert office.complaints == []
 
 
@@ -211,6 +244,10 @@ async def test_the_statement_shows_what_each_contract_owes_and_every_line_its_ev
     )  # fmt: skip
     for row in bought:
         await expect(evidence).to_contain_text(row["order_id"])
+    await table.get_by_role("row").filter(has_text="有效会话").first.get_by_role("button").click()
+    served = page.get_by_role("region", name="有效会话").get_by_role("link")
+    known = {str(row["conversation_id"]) for row in await pool.fetch("select conversation_id from tally")}
+    assert (await served.first.get_attribute("href") or "").rpartition("/")[2] in known
     async with page.expect_download() as coming:
         await page.get_by_role("button", name="导出 CSV").click()
     text = (await (await coming.value).path()).read_text(encoding="utf-8")
@@ -277,6 +314,17 @@ async def test_a_provider_disputes_a_line_the_merchant_answers_and_what_is_signe
     rows = list(openpyxl.load_workbook(tmp_path / "s.xlsx")["lines"].iter_rows(values_only=True))
     mine = [row for row in rows if row[rows[0].index("day")] == day]
     assert sum(row[rows[0].index("agreed_fen")] for row in mine) == 825
+    await theirs.goto(f"{office.base}/merchant/provider/figures")
+    shops = theirs.get_by_role("region", name="服务的店铺").last
+    await expect(shops.get_by_role("row").nth(1)).to_contain_text("¥250.00", timeout=SLOW_MS)
+    await shops.get_by_role("button", name="的明细").click()
+    people = theirs.get_by_role("region", name="的客服").last
+    await expect(people.get_by_role("row").filter(has_text="小本")).to_contain_text("受保护")
+    await people.get_by_role("button", name="查看「小本」的明细").click()
+    await expect(theirs.get_by_role("region", name="小本：问答明细").first.get_by_role("row")).to_have_count(3)
+    await people.get_by_role("button", name="查看「小本」的订单").click()
+    await expect(theirs.get_by_role("region", name="小本：订单明细").first.get_by_role("row")).to_have_count(3)
+    await no_violations(theirs)
     await theirs.set_viewport_size({"width": 390, "height": 844})
     wide = await theirs.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, "the page itself must not scroll sideways"
@@ -285,28 +333,10 @@ async def test_a_provider_disputes_a_line_the_merchant_answers_and_what_is_signe
     assert office.complaints == []
 
 
-async def test_the_csv_is_the_table_that_is_shown(office: Office) -> None:
-    page = await office.opens("report")
-    async with page.expect_download() as coming:
-        await page.get_by_role("button", name="导出对比 CSV").click()
-    path = await (await coming.value).path()
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith("﻿pool,name,")
-    rows = {row["name"]: row for row in csv.DictReader(StringIO(text.lstrip("﻿")))}
-    assert rows["夜间组"]["paid_fen"] == "25000"
-
-
-async def test_days_without_conversations_say_so(office: Office) -> None:
-    page = await office.opens("report")
-    await page.get_by_label("时间").select_option("yesterday")
-    await expect(page.get_by_role("status").filter(has_text="还没有会话")).to_be_visible(timeout=SLOW_MS)
-    await expect(page.get_by_text("这个范围内还没有数据。").first).to_be_visible()
-
-
 async def test_the_report_can_be_read_on_a_phone_and_in_english(office: Office) -> None:
     await office.page.set_viewport_size({"width": 390, "height": 844})
     page = await office.opens("report?lang=en")
-    await expect(page.get_by_role("heading", name="Reports")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Reports", exact=True)).to_be_visible()
     await expect(page.get_by_role("table", name="Own team beside each pool")).to_contain_text(
         "Own team", timeout=SLOW_MS
     )

@@ -186,6 +186,7 @@ async def test_a_week_is_drawn_graded_blind_doubly_and_appealed(room: Room, pool
     assert (await room.does("POST", f"{{shop}}/samples/{double}/grade", good))["code"] == "grade.own"
     assert double not in str(await room.does("GET", "{shop}/queue"))
     room.sits(Role.AGENT, colleague, supervisor=True)
+    assert double not in str((await room.does("GET", "{shop}/results"))["rows"]), "he is still to grade it himself"
     assert await room.does("POST", f"{{shop}}/samples/{double}/grade", poor) == {"score": 75, "passed": False}
     room.sits(Role.MERCHANT, new_id())
     assert (await room.does("POST", f"{{shop}}/samples/{double}/grade", good))["code"] == "grade.full"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -15,6 +16,7 @@ from tests.metrics.shopping import Counter
 from tests.metrics.talk import ANNA, BEN, NIGHT, OWN
 from wangxin.model.conversation import State
 from wangxin.storage import entries
+from wangxin.storage.orders import keep_order
 
 
 async def a_served_conversation(counter: Counter, agent: Any = ANNA, pool: Any = OWN) -> None:
@@ -168,6 +170,44 @@ async def test_an_order_that_came_before_the_fold_is_credited_when_the_words_are
                        " null, 1, amount_fen, paid_at, current_date, changed_at from shop_order")  # fmt: skip
     await figures.sweep()
     assert await pool.fetchval("select kind from order_credit where rule = 'last_touch'") == "touched"
+
+
+async def test_a_deposit_counts_the_order_on_its_day_and_the_balance_the_money_on_its_own(
+    pool: asyncpg.Pool, shop: Shop, chat: Chat
+) -> None:
+    """As the shop's system reports it; the balance may be heard of first."""
+    counter, figures = Counter(pool, chat), Figures(pool)
+    await a_served_conversation(counter, BEN, NIGHT)
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    deposit = {"order_id": "D1", "amount_fen": 9_900, "deposit_fen": 1_000}
+    balance = {"order_id": "D1", "amount_fen": 9_900}
+
+    async def credits() -> list[tuple[object, ...]]:
+        await figures.catch_up()
+        assert (await figures.verify(shop.id)).differences == 0
+        rows = await pool.fetch(
+            "select kind, orders, paid_fen, day - (select min(day) from tally) from order_credit"
+            " where rule = 'last_touch' order by part"
+        )
+        return [tuple(row) for row in rows]
+
+    async def reported(*events: tuple[dict[str, object], int]) -> None:
+        async with pool.acquire() as conn:
+            await keep_order(conn, shop.id, chat.shopper, "order.created", balance, now)
+            for fields, days in events:
+                await keep_order(conn, shop.id, chat.shopper, "order.paid", fields, now + timedelta(days=days))
+
+    await reported((deposit, 0))
+    assert await pool.fetchval("select state from shop_order") == "unpaid"
+    assert await credits() == [("touched", 1, 0, 0)]
+    await reported((balance, 5))
+    after = [("touched", 1, 0, 0), ("touched", 0, 9_900, 5)]
+    assert await credits() == after
+    assert await pool.fetchval("select state from shop_order") == "paid"
+    await pool.execute("delete from shop_order")
+    await pool.execute("delete from order_credit")
+    await reported((balance, 5), (deposit, 0))
+    assert await credits() == after
 
 
 async def test_a_silent_order_is_nobodys_and_an_unpaid_one_is_none(pool: asyncpg.Pool, chat: Chat) -> None:

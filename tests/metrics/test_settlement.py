@@ -160,6 +160,25 @@ def test_a_later_refund_is_a_correction_in_the_next_cycle() -> None:
     assert (line.of_day, line.of_kind) == (FIRST, LineKind.COMMISSION)
 
 
+def test_a_silent_order_that_followed_words_after_all_moves_from_one_commission_to_the_other() -> None:
+    contract = terms(PerOrder(100, silent=True))
+    settled = Settled(FIRST, {LineKind.SILENT: 1_500}, {LineKind.SILENT: frozenset("ab")}, {"a": 10_000, "b": 5_000})
+    now = statement(contract, sold=[Sold("a", NIGHT, 10_000)], silent=[Sold("b", None, 4_000)])
+    found = corrections(settled, now, {"a": 10_000, "b": 4_000})
+    assert [(line.of_kind, line.amount_fen, line.evidence) for line in found] == [
+        (LineKind.COMMISSION, 1_000, ("a",)), (LineKind.SILENT, -1_100, ("a", "b"))
+    ]  # fmt: skip
+
+
+def test_every_service_and_cap_line_says_how_it_came_to_be() -> None:
+    promise = Promise("csat", True, 450, 1, (Band(10, 100),))
+    contract = terms(TIERS, Base(1_000), promises=(promise,), fee_fen_max=900)
+    found = statement(contract, served=[served(1)], measured=[Measured("csat", 880, 2, 2)])
+    assert [line.evidence for line in found.lines if line.kind is not LineKind.CONVERSATIONS] == [
+        ("1000 fen, day 1 of 1",), ("csat = 880 / 2", "-100 ‰ of 1090 fen"), ("981 - 900 fen",)
+    ]  # fmt: skip
+
+
 def test_a_conversation_that_came_late_is_a_correction_and_an_agreed_line_is_none() -> None:
     settled = Settled(FIRST, {LineKind.CONVERSATIONS: 90}, {LineKind.CONVERSATIONS: frozenset({str(who(5001))})}, {})
     now = statement(terms(TIERS), served=[served(1), served(2)])

@@ -328,7 +328,14 @@ def test_a_conversation_is_graded_blind_by_two_appealed_by_its_agent_and_decided
         assert faults_of(agent) == []
         agent.keyboard.press("Enter")
         expect(mine).to_contain_text("客服申诉：退货规则里就是这样写的")
+        house.sql(
+            "insert into provider_star select provider_id, '2026-10-01'::date, 81.5, 5, $2::jsonb, $3::jsonb, 400, 2"
+            " from seat where agent_id = $1 returning 1",
+            house.agents["yun2"], {"operating": 80, "brands": 28.6, "reviews": 75, "potential": 50},
+            {"response": [360, 400], "quality": [19, 20], "availability": [700, 720]},
+        )  # fmt: skip
         sign_in(chief.page, house, "provider/quality", "yunboss")
+        expect(chief.page.locator("[data-month='2026-10']")).to_contain_text("95.0% (20)")
         expect(chief.page.locator("[data-sample]")).to_contain_text("云帆")
         assert faults_of(chief.page) == []
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from wangxin.clock import new_id, now_ms
+from wangxin.clock import new_id, now_ms, now_ns
 from wangxin.hub import wire
 from wangxin.hub.commit import BUSY, Committer, Pending
 from wangxin.hub.peer import Hold, Peer
@@ -140,7 +140,8 @@ class Answering:
             new_id() if is_shopper else None,
             None if is_shopper or hold.side == "watch" else frame.epoch,
         )
-        self.committer.submit(Pending(line, peer, frame.client_msg_id, frame.ref))
+        taken_ns = 0 if self._hub.traces is None else now_ns()
+        self.committer.submit(Pending(line, peer, frame.client_msg_id, frame.ref, taken_ns))
         peer.unacked += 1
 
     # --- after the commit -------------------------------------------------------------------------------------
@@ -158,6 +159,11 @@ class Answering:
                         wake.add("bot")
                     elif answer.state in ("parked", "wrap_up"):
                         wake.add("dispatcher")
+        if hub.traces is not None:
+            came = {key: pending.taken_ns for key, pending in origins.items()}
+            for entry in stored:
+                if taken_ns := came.get((entry.thread, entry.lane, entry.seq)):
+                    hub.traces.stored(entry, taken_ns, self.committer.began_ns, len(batch))
         hub.delivery.show(stored, origins)
         self._tell_nodes(stored)
         for pending, answer in zip(batch, answers, strict=True):

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
+from wangxin.clock import now_ns
 from wangxin.model import limits
 from wangxin.model.refusals import Refusal
 from wangxin.storage import entries
@@ -35,6 +36,7 @@ class Pending:
     peer: Any
     client_msg_id: UUID
     ref: str
+    taken_ns: int = 0  # when its frame came, where traces are made
 
 
 Done = Callable[[Sequence[Pending], Sequence[Appended], Sequence[Entry]], None]
@@ -57,6 +59,7 @@ class Committer:
         self._conn: asyncpg.Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self.in_flight = 0
+        self.began_ns = 0  # when the batch in flight was sent
         self.batches = 0
         self.lines = 0
         self.away = False
@@ -107,6 +110,7 @@ class Committer:
                 conn = self._conn
                 if conn is None or conn.is_closed():
                     conn = self._conn = await self._connect()
+                self.began_ns = now_ns()
                 answers, stored = await entries.append(conn, [pending.line for pending in batch])
             except TRANSIENT as why:
                 if not self.away:

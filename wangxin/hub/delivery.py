@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from wangxin.hub import wire
 from wangxin.hub.commit import Pending
 from wangxin.hub.names import NAMELESS, Names
 from wangxin.hub.peer import Hold, Key, Peer, Side
+from wangxin.hub.traces import Traces
 from wangxin.model import limits
 from wangxin.storage import entries
 from wangxin.storage.entries import LANES, Entry
@@ -72,11 +74,13 @@ class Delivery:
         names: Names,
         *,
         moved: Callable[[Feed], None],
+        traces: Traces | None = None,
     ) -> None:
         """``moved`` hears of feeds in whose log a state event went by."""
         self._pool = pool
         self.names = names
         self._moved = moved
+        self._traces = traces
         self.feeds: dict[UUID, Feed] = {}
         self._behind: set[UUID] = set()
         self._wake = asyncio.Event()
@@ -160,6 +164,13 @@ class Delivery:
             if frame is not None:
                 hold.peer.send(frame)
                 self.delivered += 1
+        if self._traces is not None:
+            got: Counter[str] = Counter(
+                hold.side
+                for hold in feed.holds
+                if hold.cursors is None and made[hold.key, self._is_me(hold, entry)] is not None
+            )
+            self._traces.shown(entry, got)
         if entry.kind == "event" and lane == 0:
             self._event(feed, entry)
 

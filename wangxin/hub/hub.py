@@ -27,6 +27,7 @@ from wangxin.hub.rooms import Rooms
 from wangxin.hub.seats import Seats, Told
 from wangxin.hub.session import FRAMES_PER_S, Cut, Stage
 from wangxin.hub.socket import Socket, server_frame
+from wangxin.hub.traces import Traces
 from wangxin.hub.wheel import Wheel
 from wangxin.model import limits
 from wangxin.model.actor import Role
@@ -61,6 +62,7 @@ class Hub:
         on_disconnected: Told | None = None,
         on_typed: Callable[[UUID, UUID, int, int, int], None] | None = None,
         own_origins: Iterable[str] = (),
+        traces: Traces | None = None,
     ) -> None:
         """``connect_store`` opens the one connection that commits. ``own_origins`` may open lines of every shop."""
         self.node = node
@@ -75,17 +77,14 @@ class Hub:
         self.names = Names(door.names, door.personas)
         self.rooms = Rooms(self)
         self.seats = Seats(self, on_connected, on_disconnected)
-        self.delivery = Delivery(pool, self.names, moved=self.rooms.moved)
+        self.traces = traces
+        self.delivery = Delivery(pool, self.names, moved=self.rooms.moved, traces=traces)
         self._valkey = connect(valkey_url)
         self.hints = Hints(self._valkey)
         self.links = Links(
-            valkey_url,
-            node,
-            on_batch=self._from_afar,
-            on_hint=self._hint,
-            on_up=self._link_up,
+            valkey_url, node, on_batch=self._from_afar, on_hint=self._hint, on_up=self._link_up,
             on_sides=lambda threads: self.ephemeral.sides_changed(threads),
-        )
+        )  # fmt: skip
         self.ephemeral = Ephemeral(pool, self.delivery, self.links)
         self.on_typed = on_typed
         self.answering = Answering(self, handlers, connect_store)

@@ -19,6 +19,7 @@ from wangxin.hub import server
 from wangxin.hub.door import Door
 from wangxin.hub.hub import Hub
 from wangxin.hub.seats import Told
+from wangxin.hub.traces import traces_of
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
 from wangxin.storage import postgres
@@ -58,6 +59,7 @@ async def run(
     url = settings.postgres_url.get_secret_value()
     pool = await postgres.patient_pool(url, name=f"hub {node}", most=8)
     wiring = wire(pool)
+    traces = traces_of(settings, node)
 
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(
@@ -75,6 +77,7 @@ async def run(
         on_disconnected=wiring.on_disconnected,
         on_typed=wiring.on_typed,
         own_origins=settings.allowed_origins,
+        traces=traces,
     )
     servers = await server.serve(hub, host=host, port=port, unix=unix)
     stopping = asyncio.Event()
@@ -90,4 +93,6 @@ async def run(
     await stopping.wait()
     log.info("hub %s is stopping", node)
     await server.close(hub, servers, unix)
+    if traces is not None:
+        await asyncio.to_thread(traces.close)
     pool.terminate()

@@ -37,7 +37,7 @@ from wangxin.storage.webhooks import DueCall
 PREFIX = "whsec_"
 EVENTS = (
     "conversation.waiting", "conversation.closed", "rating.given", "menu.tapped", "push.finished", "push.unreached",
-    "benefit.changed",
+    "benefit.changed", "report.ready",
 )  # fmt: skip
 TEST = "test.ping"
 AGAIN_S = (5, 5 * 60, 30 * 60, 2 * 3_600, 5 * 3_600, 10 * 3_600, 10 * 3_600)

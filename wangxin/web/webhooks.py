@@ -22,7 +22,7 @@ from wangxin.web.login import Asked
 PAGE = 30
 Event = Literal[
     "conversation.waiting", "conversation.closed", "rating.given", "menu.tapped", "push.finished", "push.unreached",
-    "benefit.changed",
+    "benefit.changed", "report.ready",
 ]  # fmt: skip
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=outbound.URL_CHARS_MAX)]
 State = Annotated[str, Query(pattern="^(|waiting|delivered|failed)$")]

@@ -22,7 +22,7 @@ from metrics.service import Figures
 from tests.conftest import Chat, Shop, make_shop
 from tests.metrics.shopping import Counter
 from tests.web.api.conftest import make_person
-from tests.web.api.wall_table import MENU, PACK, QUESTION, REPLY, RULE, SHEET, WEBHOOK
+from tests.web.api.wall_table import MENU, PACK, QUESTION, REPLY, RULE, SCHEDULE, SHEET, WEBHOOK
 from wangxin import auth
 from wangxin.clock import new_id, new_secret, now_ms
 from wangxin.edge import Deps
@@ -313,6 +313,7 @@ async def _written(web: httpx.AsyncClient, deps: Deps, side: Side) -> None:
     )  # fmt: skip
     await done("PUT", f"{API}/training/{shop}/pack", PACK)
     await done("PUT", f"{API}/quality/{shop}/sheet", SHEET)
+    ids["schedule"] = (await done("POST", f"{API}/metrics/{shop}/schedules", SCHEDULE))["id"]
 
 
 @asynccontextmanager

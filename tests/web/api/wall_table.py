@@ -79,6 +79,7 @@ EVENT = {
     "data": {"order": "{mark}-2", "amount": 18_900},
 }  # fmt: skip
 
+SCHEDULE = {"name": "{mark}日报", "every": "day", "hour": 8, "by": "webhook"}
 SHEET = {"items": [{"id": "greeting", "name": "{mark}问候", "points": 10}], "fatal": [], "pass_mark": 80}
 
 STUDY = {"staff": [{"pool": "{pool}", "agents": 1}], "load": {"a_day": 10, "days": 2}}
@@ -340,6 +341,7 @@ TABLE: dict[str, Row] = {
     # --- figures
     f"GET {_METRICS}/definitions": Row(STAFF),
     f"GET {_METRICS}/mine": Row(ATDESK),
+    f"GET {_METRICS}/card": Row("provider"),
     f"GET {_FIGURES}/overview": Row(OVERSEES),
     f"GET {_FIGURES}/report": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/reach": Row(OVERSEES, **_BY_PERSON),
@@ -355,6 +357,15 @@ TABLE: dict[str, Row] = {
     f"PUT {_FIGURES}/turns/{{thread}}/{{first_seq}}/void": Row("merchant", {"reason": "测试单"}),
     f"GET {_FIGURES}/orders": Row(OVERSEES, **_BY_PERSON),
     f"GET {_FIGURES}/orders.csv": Row(OVERSEES, **_BY_PERSON),
+    f"GET {_FIGURES}/schedules": Row("merchant"),
+    f"POST {_FIGURES}/schedules": Row("merchant", SCHEDULE, inside="own"),
+    f"PUT {_FIGURES}/schedules/{{schedule}}": Row("merchant", SCHEDULE, inside="own"),
+    f"POST {_FIGURES}/schedules/{{schedule}}/send": Row("merchant"),
+    f"DELETE {_FIGURES}/schedules/{{schedule}}": Row("merchant"),
+    f"GET {_OUT}/figures": Row("provider"),
+    f"GET {_OUT}/figures/{{shop}}": Row("provider"),
+    f"GET {_OUT}/figures/{{shop}}/turns": Row("provider", **_BY_PERSON),
+    f"GET {_OUT}/figures/{{shop}}/orders": Row("provider", **_BY_PERSON),
     # --- quality checks
     f"GET {_QUALITY}/mine": Row("supervisor agent outsourced idle"),
     f"GET {_QUALITY}/provided": Row("provider"),

@@ -84,6 +84,14 @@ export interface ReportRow {
 
 export type OrderKind = "touched" | "rescued" | "bot" | "silent" | "late";
 
+/** What stands behind a figure: turns, conversations or orders, of whom, within which days. */
+export interface Behind {
+  what: "turns" | "conversations" | "orders";
+  name: string;
+  query: Record<string, string>;
+  kind: OrderKind | null;
+}
+
 export interface Report {
   first: string;
   last: string;
