@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -95,3 +96,13 @@ def faults_of(page: Page) -> list[str]:
         for fault in found["violations"]
         for node in fault["nodes"]
     ]
+
+
+def go_online(page: Page) -> None:
+    status = page.get_by_role("button", name=re.compile("我的状态"))
+    expect(status).to_be_visible()
+    page.wait_for_timeout(300)
+    if "在线" not in status.inner_text():
+        status.click()
+        page.get_by_role("menuitemradio", name=re.compile("^在线")).click()
+    expect(status).to_contain_text("在线")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.web.browsing import go_online, screen, sign_in
 from tests.web.house import PASSWORD, Guest, House
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
@@ -46,6 +47,17 @@ def visits_the_shop(page: Page, house: House, guest: Guest) -> None:
     text = HOST.replace("SHOP", house.shop.slug).replace("TOKEN", token)
     page.route("**/our-shop", lambda route: route.fulfill(body=text, content_type="text/html; charset=utf-8"))
     page.goto(f"{house.url}/our-shop")
+
+
+def agent_reads(chromium: Browser, house: House, guest: Guest, *lines: str) -> None:
+    """An agent takes the shopper's conversation up and reads these lines, one above the other."""
+    guest.wants_a_person()
+    with screen(chromium) as shown:
+        desk = sign_in(shown, house, "own1")
+        go_online(desk)
+        desk.get_by_role("region", name="会话列表").get_by_role("button", name=re.compile(guest.name)).click()
+        log = desk.get_by_role("log")
+        expect(log).to_contain_text(re.compile(".*".join(re.escape(line) for line in lines), re.DOTALL))
 
 
 def open_all_day(page: Page) -> None:

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from dispatcher.admin_record import put_policy, routing_changed
 from dispatcher.intake import NOBODY
 from dispatcher.model import GuardTier, Policy, PoolAnswer
-from tests.web.browsing import Screen, faults_of, launched, picture, screen, sign_in
+from tests.web.browsing import Screen, faults_of, go_online, launched, picture, screen, sign_in
 from tests.web.house import PASSWORD, Guest, House, open_house
 from wangxin.storage import postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -70,16 +70,6 @@ def desk(
         page = sign_in(shown, house, login, theme=theme)
         go_online(page)
         yield shown, page
-
-
-def go_online(page: Page) -> None:
-    status = page.get_by_role("button", name=re.compile("我的状态"))
-    expect(status).to_be_visible()
-    page.wait_for_timeout(300)
-    if "在线" not in status.inner_text():
-        status.click()
-        page.get_by_role("menuitemradio", name=re.compile("^在线")).click()
-    expect(status).to_contain_text("在线")
 
 
 def comes_to(page: Page, guest: Guest, words: str = "这件还有货吗") -> None:

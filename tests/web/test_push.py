@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
-from tests.web.pushing import open_all_day, ref_of, shop_says, signed_in, starts, tagged, visits_the_shop
+from tests.web.pushing import agent_reads, open_all_day, ref_of, shop_says, signed_in, starts, tagged, visits_the_shop
 from wangxin.clock import new_id
 from wangxin.passwords import hash_password
 from wangxin.storage import accounts, keys
@@ -109,6 +109,7 @@ def test_an_event_rule_gives_birthday_points_from_the_page_to_the_window(chromiu
         row = page.get_by_role("row", name=re.compile("会员生日送积分"))
         expect(row).to_contain_text("已暂停")
         assert house.sql("select points from profile where shopper_id = $1", shopper) == 100
+        agent_reads(chromium, house, guest, "林晓，生日快乐！送您 100 积分。", "谢谢，这些积分能抵多少钱？")
         assert shown.policy_breaches() == []
 
 
