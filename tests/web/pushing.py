@@ -41,6 +41,23 @@ HOST = """<!doctype html><html lang="zh-CN"><title>shop</title><body><h1>shop</h
 <script src="/sdk.js"></script></body></html>"""
 
 
+MALL = """<!doctype html><html lang="zh-CN"><title>mall</title><body><iframe src="/inbox?lang=zh-CN" title="消息"></iframe>
+<script>
+addEventListener("message", ({ data, source }) => {
+  if (data.did === "ready") source.postMessage({ wangxin: 1, do: "tokens", tokens: { "SHOP": "TOKEN" } }, "*");
+  if (data.did === "open") document.title = "open " + data.shop;
+});
+</script></body></html>"""
+
+
+def visits_a_mall(page: Page, house: House, guest: Guest) -> None:
+    """A page of several shops that knows its members, with the inbox in a frame."""
+    token = auth.sign_member(str(house.shop.id), guest.person.party.name, guest.name, "V4", house.shop.secret, now_ms())
+    text = MALL.replace("SHOP", house.shop.slug).replace("TOKEN", token)
+    page.route("**/mall", lambda route: route.fulfill(body=text, content_type="text/html; charset=utf-8"))
+    page.goto(f"{house.url}/mall")
+
+
 def visits_the_shop(page: Page, house: House, guest: Guest) -> None:
     """The guest's browser on the shop's own page, with the launcher that the shop has put there."""
     token = auth.sign_member(str(house.shop.id), guest.person.party.name, guest.name, "V4", house.shop.secret, now_ms())

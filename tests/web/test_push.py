@@ -12,7 +12,17 @@ from playwright.sync_api import Browser, expect
 
 from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
-from tests.web.pushing import agent_reads, open_all_day, ref_of, shop_says, signed_in, starts, tagged, visits_the_shop
+from tests.web.pushing import (
+    agent_reads,
+    open_all_day,
+    ref_of,
+    shop_says,
+    signed_in,
+    starts,
+    tagged,
+    visits_a_mall,
+    visits_the_shop,
+)
 from wangxin.clock import new_id
 from wangxin.passwords import hash_password
 from wangxin.storage import accounts, keys
@@ -367,7 +377,6 @@ def test_ready_rules_stand_in_the_calendar_and_a_report_tells_what_it_can_tell(c
 
 
 def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house: House) -> None:
-    """A guest of two shops on one device, and a member whose token the embedding page hands in."""
     house.sql(
         "insert into shop (shop_id, slug, name, token_secret) values (gen_random_uuid(), 'other-shop', '云岭茶庄', 'x')"
         " returning true"
@@ -395,3 +404,9 @@ def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house:
         page.goto(f"{house.url}/inbox?lang=zh-CN")
         expect(row).not_to_contain_text("未读")
         assert theirs.policy_breaches() == []
+    with screen(chromium) as theirs, house.shopper("孙悦") as member:
+        member.says("羽绒服有货吗")
+        shop_says(house, house.shop.slug, "会员日开始了")
+        visits_a_mall(theirs.page, house, member)
+        theirs.page.frame_locator("iframe").get_by_role("link", name=re.compile("会员日开始了")).click()
+        expect(theirs.page).to_have_title(f"open {house.shop.slug}")
