@@ -41,7 +41,8 @@ HOST = """<!doctype html><html lang="zh-CN"><title>shop</title><body><h1>shop</h
 <script src="/sdk.js"></script></body></html>"""
 
 
-MALL = """<!doctype html><html lang="zh-CN"><title>mall</title><body><iframe src="/inbox?lang=zh-CN" title="消息"></iframe>
+MALL = """<!doctype html><html lang="zh-CN"><title>mall</title><body>
+<iframe src="/inbox?lang=zh-CN" title="消息"></iframe>
 <script>
 addEventListener("message", ({ data, source }) => {
   if (data.did === "ready") source.postMessage({ wangxin: 1, do: "tokens", tokens: { "SHOP": "TOKEN" } }, "*");
