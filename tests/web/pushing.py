@@ -91,17 +91,19 @@ def starts(page: Page, button: str | re.Pattern[str]) -> None:
     expect(page.get_by_role("button", name="暂停").or_(page.get_by_text("已结束"))).to_be_visible()
 
 
-def shop_says(house: House, slug: str, text: str) -> None:
-    """A rule's line in the newest thread of a shop."""
+def shop_says(house: House, slug: str, text: str, thread: UUID | None = None) -> None:
+    """A rule's line in a thread of a shop, the newest one if none is named."""
 
     async def said() -> None:
         pool = await open_pool(house.postgres_url, least=1, most=1)
-        thread = await pool.fetchrow(
-            "select t.shop_id, t.id from thread t join shop s using (shop_id) where s.slug = $1 order by last_at desc",
+        found = await pool.fetchrow(
+            "select t.shop_id, t.id from thread t join shop s using (shop_id)"
+            " where s.slug = $1 and ($2::uuid is null or t.id = $2) order by last_at desc limit 1",
             slug,
+            thread,
         )
-        assert thread is not None, "somebody has written to the shop"
-        line = Line(thread["shop_id"], thread["id"], "push", new_id(), new_id(), "text", body_json({"text": text}))
+        assert found is not None, "somebody has written to the shop"
+        line = Line(found["shop_id"], found["id"], "push", new_id(), new_id(), "text", body_json({"text": text}))
         await entries.append(pool, [line])
         await pool.close()
 

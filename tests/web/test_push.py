@@ -405,8 +405,7 @@ def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house:
         expect(row).not_to_contain_text("未读")
         assert theirs.policy_breaches() == []
     with screen(chromium) as theirs, house.shopper("孙悦") as member:
-        member.says("羽绒服有货吗")
-        shop_says(house, house.shop.slug, "会员日开始了")
+        shop_says(house, house.shop.slug, "会员日开始了", member.thread)
         visits_a_mall(theirs.page, house, member)
         theirs.page.frame_locator("iframe").get_by_role("link", name=re.compile("会员日开始了")).click()
         expect(theirs.page).to_have_title(f"open {house.shop.slug}")
