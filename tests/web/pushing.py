@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from uuid import UUID
 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.web.browsing import go_online, screen, sign_in
-from tests.web.house import PASSWORD, Guest, House
+from tests.web.house import PASSWORD, PATIENCE_S, Guest, House
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
 from wangxin.storage import entries
@@ -108,3 +109,15 @@ def shop_says(house: House, slug: str, text: str, thread: UUID | None = None) ->
         await pool.close()
 
     house.run(said())
+
+
+def bot_has_answered(house: House, words: str, threads: int) -> None:
+    """The bot has answered a line that ends so in that many threads. Raises AssertionError."""
+    answered = (
+        "select count(distinct b.thread_id) from entry a join entry b on b.thread_id = a.thread_id and b.seq > a.seq"
+        " and b.sender_kind = 'bot' where a.body->>'text' like $1"
+    )
+    deadline = time.monotonic() + PATIENCE_S
+    while house.sql(answered, f"%{words}") < threads:
+        assert time.monotonic() < deadline, f"the bot has not answered {words}"
+        time.sleep(0.1)

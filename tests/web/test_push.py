@@ -14,6 +14,7 @@ from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
 from tests.web.pushing import (
     agent_reads,
+    bot_has_answered,
     open_all_day,
     ref_of,
     shop_says,
@@ -393,6 +394,7 @@ def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house:
         page.goto(f"{house.url}/inbox?lang=zh-CN")
         row = page.get_by_role("link", name=re.compile("云岭茶庄"))
         expect(row).to_be_visible()
+        bot_has_answered(house, "在吗", threads=2)
         shop_says(house, "other-shop", "新茶到店")
         expect(row).to_contain_text("新茶到店")
         expect(row).to_contain_text("条未读")
