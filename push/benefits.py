@@ -116,10 +116,11 @@ async def take_back_some(pool: Pool, hints: Hints, now_ms: int) -> bool:
         found = await record.lock_withdrawal(conn)
         if found is None:
             return False
-        shop, rule, step = found
-        grants = await record.unread(conn, shop, rule, step, TAKEN_BACK_AT_ONCE)
-        if len(grants) < TAKEN_BACK_AT_ONCE:
-            await record.withdrawal_done(conn, shop, rule, step)
+        shop, rule = found.shop_id, found.rule_id
+        looked_at = await record.next_grants(conn, found, TAKEN_BACK_AT_ONCE)
+        done = len(looked_at) < TAKEN_BACK_AT_ONCE
+        await record.withdrawn_up_to(conn, found, looked_at[-1] if looked_at else None, done=done)
+        grants = [grant for grant in looked_at if grant["unread"]]
         lines: list[tuple[UUID, int]] = []
         if grants:
             await record.take_back(conn, shop, grants, now_ms)

@@ -93,7 +93,8 @@ async def withdraw(conn: Connection, shop: UUID, rule: UUID, now_ms: int) -> boo
     """From now on nobody gets the rule's benefit; what is unread is taken back by the ticker. False: there is none, or
     it is withdrawn already."""
     status = await conn.execute(
-        "update benefit_stock set withdrawn_at = $3, withdrawing = true where shop_id = $1 and rule_id = $2"
+        "update benefit_stock set withdrawn_at = $3, withdrawing = true, withdrawn_key = '',"
+        " withdrawn_shopper = '00000000-0000-0000-0000-000000000000' where shop_id = $1 and rule_id = $2"
         " and withdrawn_at is null",
         shop,
         rule,
@@ -102,39 +103,56 @@ async def withdraw(conn: Connection, shop: UUID, rule: UUID, now_ms: int) -> boo
     return status != "UPDATE 0"
 
 
-async def lock_withdrawal(conn: Connection) -> tuple[UUID, UUID, int] | None:
-    """(shop, rule, step) of a benefit whose unread messages are to be taken back. No chunk gives of it meanwhile."""
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A benefit whose unread messages are being taken back; its grants up to ``key`` and ``shopper`` are done."""
+
+    shop_id: UUID
+    rule_id: UUID
+    step: int
+    key: str
+    shopper: UUID
+
+
+async def lock_withdrawal(conn: Connection) -> Withdrawal | None:
+    """One that is under way. No chunk gives of the benefit meanwhile."""
     row = await conn.fetchrow(
-        "select shop_id, rule_id, step from benefit_stock where withdrawing limit 1 for update skip locked"
+        "select shop_id, rule_id, step, withdrawn_key as key, withdrawn_shopper as shopper from benefit_stock"
+        " where withdrawing limit 1 for update skip locked"
     )
-    return (row["shop_id"], row["rule_id"], row["step"]) if row else None
+    return Withdrawal(**dict(row)) if row else None
 
 
-async def withdrawal_done(conn: Connection, shop: UUID, rule: UUID, step: int) -> None:
-    await conn.execute(
-        "update benefit_stock set withdrawing = false where shop_id = $1 and rule_id = $2 and step = $3",
-        shop,
-        rule,
-        step,
-    )
-
-
-async def unread(conn: Connection, shop: UUID, rule: UUID, step: int, limit: int) -> list[Any]:
-    """Grants that nobody has seen or claimed: their message is above what the shopper has read."""
+async def next_grants(conn: Connection, of: Withdrawal, limit: int) -> list[Any]:
+    """The next grants in the order of their key, locked. ``unread``: nobody has claimed it or seen its message."""
     return list(
         await conn.fetch(
-            """select g.id, g.run_key, g.step, g.shopper_id, g.kind, g.amount, d.thread_id
-                 from benefit_grant g
-                 join push_delivery d on d.shop_id = g.shop_id and d.rule_id = g.rule_id and d.run_key = g.run_key
-                                     and d.step = g.step and d.shopper_id = g.shopper_id
-                 join entry e on e.shop_id = d.shop_id and e.thread_id = d.thread_id and e.sender_id = d.rule_id
-                             and e.client_msg_id = d.msg_id
+            """with next as (
+                 select g.* from benefit_grant g
+                  where g.shop_id = $1 and g.rule_id = $2 and g.step = $3
+                    and (g.run_key, g.step, g.shopper_id) > ($4, $3, $5)
+                  order by g.run_key, g.step, g.shopper_id limit $6 for update)
+               select g.id, g.run_key, g.step, g.shopper_id, g.kind, g.amount, d.thread_id,
+                      coalesce(g.state = 'granted' and coalesce(r.read_seq, 0) < e.seq, false) as unread
+                 from next g
+                 left join push_delivery d on d.shop_id = g.shop_id and d.rule_id = g.rule_id
+                                          and d.run_key = g.run_key and d.step = g.step
+                                          and d.shopper_id = g.shopper_id
+                 left join entry e on e.shop_id = d.shop_id and e.thread_id = d.thread_id and e.sender_id = d.rule_id
+                                  and e.client_msg_id = d.msg_id
                  left join receipt r on r.shop_id = d.shop_id and r.thread_id = d.thread_id and r.party = d.shopper_id
-                where g.shop_id = $1 and g.rule_id = $2 and g.step = $3 and g.state = 'granted'
-                  and coalesce(r.read_seq, 0) < e.seq
-                order by d.thread_id limit $4 for update of g""",
-            shop, rule, step, limit,
+                order by g.run_key, g.step, g.shopper_id""",
+            of.shop_id, of.rule_id, of.step, of.key, of.shopper, limit,
         )
+    )  # fmt: skip
+
+
+async def withdrawn_up_to(conn: Connection, of: Withdrawal, last: Any | None, *, done: bool) -> None:
+    await conn.execute(
+        """update benefit_stock set withdrawing = not $4, withdrawn_key = $5, withdrawn_shopper = $6
+            where shop_id = $1 and rule_id = $2 and step = $3""",
+        of.shop_id, of.rule_id, of.step, done, last["run_key"] if last else of.key,
+        last["shopper_id"] if last else of.shopper,
     )  # fmt: skip
 
 
