@@ -96,7 +96,10 @@ async def test_an_unused_coupon_expires_and_an_order_that_names_one_redeems_it(w
     )
 
 
-async def test_withdrawing_takes_back_what_is_unread_and_gives_no_more(world: World) -> None:
+async def test_withdrawing_takes_back_what_is_unread_and_gives_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benefits, "TAKEN_BACK_AT_ONCE", 2)  # three grants are two slices
     people = [await world.member(f"m{number}") for number in range(4)]
     rule = await world.rule(
         trigger={"k": "event", "event": {"type": "member.birthday"}}, text="送您 {{ benefit }}",
