@@ -9,7 +9,7 @@ import type { Unsent } from "@/shared/thread";
 import { tellHost } from "./host";
 import { Identity } from "./identity";
 import { want } from "./parts";
-import { fetchMenu, fetchOrders, fetchShop, fetchUnread, setConsent, tellTapped, type Menu, type MenuItem, type ShopInfo } from "./server";
+import { fetchMenu, fetchOrders, fetchShop, fetchUnread, setConsent, type Menu, type MenuItem, type ShopInfo } from "./server";
 import { lineOf, Threads } from "./threads";
 
 const DEFAULT_LIMITS = { text_chars: 4_000, image_bytes: 10 << 20, video_bytes: 50 << 20, video_ms: 60_000, recall_ms: 120_000 };
@@ -347,8 +347,6 @@ export class Chat {
         return this.retry(act.id);
       case "card":
         return this.send(act.card);
-      case "tapped":
-        return void tellTapped(this.identity.current ?? "", thread, act.seq).catch(() => {});
       case "refuse":
         return void this.refuse(act.refused);
       case "ask":

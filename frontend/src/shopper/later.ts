@@ -6,5 +6,6 @@ export { default as AttachSheet } from "./AttachSheet.vue";
 export { cardOf } from "./cards";
 export { default as MenuSheet } from "./MenuSheet.vue";
 export { default as OptionsSheet } from "./OptionsSheet.vue";
+export { hearTaps } from "./taps";
 export { default as QueueStrip } from "./QueueStrip.vue";
 export { inspect, upload } from "@/shared/upload";

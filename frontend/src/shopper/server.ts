@@ -39,8 +39,6 @@ export const fetchUnread = async (token: string) => (await api.get<{ unread: num
 /** No pushes of any topic, or pushes again. */
 export const setConsent = (token: string, granted: boolean) =>
   api.post<void>("/shopper/consent", { topic: "*", granted }, { as: token });
-/** A card, picture or link of a line was opened. */
-export const tellTapped = (token: string, thread: string, seq: number) => api.post<void>("/shopper/tapped", { thread, seq }, { as: token });
 /** The shopper's newest orders; a guest has none. */
 export const fetchOrders = (shop: ShopInfo, token: string | null) =>
   api.get<{ orders: OrderBody[] }>(`/menus/${shop.id}/orders`, { as: token });

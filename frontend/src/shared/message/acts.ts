@@ -16,8 +16,6 @@ export type Act =
   | { do: "recall"; seq: number }
   | { do: "card"; card: ProductBody | OrderBody }
   | { do: "refuse"; refused: boolean }
-  /** a card, picture or link of this line was opened */
-  | { do: "tapped"; seq: number }
   | { do: "view"; kind: "image" | "video"; url: string }
   | { do: "ask"; text: string };
 
