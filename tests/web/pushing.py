@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from uuid import UUID
 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.web.browsing import go_online, screen, sign_in
-from tests.web.house import PASSWORD, PATIENCE_S, Guest, House
+from tests.web.house import PASSWORD, Guest, House
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
 from wangxin.storage import entries
@@ -40,24 +39,6 @@ def ref_of(house: House, shopper: UUID) -> str:
 HOST = """<!doctype html><html lang="zh-CN"><title>shop</title><body><h1>shop</h1>
 <script>window.wangxinSettings = { shop: "SHOP" }; window.$wangxin = [["setUser", { token: "TOKEN" }]];</script>
 <script src="/sdk.js"></script></body></html>"""
-
-
-MALL = """<!doctype html><html lang="zh-CN"><title>mall</title><body>
-<iframe src="/inbox?lang=zh-CN" title="消息"></iframe>
-<script>
-addEventListener("message", ({ data, source }) => {
-  if (data.did === "ready") source.postMessage({ wangxin: 1, do: "tokens", tokens: { "SHOP": "TOKEN" } }, "*");
-  if (data.did === "open") document.title = "open " + data.shop;
-});
-</script></body></html>"""
-
-
-def visits_a_mall(page: Page, house: House, guest: Guest) -> None:
-    """A page of several shops that knows its members, with the inbox in a frame."""
-    token = auth.sign_member(str(house.shop.id), guest.person.party.name, guest.name, "V4", house.shop.secret, now_ms())
-    text = MALL.replace("SHOP", house.shop.slug).replace("TOKEN", token)
-    page.route("**/mall", lambda route: route.fulfill(body=text, content_type="text/html; charset=utf-8"))
-    page.goto(f"{house.url}/mall")
 
 
 def visits_the_shop(page: Page, house: House, guest: Guest) -> None:
@@ -109,15 +90,3 @@ def shop_says(house: House, slug: str, text: str, thread: UUID | None = None) ->
         await pool.close()
 
     house.run(said())
-
-
-def bot_has_answered(house: House, words: str, threads: int) -> None:
-    """The bot has answered a line that ends so in that many threads. Raises AssertionError."""
-    answered = (
-        "select count(distinct b.thread_id) from entry a join entry b on b.thread_id = a.thread_id and b.seq > a.seq"
-        " and b.sender_kind = 'bot' where a.body->>'text' like $1"
-    )
-    deadline = time.monotonic() + PATIENCE_S
-    while house.sql(answered, f"%{words}") < threads:
-        assert time.monotonic() < deadline, f"the bot has not answered {words}"
-        time.sleep(0.1)

@@ -14,14 +14,12 @@ from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
 from tests.web.pushing import (
     agent_reads,
-    bot_has_answered,
     open_all_day,
     ref_of,
     shop_says,
     signed_in,
     starts,
     tagged,
-    visits_a_mall,
     visits_the_shop,
 )
 from wangxin.clock import new_id
@@ -394,7 +392,6 @@ def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house:
         page.goto(f"{house.url}/inbox?lang=zh-CN")
         row = page.get_by_role("link", name=re.compile("云岭茶庄"))
         expect(row).to_be_visible()
-        bot_has_answered(house, "在吗", threads=2)
         shop_says(house, "other-shop", "新茶到店")
         expect(row).to_contain_text("新茶到店")
         expect(row).to_contain_text("条未读")
@@ -406,8 +403,3 @@ def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house:
         page.goto(f"{house.url}/inbox?lang=zh-CN")
         expect(row).not_to_contain_text("未读")
         assert theirs.policy_breaches() == []
-    with screen(chromium) as theirs, house.shopper("孙悦") as member:
-        shop_says(house, house.shop.slug, "会员日开始了", member.thread)
-        visits_a_mall(theirs.page, house, member)
-        theirs.page.frame_locator("iframe").get_by_role("link", name=re.compile("会员日开始了")).click()
-        expect(theirs.page).to_have_title(f"open {house.shop.slug}")
