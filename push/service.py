@@ -199,7 +199,13 @@ class Push:
             while done < chunks_max and await working.work_chunk(self.pool, self.hints, self.now()):
                 done += 1
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(lanes):
-                group.create_task(lane())
+        # No task group: in Python 3.11 one leaves the mark of a cancellation on whoever waited for it, and what fails
+        # comes out wrapped.
+        going = [asyncio.ensure_future(lane()) for _ in range(lanes)]
+        try:
+            await asyncio.gather(*going)
+        finally:
+            for one in going:
+                one.cancel()
+            await asyncio.gather(*going, return_exceptions=True)
         return done
