@@ -7,8 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 REACHES_OUT = ("httpx", "aiohttp", "requests", "urllib.request", "urllib3", "http.client", "ftplib", "smtplib")
-ALLOWED = {"wangxin/demo_shop/reporting.py"}
-"""The demo shop reports its orders to this installation's own port."""
+ALLOWED = {"wangxin/demo_shop/reporting.py", "metrics/schedules/mail.py", "metrics/schedules/sending.py"}
+"""The demo shop reports its orders to this installation's own port; reports go to the operator's own mail server.
+Shops' addresses are called by ``wangxin/outbound.py`` alone, which judges every one."""
 
 
 def imports_of(file: Path) -> set[str]:

@@ -144,7 +144,7 @@ TABLE: dict[str, Row] = {
     f"POST {_PUSH}/members/import": Row(
         "merchant", {"csv": "ref,name\n{ref},{mark}林晓\n", "apply": True}, inside="own"
     ),
-    f"POST {_SETTINGS}/personal/find": Row("merchant", {"shopper": "{ref}"}),
+    f"POST {_SETTINGS}/personal/find": Row("merchant", {"shopper": "{shopper}"}),
     f"POST {_SETTINGS}/personal/hand-out": Row("merchant", {"shopper": "{shopper}"}),
     f"POST {_SETTINGS}/personal/erase": Row("merchant", {"shopper": "{shopper}"}),
     # --- the agent's desk
