@@ -396,7 +396,7 @@ async def patient_pool(settings: Settings, name: str) -> Pool:
 
 
 async def until_stopped(*works: Awaitable[None]) -> None:
-    """Run until SIGTERM or SIGINT, or until one of the works fails."""
+    """Run until SIGTERM or SIGINT, or until one of the works fails; a work that ends by itself has failed, too."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -405,8 +405,9 @@ async def until_stopped(*works: Awaitable[None]) -> None:
     stop = asyncio.ensure_future(stopping.wait())
     await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
-        if task.done():
+        if task.done() and not stopping.is_set():
             task.result()
+            raise RuntimeError(f"{task!r} ended, and nobody told it to")
         task.cancel()
     stop.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from wangxin.app import until_stopped
 from wangxin.work import _RQ_CHILD
 
 KEEPER = """
@@ -43,3 +47,13 @@ def test_an_rq_worker_ends_though_its_keeper_died_before_it_could_ask_to_be_told
     while lives(child):
         assert time.monotonic() < deadline, "it works on for nobody"
         time.sleep(0.1)
+
+
+async def test_a_part_that_ends_untold_ends_its_process_with_an_error() -> None:
+    async def ends() -> None: ...
+
+    async def goes_on() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(RuntimeError, match="nobody told it to"):
+        await until_stopped(goes_on(), ends())
