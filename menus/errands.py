@@ -6,7 +6,6 @@ the server is asked, nothing is locked but the fact; no thread and no other shop
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections import Counter
@@ -20,6 +19,7 @@ from menus.navigate import Outcome
 from menus.shop.caller import Caller, ShopSilent
 from menus.shop.remote import RemoteShopData
 from menus.shopdata import ShopData, StoredShopData
+from wangxin.lanes import side_by_side
 from wangxin.model import limits
 from wangxin.model.facts import ErrandAsked
 from wangxin.storage import entries, outbox
@@ -46,17 +46,7 @@ class Errands:
 
     async def follow(self) -> int:
         """Runs what waits, several side by side, of one shop only a few. Returns how many were taken up."""
-        ends = await asyncio.gather(*(self._lane() for _ in range(LANES)), return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
-        return sum(end for end in ends if isinstance(end, int))
-
-    async def _lane(self) -> int:
-        done = 0
-        while done < FACTS_A_TURN and await self._one():
-            done += 1
-        return done
+        return await side_by_side(self._one, lanes=LANES, each=FACTS_A_TURN)
 
     async def _one(self) -> bool:
         id_ = 0

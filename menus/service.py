@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from dataclasses import replace
@@ -18,6 +17,7 @@ from menus.record_postgres import TurnRow
 from menus.shopdata import ShopData, StoredShopData
 from menus.understand.normalise import normalise
 from wangxin.clock import now_ms
+from wangxin.lanes import side_by_side
 from wangxin.model import limits
 from wangxin.model.conversation import State
 from wangxin.model.facts import ErrandAsked, ShopperSpoke
@@ -77,17 +77,7 @@ class Bot:
 
         Returns how many lines were taken up. A transient accident ends the turn once the other lines are done."""
         await self.brains.warm_up()
-        ends = await asyncio.gather(*(self._lane() for _ in range(LINES_AT_ONCE)), return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
-        return sum(end for end in ends if isinstance(end, int))
-
-    async def _lane(self) -> int:
-        done = 0
-        while done < FACTS_A_TURN and await self._one():
-            done += 1
-        return done
+        return await side_by_side(self._one, lanes=LINES_AT_ONCE, each=FACTS_A_TURN)
 
     async def _one(self) -> bool:
         id_ = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,6 +21,7 @@ from push.record import members, rules, runs
 from push.working import chunk_number
 from wangxin import clock
 from wangxin.clock import new_id
+from wangxin.lanes import side_by_side
 from wangxin.model import limits
 from wangxin.model.facts import ShopEventReceived
 from wangxin.model.refusals import Refusal, not_found
@@ -188,24 +188,11 @@ class Push:
         return n
 
     async def work(self, *, chunks_max: int = 1_000_000, lanes: int = 1) -> int:
-        """Do chunks until none is due; returns how many. Idempotent: a chunk done twice changes nothing.
+        """Do chunks until none is due, ``chunks_max`` a lane; returns how many. Idempotent: a chunk done twice changes
+        nothing.
 
         ``lanes`` of them at once: while PostgreSQL works at one, the next is decided.
         """
-        done = 0
-
-        async def lane() -> None:
-            nonlocal done
-            while done < chunks_max and await working.work_chunk(self.pool, self.hints, self.now()):
-                done += 1
-
-        # No task group: in Python 3.11 one leaves the mark of a cancellation on whoever waited for it, and what fails
-        # comes out wrapped.
-        going = [asyncio.ensure_future(lane()) for _ in range(lanes)]
-        try:
-            await asyncio.gather(*going)
-        finally:
-            for one in going:
-                one.cancel()
-            await asyncio.gather(*going, return_exceptions=True)
-        return done
+        return await side_by_side(
+            lambda: working.work_chunk(self.pool, self.hints, self.now()), lanes=lanes, each=chunks_max
+        )
