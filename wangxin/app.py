@@ -13,21 +13,17 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import dispatcher.admin_read
 import dispatcher.people
 from dispatcher.ability_record import Typed
-from dispatcher.contracts import Terms
-from dispatcher.hours import open_spans
 from dispatcher.intake import Intake
 from dispatcher.intake import seat_now as seat_of
-from metrics import settlement
-from metrics.agreements import Agreement, Version
 from metrics.teams import PoolName, Teams
 from wangxin import clock
+from wangxin.agreements import agreements_of
 from wangxin.config import Settings
 from wangxin.model.actor import Actor
 from wangxin.protocol.frames import Frame
@@ -212,85 +208,6 @@ async def names_of(conn: Connection, shop: UUID, of: str) -> dict[str, str]:
 
         return {str(rule.id): rule.body.name for rule in await rules.read_all(conn, shop)}
     return {}
-
-
-async def agreements_of(conn: Connection, shop: UUID) -> list[Agreement]:
-    """The shop's contracts as a settlement reads them: the versions that both sides agreed on."""
-    found = []
-    for contract in await dispatcher.admin_read.contracts(conn, shop):
-        agreed = [one for one in contract["versions"] if one["state"] == "accepted"]
-        versions = tuple(_version(contract["id"], contract["pools"], version) for version in agreed)
-        if versions:
-            found.append(Agreement(contract["id"], contract["provider_id"], contract["provider_name"], versions))
-    return found
-
-
-def _version(contract: UUID, pools: Sequence[UUID], version: dict[str, Any]) -> Version:
-    terms = version["terms"]
-    commission = terms["commission"]
-    prices = _prices(terms["price"])
-    if commission["per_mille"]:
-        prices.append(settlement.PerOrder(commission["per_mille"], commission["silent_orders"]))
-    return Version(
-        settlement.Terms(
-            contract, version["version"], frozenset(pools), tuple(prices), _promises(terms),
-            terms["penalty_cap_per_mille"], terms.get("fee_fen_max"),
-        ),
-        version["starts_ms"], version["ends_ms"], terms["seats_committed"], terms["settlement"],
-        commission["refunds"] == "kept", terms["dispute_days"],
-        partial(open_spans, Terms.model_validate(terms).hours),
-    )  # fmt: skip
-
-
-def _prices(price: dict[str, Any]) -> list[settlement.Price]:
-    match price["model"]:
-        case "per_seat_month":
-            return [settlement.PerSeat(price["price_fen"])]
-        case "per_online_hour":
-            return [settlement.PerOnlineHour(price["price_fen"])]
-        case "per_handled_minute":
-            return [settlement.PerMinute(price["price_fen"])]
-        case "base_plus_tier":
-            included = price["included"]
-            above = sorted((max(tier["above"], included), tier["price_fen"]) for tier in price["tiers"])
-            if not above or above[0][0] > included:
-                above.insert(0, (included, price["price_fen"]))
-            return [settlement.Base(price["base_fen"]), _tiers([(0, 0), *above] if included else above)]
-        case _:
-            above = sorted((tier["above"], tier["price_fen"]) for tier in price["tiers"])
-            if not above or above[0][0] > 0:
-                above.insert(0, (0, price["price_fen"]))
-            return [_tiers(above)]
-
-
-def _tiers(above: Sequence[tuple[int, int]]) -> settlement.PerConversation:
-    """From the (above)-th conversation on each costs so much; of two that begin at one place, the later stands."""
-    begins = dict(above)
-    ends: list[int | None] = [*list(begins)[1:], None]
-    return settlement.PerConversation(
-        tuple(settlement.Tier(end, fen) for end, fen in zip(ends, begins.values(), strict=True))
-    )
-
-
-def _promises(terms: dict[str, Any]) -> tuple[settlement.Promise, ...]:
-    """Each target with what missing it costs; the page of the contract shows both beside each other."""
-    bands: dict[str, list[settlement.Band]] = {}
-    for penalty in terms["penalties"]:
-        bands.setdefault(penalty["metric"], []).append(
-            settlement.Band(penalty["off_per_mille"], penalty["fee_per_mille"])
-        )
-    bonuses: dict[str, list[settlement.Band]] = {}
-    for bonus in terms["bonuses"]:
-        bonuses.setdefault(bonus["metric"], []).append(
-            settlement.Band(bonus["better_per_mille"], bonus["fee_per_mille"])
-        )
-    return tuple(
-        settlement.Promise(
-            target["metric"], target["op"] == ">=", target["value"], target["sample_min"],
-            tuple(bands.get(target["metric"], ())), tuple(bonuses.get(target["metric"], ())),
-        )
-        for target in terms["targets"]
-    )  # fmt: skip
 
 
 def serves(pool: Pool) -> ServedShops:

@@ -28,7 +28,8 @@ from metrics.schedules.sending import Reports
 from metrics.service import Figures
 from push.service import Push
 from wangxin import clock, outbound
-from wangxin.app import agreements_of, patient_pool, teams_of, until_stopped, urls
+from wangxin.agreements import agreements_of
+from wangxin.app import patient_pool, teams_of, until_stopped, urls
 from wangxin.chat.rest_calls import Calls
 from wangxin.config import Settings
 from wangxin.model.facts import Consumer

@@ -18,7 +18,8 @@ from metrics.settlement import (
     Tier,
 )
 from tests.dispatcher.conftest import House
-from wangxin.app import agreements_of, desk_sources
+from wangxin.agreements import agreements_of
+from wangxin.app import desk_sources
 from wangxin.clock import now_ms
 
 
