@@ -351,14 +351,16 @@ class Hub:
                 peer.send(raw)
 
     def _end_sessions(self, ended: set[UUID]) -> None:
-        for peer in list(self.peers):
-            if peer.party is not None and peer.party.session in ended:
-                peer.send(wire.error(Refusal("session.ended", "sign in again", retry="reauth", status=401)))
-                self._over(peer, CloseCode.REVOKED)
+        theirs = [peer for peer in self.peers if peer.party is not None and peer.party.session in ended]
+        self._turn_out(theirs, "session.ended", "sign in again")
 
     def _end_shoppers(self, gone: set[UUID]) -> None:
-        for peer in [peer for shopper in gone for peer in self.people.get(shopper, ())]:
-            peer.send(wire.error(Refusal("token.wrong", "this shopper is not known here", retry="reauth", status=401)))
+        theirs = [peer for shopper in gone for peer in self.people.get(shopper, ())]
+        self._turn_out(theirs, "token.wrong", "this shopper is not known here")
+
+    def _turn_out(self, peers: list[Peer], code: str, detail: str) -> None:
+        for peer in peers:
+            peer.send(wire.error(Refusal(code, detail, retry="reauth", status=401)))
             self._over(peer, CloseCode.REVOKED)
 
     # --- comparing with the record ----------------------------------------------------------------------------
