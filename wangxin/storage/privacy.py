@@ -6,6 +6,7 @@ rest on them. Lines keep their numbers, so nothing in the record moves.
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ import orjson
 
 from wangxin.model.refusals import Refusal
 from wangxin.storage.objects import Objects
-from wangxin.storage.postgres import Connection, Pool
+from wangxin.storage.postgres import TRANSIENT, Connection, Pool
+
+log = logging.getLogger("wangxin.privacy")
 
 DELETE = "delete"
 SHUT_S = 20
@@ -29,6 +32,9 @@ EXPORT_ROWS_MAX = 200_000
 """Of one table in one hand-out."""
 
 
+Whose = Literal["people", "threads", "cases"]
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A table with something of a shopper. ``whose``: what ``by`` holds. ``erase``: the assignments that take the
@@ -36,7 +42,7 @@ class Kept:
 
     table: str
     by: str
-    whose: Literal["people", "threads"] = "people"
+    whose: Whose = "people"
     erase: str = ""
     why: str = ""
     shown: str = "*"
@@ -53,7 +59,7 @@ KEPT: tuple[Kept, ...] = (
     Kept("shop_event", "shopper_id", erase="subject = null, data = '{}'"),
     Kept("shop_order", "shopper_id", erase="lines = '[]', logistics = '{}'"),
     Kept("aftersale", "shopper_id", erase="words = '', note = '', media = '[]'"),
-    Kept("aftersale_step", "case_id", erase="note = ''"),
+    Kept("aftersale_step", "case_id", "cases", erase="note = ''"),
     Kept("media", "owner_id", erase=DELETE, shown="id, kind, mime, bytes, name, created_at"),
     Kept("thread", "shopper_id", erase="last_public = null", shown="id, last_at, state"),
     Kept("entry", "thread_id", "threads", shown="thread_id, seq, at, sender_kind, kind, body"),
@@ -104,14 +110,14 @@ async def find_shopper(conn: Connection, shop: UUID, named: str) -> UUID | None:
 
 async def summary(conn: Connection, shop: UUID, shopper: UUID) -> dict[str, Any]:
     """``id``, ``name``, ``ref`` and how many ``lines``, ``orders`` and ``media`` are kept."""
-    people, threads = await _whose(conn, shop, shopper)
+    ids = await _ids(conn, shop, shopper)
     row = await conn.fetchrow(
         """select s.id, s.name, s.external_id as ref,
              (select count(*) from entry where shop_id = $1 and thread_id = any($4) and lane = 0) as lines,
              (select count(*) from shop_order where shop_id = $1 and shopper_id = any($3)) as orders,
              (select count(*) from media where shop_id = $1 and owner_id = any($3)) as media
            from shopper s where s.shop_id = $1 and s.id = $2""",
-        shop, shopper, people, threads,
+        shop, shopper, ids["people"], ids["threads"],
     )  # fmt: skip
     assert row is not None, "the caller found him"
     return dict(row)
@@ -127,14 +133,14 @@ async def same_person(conn: Connection, shop: UUID, shopper: UUID) -> list[UUID]
 
 async def hand_out(conn: Connection, shop: UUID, shopper: UUID) -> dict[str, list[dict[str, Any]]]:
     """Every row that is kept of a shopper, by table, at most EXPORT_ROWS_MAX each; words that were recalled too."""
-    people, threads = await _whose(conn, shop, shopper)
+    ids = await _ids(conn, shop, shopper)
     return {
         kept.table: [
             dict(row)
             for row in await conn.fetch(
                 f"select {kept.shown} from {kept.table} where {_which(kept)} limit {EXPORT_ROWS_MAX}",
                 shop,
-                people if kept.whose == "people" else threads,
+                ids[kept.whose],
             )
         ]
         for kept in KEPT
@@ -157,12 +163,12 @@ async def ask_erasing(conn: Connection, shop: UUID, shopper: UUID) -> list[UUID]
 
     Refused with ``privacy.in_service`` while people wait for him or serve him.
     """
-    people, threads = await _whose(conn, shop, shopper)
-    await conn.execute("select 1 from thread where shop_id = $1 and id = any($2) order by id for update", shop, threads)
+    ids = await _ids(conn, shop, shopper)
+    await _lock(conn, shop, ids["threads"])
     if await conn.fetchval(
         "select exists (select from conversation where shop_id = $1 and thread_id = any($2) and state = any($3))",
         shop,
-        threads,
+        ids["threads"],
         _IN_SERVICE,
     ):
         raise Refusal("privacy.in_service", "a conversation with this shopper is open; close it first", status=409)
@@ -171,9 +177,9 @@ async def ask_erasing(conn: Connection, shop: UUID, shopper: UUID) -> list[UUID]
         "update shopper set erase_asked_at = clock_timestamp(), external_id = null where shop_id = $1 and id = any($2)"
         " and erase_asked_at is null",
         shop,
-        people,
+        ids["people"],
     )
-    return people
+    return ids["people"]
 
 
 async def to_erase(conn: Connection, limit: int, *, after_s: float = SHUT_S) -> list[tuple[UUID, UUID]]:
@@ -195,16 +201,16 @@ async def gone(conn: Connection | Pool) -> set[UUID]:
 
 async def erase(conn: Connection, shop: UUID, shopper: UUID) -> list[UUID]:
     """Take a shopper's words out of every table, in the caller's transaction; returns the media whose files go too."""
-    people, threads = await _whose(conn, shop, shopper)
-    await conn.execute("select 1 from thread where shop_id = $1 and id = any($2) order by id for update", shop, threads)
-    media = await conn.fetch("select id from media where shop_id = $1 and owner_id = any($2)", shop, people)
+    ids = await _ids(conn, shop, shopper)
+    await _lock(conn, shop, ids["threads"])
+    media = await conn.fetch("select id from media where shop_id = $1 and owner_id = any($2)", shop, ids["people"])
     for kept in KEPT:
         if kept.erase:
             what = f"delete from {kept.table}" if kept.erase == DELETE else f"update {kept.table} set {kept.erase}"
-            await conn.execute(f"{what} where {_which(kept)}", shop, people if kept.whose == "people" else threads)
-    await conn.execute(_BLANK, shop, threads)
+            await conn.execute(f"{what} where {_which(kept)}", shop, ids[kept.whose])
+    await conn.execute(_BLANK, shop, ids["threads"])
     await conn.execute(
-        "update shopper set erased_at = clock_timestamp() where shop_id = $1 and id = any($2)", shop, people
+        "update shopper set erased_at = clock_timestamp() where shop_id = $1 and id = any($2)", shop, ids["people"]
     )
     return [row["id"] for row in media]
 
@@ -214,23 +220,35 @@ async def sweep(pool: Pool, objects: Objects, *, after_s: float = SHUT_S) -> int
     done = 0
     async with pool.acquire() as conn:
         for shop, shopper in await to_erase(conn, SWEEP_MAX, after_s=after_s):
-            async with conn.transaction():
-                for media in await erase(conn, shop, shopper):
-                    # Before the commit: a file without its row is found by nobody and would stay for ever.
-                    await objects.drop(shop, media)
-            done += 1
+            try:
+                async with conn.transaction():
+                    for media in await erase(conn, shop, shopper):
+                        # Before the commit: a file without its row is found by nobody and would stay for ever.
+                        await objects.drop(shop, media)
+                done += 1
+            except TRANSIENT:
+                raise
+            except Exception:
+                log.exception("shopper %s could not be erased; the others do not wait for him", shopper)
     return done
 
 
-async def _whose(conn: Connection, shop: UUID, shopper: UUID) -> tuple[list[UUID], list[UUID]]:
+async def _ids(conn: Connection, shop: UUID, shopper: UUID) -> dict[Whose, list[UUID]]:
     people = await same_person(conn, shop, shopper)
-    rows = await conn.fetch(
-        "select id from thread where shop_id = $1 and shopper_id = any($2) order by id", shop, people
-    )
-    return people, [row["id"] for row in rows]
+    threads, cases = [
+        [row["id"] for row in await conn.fetch(query, shop, people)]
+        for query in (
+            "select id from thread where shop_id = $1 and shopper_id = any($2) order by id",
+            "select id from aftersale where shop_id = $1 and shopper_id = any($2)",
+        )
+    ]
+    return {"people": people, "threads": threads, "cases": cases}
+
+
+async def _lock(conn: Connection, shop: UUID, threads: list[UUID]) -> None:
+    """In id order, as every append takes them."""
+    await conn.execute("select 1 from thread where shop_id = $1 and id = any($2) order by id for update", shop, threads)
 
 
 def _which(kept: Kept) -> str:
-    if kept.by == "case_id":  # a step is found by its case
-        return "shop_id = $1 and case_id in (select id from aftersale where shop_id = $1 and shopper_id = any($2))"
     return f"shop_id = $1 and {kept.by} = any($2)"
