@@ -122,12 +122,26 @@ async def listeners(conn: Connection, shop: UUID, event: str) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
+async def all_listeners(conn: Connection, shops: Sequence[UUID]) -> dict[tuple[UUID, str], list[UUID]]:
+    """(shop, event) -> the webhooks that hear it."""
+    found: dict[tuple[UUID, str], list[UUID]] = {}
+    for shop, event, webhook in await conn.fetch(
+        "select shop_id, unnest(events), id from webhook where shop_id = any($1) and stopped_at is null", shops
+    ):
+        found.setdefault((shop, event), []).append(webhook)
+    return found
+
+
 async def plan(conn: Connection, shop: UUID, id_: UUID, webhook: UUID, event: str, body: str) -> None:
     """A call that is due at once."""
-    await conn.execute(
-        "insert into webhook_call (shop_id, id, webhook_id, event, body) values ($1, $2, $3, $4, $5)",
-        shop, id_, webhook, event, body,
-    )  # fmt: skip
+    await plan_many(conn, [(shop, id_, webhook, event, body)])
+
+
+async def plan_many(conn: Connection, calls: Sequence[tuple[UUID, UUID, UUID, str, str]]) -> None:
+    """(shop, id, webhook, event, body) of calls that are due at once."""
+    await conn.executemany(
+        "insert into webhook_call (shop_id, id, webhook_id, event, body) values ($1, $2, $3, $4, $5)", calls
+    )
 
 
 async def plan_again(conn: Connection, shop: UUID, webhook: UUID, call: UUID) -> None:
@@ -227,9 +241,12 @@ async def forget_old(conn: Connection) -> int:
     return int(status.split()[-1])
 
 
-async def shopper_ref(conn: Connection, shop: UUID, shopper: UUID) -> str | None:
-    """The shop's own name for a shopper; None: a guest."""
-    found: str | None = await conn.fetchval(
-        "select external_id from shopper where shop_id = $1 and id = $2", shop, shopper
+async def shopper_refs(conn: Connection, people: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], str | None]:
+    """(shop, shopper) -> the shop's own name for him; None: a guest."""
+    rows = await conn.fetch(
+        "select s.shop_id, s.id, s.external_id from unnest($1::uuid[], $2::uuid[]) w(shop, person)"
+        " join shopper s on s.shop_id = w.shop and s.id = w.person",
+        [shop for shop, _ in people],
+        [person for _, person in people],
     )
-    return found
+    return {(row["shop_id"], row["id"]): row["external_id"] for row in rows}

@@ -128,22 +128,27 @@ class Caller:
         """Facts of the outbox become calls, each in the transaction that forgets the fact."""
         async with self.pool.acquire() as conn, conn.transaction():
             facts = await outbox.claim(conn, "webhooks", 100)
-            for _, fact in facts:
-                await self._plan(conn, fact)
+            if not facts:
+                return 0
+            await self._plan(conn, [fact for _, fact in facts])
             await outbox.done(conn, [id_ for id_, _ in facts])
         return len(facts)
 
-    async def _plan(self, conn: Connection, fact: AnyFact) -> None:
-        found = told(fact)
-        if found is None:
-            return
-        event, shopper, data = found
-        hearing = await webhooks.listeners(conn, fact.shop, event)
-        if hearing and shopper is not None:
-            data = {**data, "shopper": await webhooks.shopper_ref(conn, fact.shop, shopper)}
-        for webhook in hearing:
+    @staticmethod
+    async def _plan(conn: Connection, facts: Sequence[AnyFact]) -> None:
+        """Most shops have no webhook: then one look at all of them together is everything that is done."""
+        hearing = await webhooks.all_listeners(conn, list({fact.shop for fact in facts}))
+        heard = [(fact, found) for fact in facts if (found := told(fact)) and (fact.shop, found[0]) in hearing]
+        people = {(fact.shop, shopper) for fact, (_, shopper, _) in heard if shopper is not None}
+        refs = await webhooks.shopper_refs(conn, sorted(people)) if people else {}
+        calls = []
+        for fact, (event, shopper, data) in heard:
+            if shopper is not None:
+                data = {**data, "shopper": refs.get((fact.shop, shopper))}
             body = body_of(event, getattr(fact, "at_ms", clock.now_ms()), data)
-            await webhooks.plan(conn, fact.shop, clock.new_id(), webhook, event, body)
+            calls += [(fact.shop, clock.new_id(), webhook, event, body) for webhook in hearing[fact.shop, event]]
+        if calls:
+            await webhooks.plan_many(conn, calls)
 
     async def work(self) -> int:
         """Makes calls that are due, side by side; says how many."""
