@@ -1,4 +1,5 @@
-# Two commands matter: `make run` starts everything with a demo shop, `make test` runs every test.
+# Two commands matter: `make run` starts everything with a demo shop, `make test` runs the tests, `make faults` those with
+# stores that fail.
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
@@ -7,14 +8,18 @@ PIP := $(PY) -m pip --disable-pip-version-check
 PAGES := wangxin/web/static/.build-digest
 FRONTEND := $(shell find frontend hatch_build.py -name node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: run test check bench pages clean
+.PHONY: run test faults check bench pages clean
 
 run: $(VENV)/.installed $(PAGES)
 	@exec $(VENV)/bin/wangxin up --demo
 
 test: $(VENV)/.dev $(PAGES)
 	@$(PY) -m tests.browser
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
+
+# What needs servers of its own to kill, freeze, fill or lose: apart, so that `make test` stays short.
+faults: $(VENV)/.dev
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/faults
 
 check: $(VENV)/.dev
 	@$(VENV)/bin/ruff check .
