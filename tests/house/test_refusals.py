@@ -18,7 +18,7 @@ import pytest
 import hatch_build
 from tests.house.installation import data_folder, environment, up, wangxin
 from tests.web.house import free_port
-from wangxin.storage import embedded
+from wangxin.storage import account
 from wangxin.storage.embedded import CannotStart, EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.postgres import SchemaBehind, patient_pool
 from wangxin.stores import reach_postgres, reach_valkey
@@ -190,9 +190,8 @@ def test_a_database_whose_password_was_thrown_away_is_not_waited_for() -> None:
 
 def test_as_root_without_useradd_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(embedded, "SYSTEM_PERSON", "wangxin-nobody-has-this")
-    with data_folder() as data, pytest.raises(CannotStart, match=r"no useradd here.*Run as an ordinary account"):
-        EmbeddedPostgres(data)._become_system_account()
+    with pytest.raises(account.NoAccount, match=r"no useradd here.*Run as an ordinary account"):
+        account.system_account("wangxin-nobody-has-this")
 
 
 def test_a_process_that_does_not_come_up_is_named_with_its_last_lines() -> None:

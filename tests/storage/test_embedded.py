@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +16,7 @@ import asyncpg
 import pytest
 import redis
 
+from tests.conftest import ROOT
 from tests.places import folder_for
 from wangxin.storage import postgres, valkey
 from wangxin.storage.embedded import CannotStart, EmbeddedPostgres, EmbeddedValkey
@@ -129,3 +134,18 @@ async def test_a_migration_that_was_changed_after_it_was_applied_is_named(databa
 def test_migrations_have_one_numbering() -> None:
     numbers = [number for number, _, _ in migrations()]
     assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes accounts")
+def test_processes_that_start_at_once_on_a_new_machine_make_one_account() -> None:
+    name = f"wx-trial-{os.getpid()}"
+    words = f"from wangxin.storage.account import system_account; print(system_account({name!r}).pw_uid)"
+    try:
+        at_once = [
+            subprocess.Popen([sys.executable, "-c", words], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+            for _ in range(4)
+        ]
+        told = {process.communicate()[0].strip() for process in at_once}
+        assert told == {str(pwd.getpwnam(name).pw_uid)}
+    finally:
+        subprocess.run(["userdel", name], check=True)

