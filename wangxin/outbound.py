@@ -64,16 +64,39 @@ def split(url: str, *, plain: bool = False) -> SplitResult:
     return parts
 
 
+_UNICAST_6 = ipaddress.ip_network("2000::/3")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NOBODYS = tuple(ipaddress.ip_network(one) for one in ("192.88.99.0/24", "3fff::/20", "2001:db8::/32"))
+"""Relays that are no more, and addresses for books."""
+_ISATAP = (0x00005EFE, 0x02005EFE)
+
+
+def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 one stands for, on its way through a translator or a tunnel."""
+    low = int(ip) & 0xFFFFFFFF
+    if ip in _NAT64 or (int(ip) >> 32) & 0xFFFFFFFF in _ISATAP:
+        return ipaddress.IPv4Address(low)
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+
+
 def may_call(address: str, allowed: Sequence[Network]) -> bool:
-    """Whether this address is somebody else's public one, or in a network that is allowed."""
+    """Whether this address is somebody else's public one, or in a network that is allowed.
+
+    Of IPv6 only global unicast counts, and the well-known prefix of NAT64: every other form that holds an IPv4 address
+    (compatible, translated, local prefixes of NAT64) and the old site-local ones are nobody's public address.
+    """
     ip = ipaddress.ip_address(address.split("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        inner = _inner(ip)
         if inner is not None and not may_call(str(inner), allowed):
             return False
-    return any(ip.version == net.version and ip in net for net in allowed) or (ip.is_global and not ip.is_multicast)
+        if ip.ipv4_mapped is not None or ip in _NAT64:
+            return True
+    if any(ip.version == net.version and ip in net for net in allowed):
+        return True
+    if isinstance(ip, ipaddress.IPv6Address) and ip not in _UNICAST_6:
+        return False
+    return ip.is_global and not ip.is_multicast and not any(ip.version == net.version and ip in net for net in _NOBODYS)
 
 
 @dataclass(slots=True)

@@ -163,21 +163,44 @@ def test_a_call_is_tried_for_a_day_and_more_and_then_given_up() -> None:
     assert after(8, 204) == ("delivered", 0.0)
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-        "255.255.255.255", "::1", "fc00::1", "fe80::1%eth0", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::",
-        "2001:0:1:2:3:4:f5ff:fffe", "ff02::1", "::",
-    ],
-)  # fmt: skip
-def test_no_private_address_is_called_however_it_is_written(address: str) -> None:
-    assert not outbound.may_call(address, ())
+PRIVATE = """
+127.0.0.1 127.255.255.254 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 192.0.0.1 192.0.2.1
+198.18.0.1 198.51.100.1 203.0.113.1 192.88.99.1 224.0.0.1 240.0.0.1 255.255.255.255
+:: ::1 ::127.0.0.1 ::7f00:1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:0:127.0.0.1 ::ffff:0:a00:1
+64:ff9b::a00:1 64:ff9b::7f00:1 64:ff9b:1::7f00:1 2002:a00:1:: 2002:7f00:1:: 2001:0:7f00:1:: 2001:0:1:2:3:4:f5ff:fffe
+2606:4700::5efe:127.0.0.1 2606:4700::200:5efe:10.0.0.1 fe80::1 fe80::1%eth0 fec0::1 fc00::1 fd12:3456::1 ff02::1
+100::1 2001:db8::1 3fff::1 4000::1 5f00::1
+"""
+
+
+def test_no_private_address_is_called_however_it_is_written() -> None:
+    """Mapped, compatible, translated, tunnelled (6to4, Teredo, ISATAP, NAT64) and old site-local addresses."""
+    assert [one for one in PRIVATE.split() if outbound.may_call(one, ())] == []
+
+
+async def test_no_spelling_of_a_private_address_in_a_url_is_called() -> None:
+    """As numbers, in octal and hex, short, with a dot at the end, as names that resolvers take for addresses."""
+    hosts = (
+        "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "017700000001", "127.1", "127.0.1", "0", "127.0.0.1.",
+        "localhost", "localhost.", "LOCALHOST", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]",
+        "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[fe80::1%25lo]", "①②⑦.0.0.1", "127。0。0。1", "127.0.0.1%00.x.example",
+        "shop.example@127.0.0.1", "127.0.0.1#@shop.example", "127.0.0.1\\@shop.example", "127.0.0.1:80@shop.example",
+    )  # fmt: skip
+    told = {}
+    for host in hosts:
+        with pytest.raises(outbound.Unreachable) as why:
+            await outbound.call("GET", f"https://{host}/", {}, timeout_s=5)
+        told[host] = why.value.code
+    refused = ("address.private", "url.wrong", "name.unknown")
+    assert {host: code for host, code in told.items() if code not in refused} == {}
 
 
 def test_public_addresses_and_the_networks_that_the_house_names_are_called() -> None:
     assert outbound.may_call("93.184.216.34", ())
     assert outbound.may_call("2606:2800:220:1::1", ())
+    assert outbound.may_call("64:ff9b::5db8:d822", ())  # a public IPv4 server seen through NAT64
+    assert outbound.may_call("::ffff:93.184.216.34", ())
+    assert outbound.may_call("fd00:1::7", outbound.networks(["fd00:1::/64"]))
     assert outbound.may_call("10.1.2.3", outbound.networks(["10.1.0.0/16"]))
     assert not outbound.may_call("10.2.2.3", outbound.networks(["10.1.0.0/16"]))
 
