@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from menus.model import Closed, Topic, Words
 from menus.understand.normalise import normalise
 from wangxin.model.refusals import Refusal
+from wangxin.model.sheets import is_formula
 
 Phrasing = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 FaqKey = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -21,8 +22,6 @@ HEADINGS = {"编号": "key", "分类": "topic", "问法": "phrasings", "回答":
 """What a heading row may say instead of :data:`COLUMNS`."""
 _NO = ("0", "false", "no", "n", "否", "停用")
 PHRASINGS_MAX = 50
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet takes for a formula: written with an apostrophe in front, which is taken off when read."""
 CELL_CHARS_MAX = 20_000
 
 
@@ -75,7 +74,7 @@ def rows_of_csv(text: str) -> list[Row]:
     for at, cells in enumerate(found[1:], 2):
         if not any(cell.strip() for cell in cells):
             continue
-        cells = [cell[1:] if cell.startswith("'") and cell[1:].startswith(_RISKY) else cell for cell in cells]
+        cells = [cell[1:] if cell.startswith("'") and is_formula(cell[1:]) else cell for cell in cells]
         row: dict[str, Any] = {head: cell for head, cell in zip(heads, cells, strict=False) if head in COLUMNS}
         lines = str(row.get("phrasings", "")).replace("|", "\n").splitlines()
         row["phrasings"] = [line.strip() for line in lines if line.strip()]
@@ -138,11 +137,12 @@ def _fault(at: int, why: ValidationError) -> Fault:
 
 
 def to_csv(entries: Iterable[WrittenEntry], headings: Sequence[str] = COLUMNS) -> str:
-    """What :func:`rows_of_csv` reads."""
+    """What :func:`rows_of_csv` reads: what a spreadsheet takes for a formula has an apostrophe in front, which is taken
+    off there."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(headings)
     for entry in entries:
         cells = (entry.key or "", entry.topic, "\n".join(entry.phrasings), entry.answer, "1" if entry.active else "0")
-        writer.writerow([f"'{cell}" if cell.startswith(_RISKY) else cell for cell in cells])
+        writer.writerow([f"'{cell}" if is_formula(cell) else cell for cell in cells])
     return out.getvalue()

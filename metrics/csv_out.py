@@ -6,15 +6,16 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
+from wangxin.model.sheets import is_formula
+
 _BOM = "﻿"  # or Excel takes Chinese for Latin
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 Cell = str | int | float | bool | None
 
 
 def safe(cell: Cell) -> Cell:
     """Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay numbers."""
-    if isinstance(cell, str) and cell.lstrip(" ").startswith(_RISKY):
+    if isinstance(cell, str) and is_formula(cell):
         return f"'{cell}"
     return cell
 

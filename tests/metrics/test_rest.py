@@ -282,7 +282,9 @@ async def test_wrong_periods_and_rules_are_refused(office: Office) -> None:
     assert (await office.get("{shop}/report", surprise="1"))[0] == 422
 
 
-@pytest.mark.parametrize("cell", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", " =x", "＝x"])
+@pytest.mark.parametrize(
+    "cell", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", " =x", "＝x", "\u3000=x", "\u200b=x", "\xa0@x", "﹢x", "−1+x"]
+)
 def test_a_cell_that_a_spreadsheet_would_run_is_disarmed(cell: str) -> None:
     (_, row) = csv.reader(StringIO(csv_text(["a"], [[cell]])))
     assert row[0] == f"'{cell}"

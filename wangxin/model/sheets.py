@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from wangxin.model.refusals import Refusal
 
 _APART = str.maketrans({"；": ";", "、": ";", "|": ";"})
+_FORMULA = frozenset("=+-@\t\r\n＝＋－＠﹦﹢﹣﹫−")
 YES = frozenset({"1", "yes", "y", "true", "是"})
 
 
@@ -33,6 +35,17 @@ class BadCell(Exception):
 
     def at(self, row: int) -> Fault:
         return Fault(row, self.field, self.code, self.words)
+
+
+def is_formula(cell: str) -> bool:
+    """Whether a spreadsheet may take this text for a formula: in half or full width, behind blanks or marks that nobody
+    sees. Who writes a file puts an apostrophe in front of it."""
+    for c in cell:
+        if c in _FORMULA:
+            return True
+        if not c.isspace() and unicodedata.category(c) not in ("Cf", "Cc", "Mn"):
+            return False
+    return False
 
 
 def read_sheet(
