@@ -21,10 +21,10 @@ clock as materialized (
 had as materialized (
   select t.conversation_id, t.pool_id, t.agent_id, t.day, t.hour, t.opened_at, c.topic, c.outbound_rule as push,
     s.new_until,
-    coalesce(p.merged_into, p.id) as shopper_id, t.shopper_messages > 0 and t.human_messages > 0 as served
+    coalesce(p.merged_into, t.shopper_id) as shopper_id, t.shopper_messages > 0 and t.human_messages > 0 as served
   from tally t join conversation c on c.shop_id = t.shop_id and c.id = t.conversation_id
   join clock s on s.day = t.day and s.from_at <= t.opened_at and s.until_at > t.opened_at
-  join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id
+  left join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id and p.merged_into is not null
   where t.shop_id = $1 and t.day between $2 and $3 and t.shopper_messages > 0
     and (t.enqueued_at is not null or t.human_messages > 0)),
 dealt as materialized (
