@@ -28,13 +28,21 @@ ADDRESS_FORM = "address"
 
 def answer(action: Answer, media: MediaSeen | None) -> Outcome:
     """The merchant's words, and what he put below them; gone from his library, the words alone."""
-    said = bodies.BotAnswer(text=action.text)
+    return Outcome(with_media(bodies.BotAnswer(text=action.text), media))
+
+
+def question(text: str, id_: str, media: MediaSeen | None) -> tuple[AnyBody, ...]:
+    """The answer to a question of the shop, and what goes below it."""
+    return with_media(bodies.BotAnswer(text=text, faq=id_), media)
+
+
+def with_media(said: bodies.BotAnswer, media: MediaSeen | None) -> tuple[AnyBody, ...]:
     if media is None:
-        return Outcome((said,))
+        return (said,)
     if media.kind == "image":
-        return Outcome((said, bodies.Image(media=media.id, width=media.width, height=media.height)))
+        return said, bodies.Image(media=media.id, width=media.width, height=media.height)
     film = bodies.Video(media=media.id, width=media.width, height=media.height, duration_ms=media.duration_ms)
-    return Outcome((said, film))
+    return said, film
 
 
 def coupon(action: Coupon, claimed: DoneSeen | None) -> Outcome:

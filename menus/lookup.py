@@ -1,8 +1,9 @@
-"""Products and orders found by what shoppers and merchants write: part of a title, misspelt, in another order. Pure."""
+"""What is found by what people write: part of a title, misspelt, of the same sound, or the first letters. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from rapidfuzz import fuzz
@@ -16,14 +17,55 @@ NAMED = 0.5
 """Of :func:`_share`: one piece in common names an order, if no other order has as many."""
 
 
+HEARD = 85.0
+"""Of 100, by syllables or letters of them: fewer say less than characters do, so more of them must agree."""
+LETTERS_MIN = 2
+
+
 def near(words: str, titled: Sequence[tuple[str, T]], most: int) -> list[T]:
-    """Those whose title comes near to ``words``, the nearest first; all in their order where there are no words."""
+    """Those whose title comes near to ``words``, the nearest first; all in their order where there are no words.
+
+    Near is spelt alike, or sounding alike, or, for Latin letters, spelt alike in pinyin or by its first letters."""
     asked = normalise(words)
     if not asked:
         return [one for _, one in titled[:most]]
-    scored = [(fuzz.partial_ratio(asked, normalise(title)), at, one) for at, (title, one) in enumerate(titled)]
-    found = sorted((one for one in scored if one[0] >= NEAR), key=lambda one: (-one[0], one[1]))
+    scored = [(_score(asked, normalise(title)), at, one) for at, (title, one) in enumerate(titled)]
+    found = sorted((one for one in scored if one[0]), key=lambda one: (-one[0], one[1]))
     return [one for _, _, one in found[:most]]
+
+
+def _score(asked: str, title: str) -> float:
+    """0: not near. Both normalised."""
+    spelt = fuzz.partial_ratio(asked, title)
+    if spelt >= NEAR:
+        return spelt
+    letters = asked.replace(" ", "")
+    if letters.isascii() and letters.isalpha():
+        if len(letters) < LETTERS_MIN:
+            return 0.0
+        whole, first = _letters(title)
+        by_first = fuzz.partial_ratio(letters, first) if len(letters) <= len(first) else 0.0
+        by_whole = fuzz.partial_ratio(letters, whole) if LETTERS_MIN * 2 <= len(letters) <= len(whole) else 0.0
+        bound = NEAR if len(letters) > LETTERS_MIN + 1 else 100.0
+        return max(by_first if by_first >= bound else 0.0, by_whole if by_whole >= HEARD else 0.0)
+    heard = fuzz.partial_ratio(_heard(asked), _heard(title))
+    return heard if heard >= HEARD else 0.0
+
+
+@lru_cache(maxsize=16_384)
+def _heard(text: str) -> str:
+    from menus.understand.pinyin import sound_text  # its dictionary is for processes that look things up
+
+    return sound_text(text)
+
+
+@lru_cache(maxsize=16_384)
+def _letters(text: str) -> tuple[str, str]:
+    """(all letters of its pinyin, the first of each syllable)."""
+    from menus.understand.pinyin import sound
+
+    syllables = [one for one in sound(text) if one.strip()]
+    return "".join(syllables), "".join(one if one.isdigit() else one[0] for one in syllables)
 
 
 def named_first(words: str, titled: Sequence[tuple[str, T]]) -> list[T]:

@@ -92,6 +92,14 @@ async def uses_in_menus(conn: Connection, shop: UUID) -> list[tuple[UUID, dict[s
     return found
 
 
+async def uses_in_questions(conn: Connection, shop: UUID) -> list[tuple[UUID, dict[str, Any]]]:
+    """(media, {where, label}): answers of the bot that carry a picture or film."""
+    rows = await conn.fetch(
+        "select media, phrasings[1] as label from faq_entry where shop_id = $1 and media is not null", shop
+    )
+    return [(row["media"], {"where": "question", "label": row["label"]}) for row in rows]
+
+
 async def uses_in_replies(conn: Connection, shop: UUID) -> list[tuple[UUID, dict[str, Any]]]:
     """(media, {where, label}): canned replies that carry a picture or film."""
     rows = await conn.fetch("select media, title from canned_reply where shop_id = $1 and media is not null", shop)

@@ -13,6 +13,7 @@ import asyncpg
 from menus.dialogue import Turn
 from menus.model import Draft, Menu
 from menus.navigate import Question
+from menus.seen import MediaSeen
 from wangxin.model import limits
 from wangxin.storage.postgres import Connection
 
@@ -21,7 +22,8 @@ Executor = Connection | asyncpg.Pool
 
 @dataclass(frozen=True, slots=True)
 class FaqEntry:
-    """A question of the shop: ``key`` is its name in files, the first phrasing is shown on buttons."""
+    """A question of the shop: ``key`` is its name in files, the first phrasing is shown on buttons. ``media`` goes out
+    below the answer: a picture or short video of the library."""
 
     id: UUID
     key: str
@@ -30,6 +32,7 @@ class FaqEntry:
     answer: str
     active: bool = True
     asked: int = 0
+    media: MediaSeen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,23 +153,29 @@ async def keep_depth(conn: Connection, shop: UUID, levels: int) -> None:
 
 # --- questions ---------------------------------------------------------------------------------------------------
 
-_FAQ = "id, key, topic, phrasings, answer, active, asked"
+_FAQ = """select f.id, f.key, f.topic, f.phrasings, f.answer, f.active, f.asked, m.id as media, m.kind,
+  m.width, m.height, coalesce(m.duration_ms, 0) as duration_ms from faq_entry f
+  left join media_shelf s on s.shop_id = f.shop_id and s.media_id = f.media
+  left join media m on m.shop_id = s.shop_id and m.id = s.media_id where f.shop_id = $1"""
 
 
 def _entry(row: asyncpg.Record) -> FaqEntry:
+    media = None
+    if row["media"] is not None:
+        media = MediaSeen(row["media"], row["kind"], row["width"], row["height"], row["duration_ms"])
     return FaqEntry(
-        row["id"], row["key"], row["topic"], tuple(row["phrasings"]), row["answer"], row["active"], row["asked"]
+        row["id"], row["key"], row["topic"], tuple(row["phrasings"]), row["answer"], row["active"], row["asked"], media
     )
 
 
 async def faq(conn: Executor, shop: UUID) -> list[FaqEntry]:
     """All questions of a shop, the most asked first."""
-    rows = await conn.fetch(f"select {_FAQ} from faq_entry where shop_id = $1 order by asked desc, id", shop)
+    rows = await conn.fetch(f"{_FAQ} order by f.asked desc, f.id", shop)
     return [_entry(row) for row in rows]
 
 
 async def one_entry(conn: Executor, shop: UUID, id_: UUID) -> FaqEntry | None:
-    row = await conn.fetchrow(f"select {_FAQ} from faq_entry where shop_id = $1 and id = $2", shop, id_)
+    row = await conn.fetchrow(f"{_FAQ} and f.id = $2", shop, id_)
     return None if row is None else _entry(row)
 
 
@@ -181,19 +190,14 @@ async def questions(conn: Executor, shop: UUID) -> tuple[Question, ...]:
 async def keep_entry(conn: Connection, shop: UUID, entry: FaqEntry) -> None:
     """Adds or changes one question (by id)."""
     await conn.execute(
-        """insert into faq_entry (shop_id, id, key, topic, phrasings, answer, active)
-           values ($1, $2, $3, $4, $5, $6, $7)
+        """insert into faq_entry (shop_id, id, key, topic, phrasings, answer, active, media)
+           values ($1, $2, $3, $4, $5, $6, $7, $8)
            on conflict (shop_id, id) do update set key = excluded.key, topic = excluded.topic,
              phrasings = excluded.phrasings, answer = excluded.answer, active = excluded.active,
-             changed_at = clock_timestamp()""",
-        shop,
-        entry.id,
-        entry.key,
-        entry.topic,
-        list(entry.phrasings),
-        entry.answer,
-        entry.active,
-    )
+             media = excluded.media, changed_at = clock_timestamp()""",
+        shop, entry.id, entry.key, entry.topic, list(entry.phrasings), entry.answer, entry.active,
+        entry.media and entry.media.id,
+    )  # fmt: skip
 
 
 async def keys(conn: Executor, shop: UUID) -> dict[str, UUID]:

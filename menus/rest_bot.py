@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import Field, StringConstraints
 
-from menus import faq_files, service
+from menus import faq_files, record_library, service
 from menus import record_postgres as record
 from menus.brain import Brains
 from menus.dialogue import Thresholds, Turn
@@ -42,6 +43,12 @@ class Import(Closed):
     skip_bad: bool = False
 
 
+class Question(WrittenEntry):
+    """``media``: of the library, goes out below the answer. Files do not carry it; what is there stays."""
+
+    media: UUID | None = None
+
+
 class AlsoAsked(Closed):
     phrasings: tuple[Phrasing, ...] = Field(min_length=1, max_length=20)
 
@@ -71,6 +78,7 @@ def _faq(entry: FaqEntry) -> dict[str, Any]:
         "answer": entry.answer,
         "active": entry.active,
         "asked": entry.asked,
+        "media": entry.media and entry.media.id,
     }
 
 
@@ -98,9 +106,7 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
         if taken is not None:
             raise Refusal("faq.phrasing_taken", taken, field="phrasings", status=409)
 
-    async def keep(
-        shop: UUID, actor: Actor, id_: UUID, written: WrittenEntry, *, known_id: bool = False
-    ) -> dict[str, Any]:
+    async def keep(shop: UUID, actor: Actor, id_: UUID, written: Question, *, known_id: bool = False) -> dict[str, Any]:
         async with deps.scope(actor, shop) as conn:
             kept = await record.one_entry(conn, shop, id_)
             if kept is None and known_id:
@@ -112,22 +118,22 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             if known.get(key, id_) != id_:
                 raise Refusal("faq.key_taken", "another question has this key", field="key", status=409)
             await free(conn, shop, id_, written.phrasings)
-            entry = FaqEntry(
-                id_, key, written.topic, written.phrasings, written.answer, written.active, kept.asked if kept else 0
-            )
+            media = None if written.media is None else await record_library.seen(conn, shop, written.media)
+            if written.media is not None and media is None:
+                raise Refusal("media.not_found", "the library has no such picture or video", field="media", status=404)
+            asked = kept.asked if kept else 0
+            entry = FaqEntry(id_, key, written.topic, written.phrasings, written.answer, written.active, asked, media)
             await record.keep_entry(conn, shop, entry)
             await record.faq_changed(conn, shop)
         return _faq(entry)
 
     @routes.post("/{shop}/faq", status_code=201)
-    async def add_entry(shop: UUID, asked: WrittenEntry, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+    async def add_entry(shop: UUID, asked: Question, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         return await keep(shop, actor, new_id(), asked)
 
     @routes.put("/{shop}/faq/{id}")
-    async def change_entry(
-        shop: UUID, id: UUID, asked: WrittenEntry, actor: Actor = Depends(merchant)
-    ) -> dict[str, Any]:
-        """Raises ``question.not_found`` (404) for an id the shop does not have."""
+    async def change_entry(shop: UUID, id: UUID, asked: Question, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+        """Raises ``question.not_found`` (404) for an id the shop does not have, ``media.not_found``."""
         return await keep(shop, actor, id, asked, known_id=True)
 
     @routes.post("/{shop}/faq/{id}/phrasings")
@@ -142,7 +148,7 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
             await free(conn, shop, id, phrasings)
             if len(phrasings) > faq_files.PHRASINGS_MAX:
                 raise Refusal("faq.too_many_phrasings", f"at most {faq_files.PHRASINGS_MAX} a question", status=409)
-            entry = FaqEntry(kept.id, kept.key, kept.topic, phrasings, kept.answer, kept.active, kept.asked)
+            entry = replace(kept, phrasings=phrasings)
             await record.keep_entry(conn, shop, entry)
             await record.faq_changed(conn, shop)
         return _faq(entry)
@@ -259,9 +265,12 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
 
 
 async def _keep_all(conn: Connection, shop: UUID, good: list[WrittenEntry], known: dict[str, UUID]) -> None:
+    media = {entry.id: entry.media for entry in await record.faq(conn, shop) if entry.media}
     for written in good:
         id_ = known.get(written.key or "") or new_id()
         key = written.key or f"q-{id_.hex[-10:]}"
-        entry = FaqEntry(id_, key, written.topic, written.phrasings, written.answer, written.active)
+        entry = FaqEntry(
+            id_, key, written.topic, written.phrasings, written.answer, written.active, media=media.get(id_)
+        )
         await record.keep_entry(conn, shop, entry)
     await record.faq_changed(conn, shop)

@@ -33,7 +33,10 @@ def router(deps: Deps, elsewhere: Uses) -> APIRouter:
 
     async def uses(conn: Connection, shop: UUID) -> dict[UUID, list[dict[str, Any]]]:
         found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-        here = [*await record.uses_in_menus(conn, shop), *await record.uses_in_replies(conn, shop)]
+        here = [
+            *await record.uses_in_menus(conn, shop), *await record.uses_in_questions(conn, shop),
+            *await record.uses_in_replies(conn, shop),
+        ]  # fmt: skip
         for media, use in [*here, *await elsewhere(conn, shop)]:
             found[media].append(use)
         return found

@@ -37,8 +37,14 @@ def _window(menu: Menu, chosen: Chosen) -> dict[str, Any]:
     return {"version": menu.version, "greeting": chosen.greeting, "items": shown}
 
 
-def _offered(entry: FaqEntry) -> dict[str, str]:
-    return {"id": str(entry.id), "title": entry.phrasings[0], "text": entry.answer, "topic": entry.topic}
+def _offered(entry: FaqEntry) -> dict[str, Any]:
+    return {
+        "id": str(entry.id), "title": entry.phrasings[0], "text": entry.answer, "topic": entry.topic,
+        "media": entry.media and {
+            "media": entry.media.id, "kind": entry.media.kind, "width": entry.media.width,
+            "height": entry.media.height, "duration_ms": entry.media.duration_ms,
+        },
+    }  # fmt: skip
 
 
 def add(routes: APIRouter, deps: Deps, brains: Brains, caller: Caller) -> None:

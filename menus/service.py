@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from uuid import UUID
 
-from menus import answering, dialogue, navigate, publishing, record_shopdata, record_variants, say, voice
+from menus import answering, components, dialogue, navigate, publishing, record_shopdata, record_variants, say, voice
 from menus import record_postgres as record
 from menus.brain import Brain, Brains
 from menus.dialogue import Decision, Thresholds, Turn, Understood
@@ -265,7 +265,7 @@ def spoken(brain: Brain, decision: Decision, variant: str = "") -> tuple[AnyBody
     match decision.how:
         case "answer":
             entry = brain.entries[decision.entry or ""]
-            return (bodies.BotAnswer(text=entry.answer, faq=str(entry.id)),)
+            return components.question(entry.answer, str(entry.id), entry.media)
         case "suggest":
             return (bodies.Suggestions(text=say.DID_YOU_MEAN, choices=(*chips(brain, decision), _PERSON)),)
         case "smalltalk":

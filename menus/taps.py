@@ -179,7 +179,7 @@ class Taps:
             if entry is None:
                 return Outcome((bodies.BotAnswer(text=say.NO_QUESTIONS, choices=(navigate.person_choice(),)),)), {}
             await record.count_asked(conn, shop, entry.id)
-            return Outcome((bodies.BotAnswer(text=entry.answer, faq=str(entry.id)),)), {"entry": entry.id}
+            return Outcome(components.question(entry.answer, rest, entry.media)), {"entry": entry.id}
         if kind == "item":
             menu = await record.published(conn, shop)
             item = menu.find(rest) if menu else None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from rapidfuzz import fuzz
+from rapidfuzz.distance import LCSseq
+
 from menus.understand.normalise import is_chinese, normalise
 
 CLAIMS = (
@@ -44,14 +47,29 @@ def _heard(text: str) -> str:
     return sound_text(text)
 
 
+_SPREAD_FROM = 4
+"""Shorter words with a stranger inside are other words."""
+_SPREAD_NEAR = 75.0
+
+
+def _spread(word: str, text: str) -> bool:
+    """Whether all characters of ``word`` stand in ``text`` in their order, with one other among them."""
+    if len(word) < _SPREAD_FROM or fuzz.partial_ratio(word, text) < _SPREAD_NEAR:
+        return False
+    wide = len(word) + 1
+    return any(LCSseq.similarity(word, text[at : at + wide]) == len(word) for at in range(len(text) - wide + 1))
+
+
 def found_in(texts: Sequence[str], words: Sequence[str]) -> Iterator[str]:
-    """The words that stand in one of the texts, also in full width, Traditional script or spaced out, and, from three
-    characters on, written with others of the same sound."""
+    """The words that stand in one of the texts, also in full width, Traditional script or spaced out; from three
+    characters on, written with others of the same sound; from four on, with one more character among them."""
     plain = [_closed(piece) for text in texts for piece in _pieces(text)]
     for word in words:
         wanted = _closed(word)
         if not wanted:
             continue
         by_sound = len(wanted) >= _SOUNDS_FROM and all(map(is_chinese, wanted))
-        if any(wanted in text or (by_sound and _heard(wanted) in _heard(text)) for text in plain):
+        if any(
+            wanted in text or (by_sound and _heard(wanted) in _heard(text)) or _spread(wanted, text) for text in plain
+        ):
             yield word

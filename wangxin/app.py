@@ -22,7 +22,7 @@ from dispatcher.ability_record import Typed
 from dispatcher.intake import Intake
 from dispatcher.intake import seat_now as seat_of
 from metrics.teams import PoolName, Teams
-from wangxin import clock
+from wangxin import clock, outbound
 from wangxin.agreements import agreements_of
 from wangxin.config import Settings
 from wangxin.model.actor import Actor
@@ -91,7 +91,7 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     from wangxin.chat import rest_agent, rest_calls, rest_wording
 
     return (
-        rest_agent.router(deps, desk_sources(deps.pool)),
+        rest_agent.router(deps, desk_sources(deps.pool, deps.settings)),
         rest_wording.router(deps, looked_at()),
         rest_calls.router(deps),
         menus.rest.router(deps),
@@ -133,8 +133,12 @@ def opened_fields(pool: Pool) -> Callable[[UUID, UUID], Awaitable[frozenset[str]
     return fields
 
 
-def desk_sources(pool: Pool) -> rest_agent.Sources:
-    """What the agent's desk shows of a shopper: membership from push, what a contract opens from the dispatcher."""
+def desk_sources(pool: Pool, settings: Settings | None = None) -> rest_agent.Sources:
+    """What the agent's desk shows of a shopper: membership from push, what a contract opens from the dispatcher, orders
+    from the shop's own server, where it has one and ``settings`` say which addresses may be called."""
+    from menus import lookup
+    from menus.shop import desk
+    from menus.shop.caller import Caller, ShopSilent
     from push.counting import Change
     from push.record import members
     from wangxin.chat import rest_agent
@@ -171,7 +175,21 @@ def desk_sources(pool: Pool) -> rest_agent.Sources:
         async with pool.acquire() as conn, conn.transaction():
             await dispatcher.admin_record.routing_changed(conn, shop)
 
-    return rest_agent.Sources(profile, opened_fields(pool), reply_limits, set_tags, seat, offers, named)
+    caller = Caller(outbound.networks(settings.outbound_networks), settings.demo_shop) if settings else None
+
+    async def orders(shop: UUID, shopper: UUID) -> tuple[list[dict[str, Any]] | None, bool]:
+        assert caller is not None
+        try:
+            return await desk.orders(pool, caller, shop, shopper), False
+        except ShopSilent:
+            return None, True
+
+    def near(words: str, titles: Sequence[str], most: int) -> list[int]:
+        return lookup.near(words, [(title, at) for at, title in enumerate(titles)], most)
+
+    return rest_agent.Sources(
+        profile, opened_fields(pool), reply_limits, set_tags, seat, offers, named, orders if caller else None, near
+    )
 
 
 async def known_of(conn: Connection, shop: UUID) -> list[Known]:

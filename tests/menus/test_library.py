@@ -45,6 +45,19 @@ async def test_a_film_of_the_library_comes_with_an_answer_and_is_known_where_it_
     said = (await window.tap("how", live.version))[-2:]
     assert [line["kind"] for line in said] == ["bot_answer", "video"]
     assert (said[1]["media"], said[1]["duration_ms"]) == (str(mine), 12_000)
+    # A question of the bot brings it too: to who writes, to who taps, and to the agent who is to answer.
+    async with window.pool.acquire() as conn, conn.transaction():
+        kept = await record_library.seen(conn, shop, mine)
+        tea = record.FaqEntry(new_id(), "tea", "", ("这个茶怎么泡才好喝",), "看这段教程", media=kept)
+        await record.keep_entry(conn, shop, tea)
+        await record.faq_changed(conn, shop)
+        assert (await record.one_entry(conn, shop, tea.id)) == tea
+        used = [use for media, use in await record_library.uses_in_questions(conn, shop) if media == mine]
+        assert used == [{"where": "question", "label": "这个茶怎么泡才好喝"}]
+    said = await window.write("这个茶怎么泡才好喝")
+    assert [(line["kind"], line.get("faq", line.get("media"))) for line in said] == [
+        ("bot_answer", str(tea.id)), ("video", str(mine)),
+    ]  # fmt: skip
     # Out of the library the words stay.
     async with window.pool.acquire() as conn, conn.transaction():
         assert await record_library.drop(conn, shop, mine)

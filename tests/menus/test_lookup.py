@@ -21,6 +21,17 @@ def test_a_product_is_found_by_part_of_its_title_and_with_a_wrong_character() ->
     assert len(lookup.near("", TITLES, 3)) == 3
 
 
+def test_what_is_looked_up_is_found_by_sound_and_by_letters_of_its_pinyin() -> None:
+    titles = [(one, one) for one in ("怎么申请退货", "发货时间说明", "好评有礼", "换货流程")]
+    for words, found in (
+        ("退活", "怎么申请退货"), ("tuihuo", "怎么申请退货"), ("thuihuo", "怎么申请退货"), ("fhsj", "发货时间说明"),
+        ("fhsi", "发货时间说明"), ("hhlc", "换货流程"), ("hpyl", "好评有礼"), ("換貨", "换货流程"),
+    ):  # fmt: skip
+        assert lookup.near(words, titles, 3)[:1] == [found], words
+    for words in ("zz", "qqq", "x", "火星车"):
+        assert lookup.near(words, titles, 3) == [], words
+
+
 def test_the_order_that_words_name_stands_first_and_where_they_name_two_nothing_moves() -> None:
     kept = [title for title, _ in TITLES]
     assert lookup.named_first("我的毛衣到哪了", TITLES)[0] == "粗针圆领毛衣 秋冬 女"

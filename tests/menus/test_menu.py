@@ -66,6 +66,8 @@ def test_wording_is_found_however_it_is_written() -> None:
         "史无前例",
         "独一无二",
     ]
+    assert list(found_in(["百分之百有效", "全网的最低"], ["百分百有效", "全网最低"])) == ["百分百有效", "全网最低"]
+    assert list(found_in(["全国第二", "销量排名第一"], ["全国第一", "销量第一"])) == []
     assert list(found_in(["立即品鉴", "最好便宜"], ["极品", "最便宜"])) == []
     link = {"id": "a", "label": "链接", "action": {"kind": "link", "title": "加Ｖ X 领券", "url": "https://a.example"}}
     found = problems(draft(link, PERSON), Known(TOPICS))

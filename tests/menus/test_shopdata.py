@@ -19,10 +19,12 @@ from menus import record_postgres as record
 from menus.errands import Errands
 from menus.model import Draft
 from menus.shop import conformance, wire
-from menus.shop.caller import Caller, Source
+from menus.shop import desk as shop_desk
+from menus.shop.caller import Caller, ShopSilent, Source
 from tests.house.installation import wangxin
 from tests.menus.conftest import Window
 from tests.web.house import free_port
+from wangxin.chat import desk, desk_record
 from wangxin.clock import new_id, now_ms
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
@@ -166,6 +168,28 @@ async def test_words_lead_to_the_same_answers_as_taps(counter: Counter) -> None:
     assert [line["kind"] for line in said] == ["order", "logistics", "choices"]
     shown = await counter.window.pool.fetchval("select shown from bot_turn order by seq desc limit 1")
     assert shown[0] == f"order:{said[0]['order']}"
+
+
+async def test_the_agent_beside_him_sees_his_orders_as_the_shop_tells_them(counter: Counter) -> None:
+    pool, chat = counter.window.pool, counter.window.chat
+    told = await shop_desk.orders(pool, counter.caller, chat.shop, chat.shopper)
+    assert told, "the demo shop's member has orders"
+    await pool.execute(
+        "insert into shop_order (shop_id, id, shopper_id, state, amount_fen, refunded_fen, lines, logistics,"
+        " created_at) values ($1, $2, $3, 'unpaid', 1, 7, '[]', $4, now()),"
+        " ($1, 'X9', $3, 'paid', 5, 0, '[]', '{}', now())",
+        chat.shop, told[0]["id"], chat.shopper, {"phone": "13800001111", "parcel": "OLD"},
+    )  # fmt: skip
+    async with pool.acquire() as conn:
+        stored = await desk_record.orders(conn, chat.shop, chat.shopper, 50)
+    rows = {row["id"]: row for row in desk.told_orders(stored, told, 50)}
+    assert len(rows) == len(told) + 1, "one of each, and the one that only an event brought"
+    both = rows[told[0]["id"]]
+    assert (both["state"], both["amount_fen"]) == (told[0]["state"], told[0]["amount_fen"]), "the shop's word counts"
+    assert (both["refunded_fen"], both["logistics"]["phone"]) == (7, "13800001111"), "and what it does not say stays"
+    counter.caller.resting.until_ms[chat.shop] = now_ms() + 60_000
+    with pytest.raises(ShopSilent):
+        await shop_desk.orders(pool, counter.caller, chat.shop, chat.shopper)
 
 
 async def test_a_guest_is_nobody_to_the_shop(counter: Counter) -> None:

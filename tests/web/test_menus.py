@@ -427,6 +427,23 @@ def test_the_menu_gives_own_orders_and_carries_a_form_with_a_picture_to_the_agen
             status.click()
             agent.get_by_role("menuitemradio", name=re.compile("^在线")).click()
         expect(status).to_contain_text("在线")
+        # What the bot answers brings a picture of the library, which the merchant chose on his phone.
+        figures = merchant(desk_of_boss, house, "menus/library")
+        figures.get_by_label(re.compile("^名称")).fill("洗涤图")
+        figures.locator("input[type=file]").set_input_files(
+            [{"name": "wash.png", "mimeType": "image/png", "buffer": picture()}]
+        )
+        expect(figures.locator("[data-media='洗涤图']")).to_be_visible()
+        figures.goto(f"{house.url}/merchant/bot")
+        figures.get_by_label("搜索问法或回答").fill("怎么清洗")
+        figures.get_by_role("button", name="修改：怎么清洗").click()
+        figures.get_by_label(re.compile("^附带素材")).select_option("洗涤图")
+        assert faults_of(figures) == []
+        figures.get_by_role("button", name="保存").click()
+        expect(figures.get_by_text("已保存，机器人马上就会用")).to_be_visible()
+        expect(figures.get_by_role("region", name="问题与回答").get_by_text("洗涤图")).to_be_visible()
+        say(shopper, "怎么清洗")
+        expect(shopper.get_by_role("log").get_by_role("button", name="查看图片")).to_be_visible()
         # An unsure bot shows three questions; a tap answers. The way to a person stays in sight all the while.
         say(shopper, "尺码")
         choices = shopper.get_by_role("group", name="选项")
@@ -462,7 +479,7 @@ def test_the_menu_gives_own_orders_and_carries_a_form_with_a_picture_to_the_agen
         shopper.get_by_role("button", name="提交").click()
         expect(log).to_contain_text("不用再重复说明")
         # What the menu brought stands on the merchant's page, and who asked for a person is no solved case.
-        figures = merchant(desk_of_boss, house, "menus/figures")
+        figures.goto(f"{house.url}/merchant/menus/figures")
         for item, cells in (
             ("质量问题登记", ["1", "1", "0 (0.0%)", "1 (100.0%)"]),
             ("我的订单", ["1", "1", "0 (0.0%)"]),
@@ -477,8 +494,17 @@ def test_the_menu_gives_own_orders_and_carries_a_form_with_a_picture_to_the_agen
         seen = agent.get_by_role("log")
         expect(seen).to_contain_text("问题类型")
         expect(seen).to_contain_text("穿了两次就起球")
-        expect(seen.get_by_role("button", name="查看图片")).to_be_visible()
+        expect(seen.get_by_role("button", name="查看图片")).to_have_count(2)  # the bot's, and the form's
         expect(seen).to_contain_text("买家提交了表单")
+        # The same answer is offered to the agent, with its picture.
+        shown = log.get_by_role("button", name="查看图片").count()
+        say(shopper, "怎么清洗")
+        offered = agent.get_by_role("group", name="回复建议").get_by_role("button").first
+        expect(offered).to_contain_text("怎么清洗")
+        offered.click()
+        expect(agent.get_by_role("list", name="会一起发送的图片").get_by_role("listitem")).to_have_count(1)
+        agent.keyboard.press("Enter")
+        expect(log.get_by_role("button", name="查看图片")).to_have_count(shown + 1)
         # A return is a case: the shopper asks, the agent approves beside the chat, the merchant ends it on his page.
         chip(shopper, "退换售后").click()
         shopper.get_by_role("button", name="申请退换货").click()

@@ -59,6 +59,17 @@ def shown_order(row: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
     return {**row, "logistics": logistics, "masked": masked}
 
 
+def told_orders(stored: list[dict[str, Any]], told: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """The shopper's orders, newest first: as the shop's own server tells them; the others, and what it does not say of
+    those it tells (refunds, whom the parcel goes to), as its events brought them."""
+    rows = {row["id"]: row for row in stored}
+    for row in told:
+        known = rows.get(row["id"], {"refunded_fen": 0, "logistics": {}})
+        said = {name: value for name, value in row["logistics"].items() if value}
+        rows[row["id"]] = {**known, **row, "logistics": {**known["logistics"], **said}}
+    return sorted(rows.values(), key=lambda row: -row["created_ms"])[:most]
+
+
 def initials(title: str) -> str:
     """First letters of the pinyin of a title, for finding it by typing: 换货 becomes hh. Latin letters stay."""
     from pypinyin import Style, lazy_pinyin  # its dictionary costs every process that starts a tenth of a second

@@ -183,16 +183,6 @@ async def orders(conn: Connection, shop: UUID, shopper: UUID, most: int) -> list
     )
 
 
-async def parcel(conn: Connection, shop: UUID, shopper: UUID, order: str) -> Row:
-    """The logistics of one order of this shopper. Raises ``order.not_found``."""
-    row = await conn.fetchrow(
-        "select logistics from shop_order where shop_id = $1 and shopper_id = $2 and id = $3", shop, shopper, order
-    )
-    if row is None:
-        raise not_found("order")
-    return dict(row["logistics"])
-
-
 async def products(conn: Connection, shop: UUID, words: str, most: int) -> list[Row]:
     """Products on sale, those the words match first by title."""
     return _rows(

@@ -6,7 +6,8 @@ shown for threads the agent serves or served (an outsourced agent) or for any th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
@@ -36,6 +37,10 @@ Offers = Callable[[Actor], Awaitable[list[dict[str, Any]]]]
 """agent -> the ``offer`` frames he may still answer."""
 Named = Callable[[UUID, UUID], Awaitable[None]]
 """(shop, agent): he is called otherwise there from now on."""
+Orders = Callable[[UUID, UUID], Awaitable[tuple[list[dict[str, Any]] | None, bool]]]
+"""(shop, shopper) -> (his orders as the shop's own server tells them, whether it is silent); None: it tells none."""
+Near = Callable[[str, Sequence[str], int], list[int]]
+"""(words, titles, most) -> places of the titles that come near to the words, the nearest first. Slow."""
 Tagging = Callable[[UUID, UUID, tuple[str, ...]], Awaitable[None]]
 
 
@@ -59,6 +64,8 @@ class Sources:
     seat: Seat | None = None
     offers: Offers | None = None
     named: Named | None = None
+    orders: Orders | None = None
+    near: Near | None = None
 
 
 def _no_nul(value: str) -> str:
@@ -110,6 +117,10 @@ class Reveal(Asked):
     reason: _Text200 = Field(min_length=2)
 
 
+ORDERS_SHOWN = 50
+PRODUCTS_SHOWN = 60
+PRODUCTS_COMPARED = 2_000
+REPLIES_NEAR = 8
 REPLY_MS_DEFAULT = 30_000
 """How soon a shopper must be answered where no contract says."""
 
@@ -227,15 +238,22 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
         more = {} if known.profile is None else await known.profile(shop, person)
         return desk.shown_profile(row, more, await fields_of(actor, shop))
 
+    async def all_orders(shop: UUID, person: UUID, stored: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
+        """(his orders with what the shop's own server tells, whether it is silent); outside of any transaction."""
+        told, silent = (None, False) if known.orders is None else await known.orders(shop, person)
+        return (stored if told is None else desk.told_orders(stored, told, ORDERS_SHOWN)), silent
+
     @routes.get("/threads/{thread}/orders")
     async def orders(thread: UUID, actor: Actor = Depends(agent)) -> dict[str, Any]:
+        """``silent``: the shop's own server was asked and did not answer; the orders are those its events brought."""
         async with scope(actor) as conn:
             shop, person = await opened(actor, conn, thread)
             fields = await fields_of(actor, shop)
             if "orders" not in fields:
                 return {"orders": [], "hidden": True}
-            rows = await desk_record.orders(conn, shop, person, 50)
-        return {"orders": [desk.shown_order(row, fields) for row in rows], "hidden": False}
+            stored = await desk_record.orders(conn, shop, person, ORDERS_SHOWN)
+        rows, silent = await all_orders(shop, person, stored)
+        return {"orders": [desk.shown_order(row, fields) for row in rows], "hidden": False, "silent": silent}
 
     @routes.post("/threads/{thread}/reveal")
     async def reveal(thread: UUID, asked: Reveal, actor: Actor = Depends(agent)) -> dict[str, str]:
@@ -244,9 +262,15 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
             shop, person = await opened(actor, conn, thread)
             if "orders" not in await fields_of(actor, shop) or asked.field not in desk.PRIVATE_LOGISTICS:
                 raise not_found("field")
-            value = (await desk_record.parcel(conn, shop, person, asked.order)).get(asked.field)
-            if not value:
-                raise not_found("field")
+            stored = await desk_record.orders(conn, shop, person, ORDERS_SHOWN)
+        rows, _ = await all_orders(shop, person, stored)
+        order = next((row for row in rows if row["id"] == asked.order), None)
+        if order is None:
+            raise not_found("order")
+        value = order["logistics"].get(asked.field)
+        if not value:
+            raise not_found("field")
+        async with scope(actor) as conn:
             noted = {"field": asked.field, "order": asked.order, "reason": asked.reason, "thread": str(thread)}
             await desk_record.reveal(conn, shop, new_id(), actor.id, str(actor.role), f"order:{asked.order}", noted)
         return {"field": asked.field, "value": str(value)}
@@ -257,7 +281,31 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
     ) -> dict[str, list[dict[str, Any]]]:
         async with scope(actor) as conn:
             shop, _ = await opened(actor, conn, thread)
-            return {"products": await desk_record.products(conn, shop, q.replace("\x00", "").strip(), 60)}
+            words = q.replace("\x00", "").strip()
+            found = await desk_record.products(conn, shop, words, PRODUCTS_SHOWN)
+            if found or not words or known.near is None:
+                return {"products": found}
+            some = await desk_record.products(conn, shop, "", PRODUCTS_COMPARED)
+        return {"products": await near_of(words, some, [row["title"] for row in some])}
+
+    async def near_of(words: str, rows: list[dict[str, Any]], titles: list[str]) -> list[dict[str, Any]]:
+        if known.near is None:
+            return []
+        return [rows[at] for at in await asyncio.to_thread(known.near, words, titles, PRODUCTS_SHOWN)]
+
+    @routes.get("/threads/{thread}/replies")
+    async def near_replies(
+        thread: UUID, q: Annotated[str, Query(max_length=60)], actor: Actor = Depends(agent)
+    ) -> dict[str, list[str]]:
+        """Ids of canned replies whose title or text comes near to ``q``: misspelt, of the same sound, or by first
+        letters of the pinyin. What fits letter by letter the page finds by itself."""
+        words = q.replace("\x00", "").strip()
+        async with scope(actor) as conn:
+            shop, _ = await opened(actor, conn, thread)
+            rows = [row for row in await desk_record.replies(conn, actor.id) if row["shop"] == shop] if words else []
+        by_title = await near_of(words, rows, [row["title"] for row in rows])
+        by_text = [] if words.isascii() else await near_of(words, rows, [row["body"] for row in rows])
+        return {"replies": list(dict.fromkeys(str(row["id"]) for row in (*by_title, *by_text)))[:REPLIES_NEAR]}
 
     @routes.put("/threads/{thread}/remark", status_code=204)
     async def remark(thread: UUID, kept: Remark, actor: Actor = Depends(agent)) -> None:

@@ -1,7 +1,7 @@
 /** Canned replies and suggestions, as the server has them. */
 import { ref } from "vue";
 import { api } from "@/shared/api";
-import type { CannedReply } from "./desk/canned";
+import type { CannedReply, ReplyMedia } from "./desk/canned";
 import type { Talk } from "./desk/store";
 
 export const replies = ref<CannedReply[]>([]);
@@ -18,6 +18,17 @@ export function repliesOf(shop: string): CannedReply[] {
   return replies.value.filter((reply) => reply.shop === shop);
 }
 
+/** Replies near to what was typed (misspelt, of the same sound), as the server finds them; none where it cannot. */
+export async function nearReplies(talk: Talk, typed: string): Promise<CannedReply[]> {
+  try {
+    const { replies: ids } = await api.get<{ replies: string[] }>(`/desk/threads/${talk.view.thread}/replies`, { query: { q: typed } });
+    const mine = repliesOf(talk.view.shop);
+    return ids.flatMap((id) => mine.find((reply) => reply.id === id) ?? []);
+  } catch {
+    return [];
+  }
+}
+
 export function markUsed(reply: CannedReply): void {
   void api.post(`/desk/shops/${reply.shop}/replies/${reply.id}/used`).catch(() => undefined);
 }
@@ -25,6 +36,8 @@ export function markUsed(reply: CannedReply): void {
 export interface Suggestion {
   title: string;
   text: string;
+  /** goes out before the words */
+  media?: ReplyMedia | null;
 }
 
 /** Up to three answers to what the shopper said last; none where nobody can say. */

@@ -161,6 +161,7 @@ TABLE: dict[str, Row] = {
     f"GET {_THREAD}/orders": Row(SERVING),
     f"POST {_THREAD}/reveal": Row(SERVING, {"order": "{order}", "field": "parcel", "reason": "查件"}),
     f"GET {_THREAD}/products": Row(SERVING, query={"q": "{mark}"}, inside="own"),
+    f"GET {_THREAD}/replies": Row(SERVING, query={"q": "{mark}"}, inside="own"),
     f"PUT {_THREAD}/remark": Row(SERVING, {"text": "{mark}老客"}, inside="own"),
     f"PUT {_THREAD}/tags": Row(SERVING, {"tags": ["{mark}"]}, inside="own"),
     f"PUT {_DESK}/shops/{{shop}}/persona": Row(ATDESK, {"name": "{mark}小禾"}, inside="own"),

@@ -43,6 +43,10 @@ function scoreOf(reply: CannedReply, words: string): number {
   return reply.body.toLowerCase().includes(words) || reply.topic.toLowerCase().includes(words) ? 5 : -1
 }
 
+/** What goes out with the words, each once. */
+export const withMedia = (media: ReplyMedia[], one?: ReplyMedia | null): ReplyMedia[] =>
+  one && !media.some((held) => held.media === one.media) ? [...media, one] : media
+
 const VARIABLE = /\{([^{}\n]{1,20})\}/g
 
 /** Fill what is known; what is not stays as it stands, to be seen and to hold the message back. */

@@ -41,6 +41,8 @@ export interface Panel {
   profile: Profile | null;
   orders: Order[];
   ordersHidden: boolean;
+  /** the shop's own server does not answer: the orders are those it told of before */
+  shopSilent: boolean;
   trouble: string;
   /** The shopper is no longer ours to look at: somebody else serves him now. */
   closed: boolean;
@@ -60,7 +62,7 @@ export const levelOf = (talk: Talk): string => talk.view.shopper.level || (panel
 export async function panelOf(thread: string, again = false): Promise<Panel> {
   const held = panels.get(thread);
   if (held && !again && !held.trouble && Date.now() - held.read_ms < KEPT_MS) return held;
-  if (!held) panels.set(thread, { profile: null, orders: [], ordersHidden: false, trouble: "", closed: false, read_ms: Date.now() });
+  if (!held) panels.set(thread, { profile: null, orders: [], ordersHidden: false, shopSilent: false, trouble: "", closed: false, read_ms: Date.now() });
   const panel = panels.get(thread)!;
   panels.delete(thread); // the newest stands last
   panels.set(thread, panel);
@@ -68,13 +70,13 @@ export async function panelOf(thread: string, again = false): Promise<Panel> {
   panel.read_ms = Date.now();
   try {
     const [profile, orders] = await Promise.all([
-      api.get<Profile>(`/desk/threads/${thread}/shopper`),
-      api.get<{ orders: Order[]; hidden: boolean }>(`/desk/threads/${thread}/orders`),
+      api.get<Profile>(`/desk/threads/${thread}/shopper`).then((known) => (panel.profile = known)),
+      api.get<{ orders: Order[]; hidden: boolean; silent?: boolean }>(`/desk/threads/${thread}/orders`),
     ]);
-    Object.assign(panel, { profile, orders: orders.orders, ordersHidden: orders.hidden, trouble: "", closed: false });
+    Object.assign(panel, { profile, orders: orders.orders, ordersHidden: orders.hidden, shopSilent: Boolean(orders.silent), trouble: "", closed: false });
   } catch (why) {
     if (why instanceof ApiError && why.code === "thread.not_found") {
-      Object.assign(panel, { profile: null, orders: [], ordersHidden: false, trouble: "", closed: true });
+      Object.assign(panel, { profile: null, orders: [], ordersHidden: false, shopSilent: false, trouble: "", closed: true });
     } else panel.trouble = errorText(why);
   }
   return panel;

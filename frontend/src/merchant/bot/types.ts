@@ -9,6 +9,7 @@ export interface Question {
   answer: string;
   active: boolean;
   asked: number;
+  media: string | null;
 }
 export interface Written {
   id?: string;
@@ -16,6 +17,8 @@ export interface Written {
   phrasings: string[];
   answer: string;
   active: boolean;
+  /** of the library: goes out below the answer */
+  media: string | null;
 }
 export interface Unknown {
   sayings: string[];
@@ -109,4 +112,4 @@ export interface Tried {
   says: AnyBody[];
   nearest: { id: string; text: string; score: number }[];
 }
-export const blankQuestion = (phrasings: string[] = []): Written => ({ topic: "", phrasings, answer: "", active: true });
+export const blankQuestion = (phrasings: string[] = []): Written => ({ topic: "", phrasings, answer: "", active: true, media: null });

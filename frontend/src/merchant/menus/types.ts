@@ -144,7 +144,7 @@ export interface Plan {
 }
 /** A place where something of the library is used. */
 export interface Use {
-  where: "live" | "draft" | "plan" | "push" | "reply";
+  where: "live" | "draft" | "plan" | "push" | "reply" | "question";
   label: string;
   at_ms?: number;
 }
