@@ -1,9 +1,9 @@
-"""How fast a crowd is reached: ``python -m benchmarks.push [--quick | --million] [--json]``.
+"""How fast a crowd is reached: ``python -m benchmarks.push [--quick | --million] [--workers 2] [--json]``.
 
-The real engine on an embedded PostgreSQL and Valkey of its own, one worker with chunks side by side as in production:
+The real engine on an embedded PostgreSQL and Valkey of its own, worker processes with chunks side by side as in use:
 count the audience, freeze it into recipients, then decide, render, append and keep the ledger for each. Nobody has
 talked to the shop before, so each recipient's thread is made too: the dearest case. A rule of words alone and one that
-gives each recipient points. CPU time counts the worker and all of PostgreSQL.
+gives each recipient points. CPU time counts the workers and all of PostgreSQL.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -123,7 +124,44 @@ async def fill(conn: postgres.Connection, n: int) -> UUID:
     return shop
 
 
-async def one_round(pool: postgres.Pool, push: Push, clocked: Clocked, n: int, body: RuleBody) -> dict[str, Any]:
+class Workers:
+    """Processes that do chunks, as many as there are processors unless told otherwise."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._running: list[asyncio.subprocess.Process] = []
+
+    async def open(self, url: str, valkey_url: str) -> None:
+        words = (sys.executable, "-m", "benchmarks.push_worker", url, valkey_url, str(NOON_MS))
+        for _ in range(self._n):
+            self._running.append(
+                await asyncio.create_subprocess_exec(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            )
+        await asyncio.gather(*map(self._line, self._running))
+
+    async def work(self) -> float:
+        """All chunks that are due; returns their CPU time, in µs."""
+        for worker in self._running:
+            assert worker.stdin is not None
+            worker.stdin.write(b"\n")
+        return sum(map(float, await asyncio.gather(*map(self._line, self._running))))
+
+    async def _line(self, worker: asyncio.subprocess.Process) -> bytes:
+        assert worker.stdout is not None
+        line = await worker.stdout.readline()
+        assert line, "a worker ended; its complaint stands above"
+        return line
+
+    async def close(self) -> None:
+        for worker in self._running:
+            if worker.returncode is None:
+                worker.kill()
+                await worker.wait()
+
+
+async def one_round(
+    pool: postgres.Pool, push: Push, workers: Workers, clocked: Clocked, n: int, body: RuleBody
+) -> dict[str, Any]:
     async with pool.acquire() as conn:
         shop = await fill(conn, n)
         async with conn.transaction():
@@ -137,7 +175,13 @@ async def one_round(pool: postgres.Pool, push: Push, clocked: Clocked, n: int, b
         frozen = await clocked(start)
     for name, took in (await clocked(push.tick)).items():
         frozen[name] += took
-    worked = await clocked(lambda: push.work(lanes=PUSH_LANES))
+    spent: list[float] = []
+
+    async def send() -> None:
+        spent.append(await workers.work())
+
+    worked = await clocked(send)
+    worked["worker_us"] = spent[0]
     await push.tick()
     async with pool.acquire() as conn:
         sent = await conn.fetchval("select count(*) from push_delivery where shop_id = $1 and state = 'sent'", shop)
@@ -149,9 +193,10 @@ async def one_round(pool: postgres.Pool, push: Push, clocked: Clocked, n: int, b
     return {"recipients": n, "sent": sent, "count": counted, "freeze": frozen, "send": worked}
 
 
-async def measure(n: int, rounds: int, names: Sequence[str]) -> dict[str, Any]:
+async def measure(n: int, rounds: int, names: Sequence[str], workers: int) -> dict[str, Any]:
     end_on_term()
-    found: dict[str, Any] = {"machine": machine(), "rounds": {name: [] for name in names}}
+    sending = Workers(workers)
+    found: dict[str, Any] = {"machine": machine(), "workers": workers, "rounds": {name: [] for name in names}}
     with tempfile.TemporaryDirectory(prefix="wx-bench-") as name:
         folder = Path(name)
         os.chmod(folder, 0o755)
@@ -162,14 +207,18 @@ async def measure(n: int, rounds: int, names: Sequence[str]) -> dict[str, Any]:
             pool = await postgres.open_pool(store.url, least=2, most=4, name="bench")
             connection = connect(valkey.url)
             assert store.pid is not None
+            await sending.open(store.url, valkey.url)
             push = Push(pool, Hints(connection), lambda: NOON_MS)
             for n_round in range(rounds):
                 for case in names:
                     print(f"round {n_round + 1} of {rounds}: {n:,} get {case}", file=sys.stderr, flush=True)
-                    found["rounds"][case].append(await one_round(pool, push, Clocked(store.pid), n, RULES[case]))
+                    found["rounds"][case].append(
+                        await one_round(pool, push, sending, Clocked(store.pid), n, RULES[case])
+                    )
             await connection.aclose()
             pool.terminate()
         finally:
+            await sending.close()
             store.stop(how="immediate")
             valkey.stop(how="kill")
     return found
@@ -178,6 +227,7 @@ async def measure(n: int, rounds: int, names: Sequence[str]) -> dict[str, Any]:
 def text(found: dict[str, Any]) -> str:
     m = found["machine"]
     head = f"{m['cpu']}, {m['cpus']} CPUs, Python {m['python']}, load {m['load_before']} before"
+    head += f", {found['workers']} worker processes with {PUSH_LANES} chunks at once each"
     return "\n".join([head, *(_text(case, rounds) for case, rounds in found["rounds"].items())])
 
 
@@ -192,6 +242,7 @@ def _text(case: str, rounds: list[dict[str, Any]]) -> str:
 
     freeze, send = cpu("freeze"), cpu("send")
     whole = sum(freeze) + sum(send)
+    by_clock, by_cpu = 1 / (1 / rate("freeze") + 1 / rate("send")), 2e6 / whole
     return "\n".join(
         (
             "",
@@ -202,8 +253,9 @@ def _text(case: str, rounds: list[dict[str, Any]]) -> str:
             f"freeze into a run     {rate('freeze'):8,.0f} recipients/s   {freeze[0]:6.1f} + {freeze[1]:6.1f} µs",
             f"decide and send       {rate('send'):8,.0f} recipients/s   {send[0]:6.1f} + {send[1]:6.1f} µs",
             f"one core carries      {1e6 / whole:8,.0f} recipients/s   (µs of the worker + of PostgreSQL a recipient)",
-            f"goal: 20,000 recipients/s on two idle cores: "
-            f"{'reached' if 2e6 / whole >= 20_000 else 'MISSED'} by CPU time ({2e6 / whole:,.0f}/s)",
+            f"goal: 20,000 recipients/s on two idle cores, freezing and sending: {by_clock:,.0f}/s by the clock"
+            f" ({'reached' if by_clock >= 20_000 else 'MISSED'}), {by_cpu:,.0f}/s by CPU time"
+            f" ({'reached' if by_cpu >= 20_000 else 'MISSED'})",
         )
     )
 
@@ -213,11 +265,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="5,000 recipients, one round")
     parser.add_argument("--json", action="store_true", help="every round as JSON")
     parser.add_argument("--million", action="store_true", help="a million recipients, one round of words alone")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that send")
     asked = parser.parse_args()
     if asked.million:
-        found = uvloop.run(measure(1_000_000, 1, ["words"]))
+        work = measure(1_000_000, 1, ["words"], asked.workers)
+    elif asked.quick:
+        work = measure(5_000, 1, list(RULES), asked.workers)
     else:
-        found = uvloop.run(measure(5_000, 1, list(RULES)) if asked.quick else measure(100_000, 3, list(RULES)))
+        work = measure(100_000, 3, list(RULES), asked.workers)
+    found = uvloop.run(work)
     print(json.dumps(found) if asked.json else text(found))
 
 
