@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import asyncpg
-
 import wangxin
 from wangxin.config import Settings
+from wangxin.storage import hosts
 from wangxin.storage.embedded import CannotStart, EmbeddedPostgres
 from wangxin.stores import Lock, Say, folder_ready, reach_postgres
 
@@ -75,7 +74,7 @@ async def gapped(conn: Any) -> int:
 async def backup(settings: Settings, file: Path, say: Say) -> Holds:
     """Write ``file`` (0600), whole or not at all; people may chat meanwhile. Raises CannotStart."""
     async with _postgres(settings, lock=False) as url:
-        conn = await asyncpg.connect(url)
+        conn = await hosts.connect(url)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".wangxin-") as folder:
             dump, whole = Path(folder) / _DUMP, Path(folder) / "whole"
             try:
@@ -114,7 +113,7 @@ async def restore(settings: Settings, file: Path, say: Say) -> Holds:
     """
     folder_ready(settings.data)
     async with _postgres(settings, lock=True) as url:
-        conn = await asyncpg.connect(url)
+        conn = await hosts.connect(url)
         try:
             if await conn.fetchval("select count(*) from pg_tables where schemaname = 'public'"):
                 raise CannotStart(

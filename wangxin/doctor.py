@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import asyncpg
-
 from wangxin import clock
 from wangxin.config import Settings
+from wangxin.storage import hosts
 from wangxin.storage.embedded import CannotStart
 from wangxin.storage.migrate import missing
 from wangxin.storage.postgres import NotUsable
@@ -102,7 +101,7 @@ def _files() -> Finding:
 
 async def _postgres(url: str) -> list[Finding]:
     await reach_postgres(url, PATIENCE_S)
-    conn = await asyncpg.connect(url)
+    conn = await hosts.connect(url)
     try:
         version = await conn.fetchval("show server_version")
         lacking = await missing(conn)
@@ -112,9 +111,11 @@ async def _postgres(url: str) -> list[Finding]:
             "select (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,"
             " current_setting('max_connections')::int as most"
         )
+        copies = await conn.fetchrow(_COPIES)
     finally:
         await conn.close()
     assert room is not None, "a row of two subqueries is always there"
+    assert copies is not None, "a row of subqueries is always there"
     found = [Finding("PostgreSQL", "ok", f"{version}, acknowledged means stored (fsync and the others on)")]
     if lacking:
         found.append(Finding("schema", "wrong", f"{len(lacking)} migrations are missing", "Run `wangxin migrate`."))
@@ -134,7 +135,30 @@ async def _postgres(url: str) -> list[Finding]:
             "Raise max_connections." if tight else "",
         )
     )  # fmt: skip
+    found.append(_standby(copies["wanted"], copies["waits"], copies["there"]))
     return found
+
+
+_COPIES = """select current_setting('synchronous_standby_names') as wanted,
+  current_setting('synchronous_commit') as waits,
+  (select count(*) from pg_stat_replication where pid is not null) as there"""
+
+
+def _standby(wanted: str, waits: str, there: int) -> Finding:
+    """On how many machines an acknowledged message is."""
+    if not wanted:
+        return Finding("standby", "ok", "none asked for: an acknowledged message is on one machine")
+    if waits == "local":
+        return Finding(
+            "standby", "warning", "commits do not wait for it (synchronous_commit=local)",
+            "Set synchronous_commit=on: an acknowledged message is to be on two machines.",
+        )  # fmt: skip
+    if not there:
+        return Finding(
+            "standby", "wrong", f"commits wait for {wanted}, and none is connected: nothing can be acknowledged",
+            "Start the standby, or empty synchronous_standby_names until it is back.",
+        )  # fmt: skip
+    return Finding("standby", "ok", f"{there} connected, commits wait for {wanted}: on two machines")
 
 
 async def _valkey(url: str) -> list[Finding]:
@@ -160,7 +184,7 @@ async def _valkey(url: str) -> list[Finding]:
 
 
 async def _processes(settings: Settings, url: str) -> list[Finding]:
-    conn = await asyncpg.connect(url)
+    conn = await hosts.connect(url)
     try:
         names = await conn.fetch("select distinct application_name as name from pg_stat_activity")
     finally:

@@ -14,6 +14,7 @@ import redis
 from pydantic import SecretStr
 
 from wangxin.config import Settings
+from wangxin.storage import hosts
 from wangxin.storage.embedded import CannotStart, EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.postgres import TRANSIENT, check_settings
 from wangxin.storage.valkey import connect_blocking
@@ -74,6 +75,8 @@ async def _given(url: str, reach: Callable[[str, float], Awaitable[None]], patie
 def place_of(url: str) -> str:
     """Host and port, or socket, of a URL: what may be shown of it."""
     parts = urlsplit(url)
+    if "," in parts.netloc:
+        return parts.netloc.rpartition("@")[2]
     host = parts.hostname or "".join(parse_qs(parts.query).get("host", [])) or parts.path
     return f"{host}:{parts.port}" if parts.port else host
 
@@ -87,7 +90,7 @@ async def reach_postgres(url: str, patience_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            conn = await asyncpg.connect(url, timeout=5)
+            conn = await hosts.connect(url, timeout=5)
             break
         except (asyncpg.exceptions.ClientConfigurationError, ValueError) as why:
             raise CannotStart(_UNREADABLE.format(name="POSTGRES", why=why, form=_POSTGRES_FORM)) from None
@@ -99,6 +102,13 @@ async def reach_postgres(url: str, patience_s: float = PATIENCE_S) -> None:
             raise CannotStart(
                 f"PostgreSQL at {place} answers, but {why}. Make it with `createdb`, or correct WANGXIN_POSTGRES_URL."
             ) from None
+        except asyncpg.exceptions.TargetServerAttributeNotMatched:
+            if time.monotonic() > deadline:
+                raise CannotStart(
+                    f"PostgreSQL at {place} only reads: it is a standby. Name the primary in WANGXIN_POSTGRES_URL, or"
+                    " all servers of which one may be it: postgresql://name:password@host1,host2/database."
+                ) from None
+            await asyncio.sleep(0.25)
         except TRANSIENT as why:
             if time.monotonic() > deadline:
                 raise CannotStart(

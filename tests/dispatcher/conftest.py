@@ -125,13 +125,17 @@ class House:
 @pytest.fixture
 async def house(pool: asyncpg.Pool, valkey_url: str) -> AsyncIterator[House]:
     valkey = connect(valkey_url)
+    yield await new_house(pool, valkey)
+    await valkey.aclose()
+
+
+async def new_house(pool: asyncpg.Pool, valkey: Any) -> House:
     shop = await make_shop(pool)
     merchant = new_id()
     accounts = {seat.login: new_id() for seat in demo.SEATS}
     async with pool.acquire() as conn, conn.transaction():
         seeded = await demo.seed(conn, shop.id, merchant, accounts)
-    yield House(pool, valkey, shop.id, merchant, seeded.agents, seeded.providers)
-    await valkey.aclose()
+    return House(pool, valkey, shop.id, merchant, seeded.agents, seeded.providers)
 
 
 @pytest.fixture

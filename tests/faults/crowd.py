@@ -21,7 +21,7 @@ from wangxin.checker import Stored, Verdict, check
 from wangxin.clock import new_id, now_ms
 from wangxin.model.conversation import State
 from wangxin.replay.person import Person, Refused
-from wangxin.storage import accounts, conversations, postgres
+from wangxin.storage import accounts, conversations, hosts, postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.entries import LANES
 from wangxin.storage.hints import Hints
@@ -108,7 +108,7 @@ class Crowd:
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
-                    conn = await asyncpg.connect(self.hubs.postgres.url, timeout=5)
+                    conn = await hosts.connect(self.hubs.postgres.url, timeout=5)
                     await postgres._prepare(conn)
                     return conn
                 except (OSError, asyncpg.PostgresError, asyncpg.InternalClientError):

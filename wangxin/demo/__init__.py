@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import asyncpg
-
 from wangxin.config import Settings
 from wangxin.demo.shown import ROWS, SLUG, Row
 
@@ -31,8 +29,10 @@ async def connect(settings: Settings) -> dict[str, str]:
 
 async def fill(settings: Settings, say: Callable[[str], None] = lambda _: None) -> list[Row]:
     """Make the demo shop if it is not there; returns the addresses and logins to show."""
+    from wangxin.storage import hosts
+
     assert settings.postgres_url is not None, "the stores are known before the demo is filled"
-    conn = await asyncpg.connect(settings.postgres_url.get_secret_value())
+    conn = await hosts.connect(settings.postgres_url.get_secret_value())
     try:
         filled = await conn.fetchval("select settings ? 'demo_filled' from shop where slug = $1", SLUG)
     finally:

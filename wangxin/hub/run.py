@@ -23,6 +23,7 @@ from wangxin.hub.traces import traces_of
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
 from wangxin.storage import postgres
+from wangxin.storage.hosts import Hosts
 from wangxin.storage.postgres import Pool
 
 log = logging.getLogger("wangxin.hub")
@@ -61,9 +62,11 @@ async def run(
     wiring = wire(pool)
     traces = traces_of(settings, node)
 
+    hosts = Hosts(url)
+
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(
-            url, timeout=5, command_timeout=30, server_settings={"timezone": "UTC", "application_name": f"hub {node}"}
+        return await hosts.connect(
+            timeout=5, command_timeout=30, server_settings={"timezone": "UTC", "application_name": f"hub {node}"}
         )
 
     hub = Hub(

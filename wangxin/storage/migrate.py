@@ -7,7 +7,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-import asyncpg
+from wangxin.storage.hosts import connect
 
 _LOCK = 0x77616E67  # "wang"
 
@@ -40,7 +40,7 @@ async def missing(conn: Any) -> list[str]:
 
 async def migrate(url: str) -> list[str]:
     """Apply what is missing; returns the names applied. Safe to run from several processes at once."""
-    conn = await asyncpg.connect(url)
+    conn = await connect(url)
     try:
         await conn.execute("select pg_advisory_lock($1)", _LOCK)
         await conn.execute(

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from wangxin.storage.hosts import Hosts, connect, turned_read_only
 from wangxin.storage.migrate import missing
 
 log = logging.getLogger("wangxin.storage")
@@ -30,6 +31,7 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.exceptions.SerializationError,
     asyncpg.exceptions.DeadlockDetectedError,
     asyncpg.exceptions.TooManyConnectionsError,
+    asyncpg.exceptions.ReadOnlySQLTransactionError,  # it was the primary a moment ago
     ConnectionError,
     OSError,
     TimeoutError,
@@ -55,20 +57,25 @@ async def _prepare(conn: asyncpg.Connection) -> None:
     await conn.set_type_codec("jsonb", encoder=_json_text, decoder=orjson.loads, schema="pg_catalog")
 
 
-async def _nothing_to_reset(_: asyncpg.Connection) -> None:
+async def _nothing_to_reset(conn: asyncpg.Connection) -> None:
     """Called when a connection comes back, after asyncpg has rolled back what was left open. Its own way would send
-    RESET ALL and more each time, a second round trip for every query. We set nothing that outlives a transaction."""
+    RESET ALL and more each time, a second round trip for every query. We set nothing that outlives a transaction.
+
+    A server that only reads by now is left: the next connection looks for the one that writes."""
+    if turned_read_only(conn):
+        conn.terminate()
 
 
 async def open_pool(url: str, *, least: int = 1, most: int = 10, name: str = "wangxin") -> asyncpg.Pool:
     """A pool whose connections speak UTC and read and write ``jsonb`` as Python values.
 
-    (Entry bodies are read with ``body::text`` and stay JSON text.)
+    (Entry bodies are read with ``body::text`` and stay JSON text.) ``url`` may name several servers.
     """
     return await asyncpg.create_pool(
         url,
         min_size=least,
         max_size=most,
+        connect=Hosts(url).connect,
         init=_prepare,
         reset=_nothing_to_reset,
         command_timeout=60,
@@ -80,7 +87,7 @@ async def patient_pool(url: str, *, name: str, least: int = 1, most: int = 10) -
     """A pool, however long the server takes to come up. Raises NotUsable where it must not be used as it is."""
     while True:
         try:
-            conn = await asyncpg.connect(url, timeout=10)
+            conn = await connect(url, timeout=10)
             try:
                 await check_settings(conn)
                 await check_schema(conn)
