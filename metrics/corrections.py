@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
-from metrics.settlement import LineKind, Statement, StatementLine
+from metrics.settlement import LineKind, Measured, Statement, StatementLine, half_up, judged, judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +18,22 @@ class Settled:
     evidence: Mapping[LineKind, frozenset[str]]
     nets: Mapping[str, int]
     agreed: frozenset[LineKind] = frozenset()  # settled between the two sides by hand: never corrected again
+    service: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # by figure: per mille, of how many fen
 
 
 MONEY = (LineKind.COMMISSION, LineKind.SILENT)
 CORRECTED = (LineKind.CONVERSATIONS, LineKind.ONLINE, LineKind.HANDLED, *MONEY)
-"""What late events change. Promises are judged once, seats and base sums do not move."""
+"""What late events change. Seats and base sums do not move."""
+REJUDGED = ("qa_pass",)
+"""Promises are judged once, but for those whose verdicts may be appealed against after the cycle."""
 
 
-def corrections(settled: Settled, now: Statement, nets: Mapping[str, int]) -> list[StatementLine]:
-    """What a settled day would come to today, as lines of the next cycle: nothing settled is ever rewritten."""
+def corrections(
+    settled: Settled, now: Statement, nets: Mapping[str, int], measured: Mapping[str, Measured] | None = None
+) -> list[StatementLine]:
+    """What a settled day would come to today, as lines of the next cycle: nothing settled is ever rewritten.
+
+    ``measured``: the figures of the cycle that ended on this day, as they stand now."""
     lines = []
     for kind in CORRECTED:
         if kind in settled.agreed:
@@ -47,6 +54,25 @@ def corrections(settled: Settled, now: Statement, nets: Mapping[str, int]) -> li
         label = f"{kind} of {settled.day}"
         proofs = tuple(sorted(moved))
         lines.append(StatementLine(LineKind.CORRECTION, label, len(proofs), 0, change, proofs, settled.day, kind))
+    if measured and LineKind.SERVICE not in settled.agreed:
+        lines += _rejudged(settled, now, measured)
+    return lines
+
+
+def _rejudged(settled: Settled, now: Statement, measured: Mapping[str, Measured]) -> list[StatementLine]:
+    """A verdict that was overturned moves the promise by the fee it was judged of."""
+    today = {judged(line.evidence)[0]: judged(line.evidence) for line in now.lines if line.kind is LineKind.SERVICE}
+    lines = []
+    for figure in REJUDGED:
+        one = measured.get(figure)
+        _, per_mille, fee = today.get(figure, (figure, 0, 0))
+        was, of_fen = settled.service.get(figure, (0, fee))
+        if one is None or per_mille == was:
+            continue
+        change = half_up(of_fen * per_mille, 1000) - half_up(of_fen * was, 1000)
+        proofs = (*judgement(one, per_mille, of_fen), *one.cases)
+        label = f"{LineKind.SERVICE} of {settled.day}"
+        lines.append(StatementLine(LineKind.CORRECTION, label, 1, 0, change, proofs, settled.day, LineKind.SERVICE))
     return lines
 
 

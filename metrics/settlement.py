@@ -163,12 +163,14 @@ class Handled:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A figure of a whole cycle as a fraction, in the unit of its promise (ms, per mille, hundredths of a star)."""
+    """A figure of a whole cycle as a fraction, in the unit of its promise (ms, per mille, hundredths of a star), and
+    each case it is made of."""
 
     figure: str
     numerator: int
     denominator: int
     n: int
+    cases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +365,17 @@ def off_per_mille(promise: Promise, measured: Measured) -> Fraction:
     return Fraction(worse * 1000, max(1, promise.value * measured.denominator))
 
 
+def judgement(one: Measured, per_mille: int, fee_fen: int) -> tuple[str, str]:
+    """What a promise came to: how a service line, and each correction of one, begins its evidence."""
+    return f"{one.figure} = {one.numerator} / {one.denominator}", f"{per_mille} ‰ of {fee_fen} fen"
+
+
+def judged(evidence: Sequence[str]) -> tuple[str, int, int]:
+    """(figure, per mille, of how many fen) as :func:`judgement` wrote it."""
+    per_mille, _, fee_fen = evidence[1].partition(" ‰ of ")
+    return evidence[0].partition(" = ")[0], int(per_mille), int(fee_fen.removesuffix(" fen"))
+
+
 def _service_lines(terms: Terms, fee_fen: int, measured: dict[str, Measured]) -> list[StatementLine]:
     lines: list[StatementLine] = []
     penalty = 0
@@ -381,6 +394,6 @@ def _service_lines(terms: Terms, fee_fen: int, measured: dict[str, Measured]) ->
         if per_mille:
             label = f"{promise.figure} = {one.numerator / one.denominator:.1f} (n = {one.n})"
             amount = half_up(fee_fen * per_mille, 1000)
-            proofs = (f"{promise.figure} = {one.numerator} / {one.denominator}", f"{per_mille} ‰ of {fee_fen} fen")
+            proofs = (*judgement(one, per_mille, fee_fen), *one.cases)
             lines.append(StatementLine(LineKind.SERVICE, label, 1, 0, amount, proofs))
     return lines

@@ -16,7 +16,7 @@ from metrics.agreements import Agreement
 from metrics.clocks import Calendar
 from metrics.corrections import Settled, corrections
 from metrics.model import DAY, MINUTE
-from metrics.settlement import LineKind, StatementLine
+from metrics.settlement import LineKind, StatementLine, judged
 from metrics.statements import DayStatement, day_statements
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection
@@ -207,11 +207,13 @@ async def _corrections(conn: Connection, shop: UUID, begins: DayStatement, calen
     if not done:
         return []
     first, last = min(one.day for one in done), max(one.day for one in done)
-    now = {one.day: one for one in await day_statements(conn, shop, [begins.agreement], first, last, calendar)}
+    stands = {(begins.agreement.contract, one.day): one.fee_fen for one in done}
+    now = {one.day: one for one in await day_statements(conn, shop, [begins.agreement], first, last, calendar, stands)}
     lines: list[StatementLine] = []
     for settled in settled_days(done):
         if settled.day in now:
-            lines += corrections(settled, now[settled.day].statement, now[settled.day].nets)
+            today = now[settled.day]
+            lines += corrections(settled, today.statement, today.nets, today.measured)
     return lines
 
 
@@ -221,6 +223,7 @@ def settled_days(done: Iterable[Issued]) -> list[Settled]:
     evidence: defaultdict[date, defaultdict[LineKind, frozenset[str]]] = defaultdict(lambda: defaultdict(frozenset))
     agreed: defaultdict[date, set[LineKind]] = defaultdict(set)
     nets: dict[date, dict[str, int]] = {}
+    service: defaultdict[date, dict[str, tuple[int, int]]] = defaultdict(dict)
     for one in sorted(done, key=lambda one: one.day):
         nets[one.day] = one.nets
         disputed = {dispute.line for dispute in one.disputes}
@@ -229,9 +232,15 @@ def settled_days(done: Iterable[Issued]) -> list[Settled]:
             amounts[day][kind] += line.amount_fen
             # A correction names what came or went; what came twice went.
             evidence[day][kind] ^= frozenset(line.evidence)
+            if kind is LineKind.SERVICE:
+                figure, per_mille, of_fen = judged(line.evidence)
+                service[day][figure] = per_mille, of_fen
             if number in disputed:
                 agreed[day].add(kind)
-    return [Settled(day, amounts[day], evidence[day], nets[day], frozenset(agreed[day])) for day in sorted(nets)]
+    return [
+        Settled(day, amounts[day], evidence[day], nets[day], frozenset(agreed[day]), service[day])
+        for day in sorted(nets)
+    ]
 
 
 # --- signing --------------------------------------------------------------------------------------------------------

@@ -5,11 +5,12 @@ from __future__ import annotations
 import calendar as months
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal
 from uuid import UUID
 
+from metrics import proofs_postgres
 from metrics import report_postgres as read
 from metrics.agreements import Agreement, Version
 from metrics.clocks import Calendar
@@ -48,6 +49,7 @@ class DayStatement:
     day: date
     statement: Statement
     nets: Mapping[str, int] = field(default_factory=dict)
+    measured: Mapping[str, Measured] = field(default_factory=dict)
 
     @property
     def fee_fen(self) -> int:
@@ -84,7 +86,8 @@ async def day_statements(
             ends = follows is None or version.cycle_start(day + timedelta(days=1)) != begins
             cycle = Cycle((day - begins).days + 1, version.cycle_days(day), ends, fees[begins])
             happened, nets = await reading.happened(agreement, version, day, cycle, calendar)
-            one = DayStatement(agreement, version, day, settle(version.terms, day, day, happened), nets)
+            measured = {figure.figure: figure for figure in happened.measured}
+            one = DayStatement(agreement, version, day, settle(version.terms, day, day, happened), nets, measured)
             fees[begins] += (stands or {}).get((agreement.contract, day), one.fee_fen)
             if day >= first:
                 found.append(one)
@@ -166,7 +169,11 @@ class _Reading:
             sums.add(by_pool.get(str(pool), Sums()))
         from_ms, to_ms = calendar.day_end_ms(first - timedelta(days=1)), calendar.day_end_ms(last)
         checked = await quality.passed(self.conn, self.shop, from_ms, to_ms, pools=sorted(version.terms.pools))
-        return measured_of(sums, checked)
+        promised = {promise.figure for promise in version.terms.promises}
+        proofs = await proofs_postgres.cases(
+            self.conn, self.shop, sorted(version.terms.pools), (first, last), (from_ms, to_ms), promised
+        )
+        return [replace(one, cases=proofs.get(one.figure, ())) for one in measured_of(sums, checked)]
 
 
 def measured_of(sums: Sums, checked: Rate) -> list[Measured]:

@@ -254,6 +254,8 @@ async def test_what_passes_counts_in_statements_and_stars_beside_seats_and_silen
         assert [lines[kind].amount_fen for kind in (LineKind.SILENT, LineKind.COMMISSION)] == [70, 2_500]
         assert lines[LineKind.SERVICE].amount_fen == -round(fee * 0.05 + 0.01)
         assert lines[LineKind.SERVICE].label == "qa_pass = 666.7 (n = 3)"
+        verdicts = [proof.rpartition(": ")[2] for proof in lines[LineKind.SERVICE].evidence[2:]]
+        assert sorted(verdicts) == ["failed", "passed", "passed"], "every check is named, not their share alone"
         assert lines[LineKind.CAP].amount_fen == 2_700 - (fee + lines[LineKind.SERVICE].amount_fen)
         assert statement.statement.total_fen == 2_700
 

@@ -179,6 +179,28 @@ def test_every_service_and_cap_line_says_how_it_came_to_be() -> None:
     ]  # fmt: skip
 
 
+def test_a_verdict_that_is_overturned_moves_its_promise_by_the_fee_it_was_judged_of() -> None:
+    promise = Promise("qa_pass", True, 900, 1, (Band(100, 50),))
+    contract = terms(TIERS, Base(1_000), promises=(promise,))
+    failed, passed = Measured("qa_pass", 667, 1, 3, ("a: failed",)), Measured("qa_pass", 1_000, 1, 3, ("a: passed",))
+
+    def settled(one: Measured, service: dict[str, tuple[int, int]]) -> list[tuple[int, tuple[str, ...]]]:
+        now = statement(contract, served=[served(1)], measured=[one])
+        as_issued = Settled(
+            FIRST, {line.kind: line.amount_fen for line in now.lines},
+            {line.kind: frozenset(line.evidence) for line in now.lines}, {}, service=service,
+        )  # fmt: skip
+        return [(line.amount_fen, line.evidence) for line in corrections(as_issued, now, {}, {"qa_pass": one})]
+
+    assert settled(passed, {"qa_pass": (-50, 2_000)}) == [
+        (100, ("qa_pass = 1000 / 1", "0 ‰ of 2000 fen", "a: passed"))
+    ], "the penalty comes back, of the fee it was taken from"
+    assert settled(failed, {"qa_pass": (-50, 2_000)}) == []
+    assert settled(passed, {}) == []
+    (late,) = settled(failed, {})
+    assert late[0] == -55, "a verdict for the worse counts too, of today's fee where none was written"
+
+
 def test_a_conversation_that_came_late_is_a_correction_and_an_agreed_line_is_none() -> None:
     settled = Settled(FIRST, {LineKind.CONVERSATIONS: 90}, {LineKind.CONVERSATIONS: frozenset({str(who(5001))})}, {})
     now = statement(terms(TIERS), served=[served(1), served(2)])

@@ -16,6 +16,8 @@ from dispatcher import admin_record
 from metrics import record_postgres, statement_record
 from metrics.agreements import Agreement, Version
 from metrics.model import DAY
+from metrics.quality import record as quality
+from metrics.quality.model import PROPOSED, Graded
 from metrics.service import Figures
 from metrics.settlement import Band, Base, LineKind, PerMinute, PerOnlineHour, PerOrder, Promise, Terms
 from metrics.statement_out import csv_response, issued_json, xlsx_response
@@ -28,6 +30,10 @@ from wangxin.clock import new_id, now_ms
 from wangxin.model.refusals import Refusal
 
 BOSS, CHIEF = new_id(), new_id()
+
+
+def day_ms(at: Any) -> int:
+    return int(at.timestamp() * 1000)
 
 
 @pytest.fixture
@@ -159,6 +165,51 @@ async def test_a_refund_after_the_cycle_is_taken_off_in_the_next_one_and_only_on
     assert corrected[0][0].cycle_first > found[0].cycle_first
     assert found[0].total_fen == 675
     assert [one.day for one in found] == [day + timedelta(days=number) for number in range(len(found))]
+
+
+async def test_an_appeal_won_after_the_cycle_gives_the_penalty_back_in_the_next_one(
+    pool: asyncpg.Pool, past_shop: Shop
+) -> None:
+    days_ago = int(8 + (now_ms() // DAY) % 7)
+    await back_in_time(pool, past_shop.id, days_ago - 1)
+    (one,) = await agreed(pool, past_shop.id, days_ago, cycle="week")
+    day: date = await pool.fetchval("select min(day) from tally")
+    promises = (Promise("qa_pass", True, 900, 1, (Band(100, 100),)), Promise("csat", True, 500, 1, (Band(1, 50),)))
+    terms = replace(one.versions[0].terms, promises=promises)
+    begins = [replace(one, versions=(replace(one.versions[0], terms=terms),))]
+    async with pool.acquire() as conn, conn.transaction():
+        await quality.write_sheet(conn, past_shop.id, PROPOSED, BOSS)
+        await conn.execute(
+            """insert into quality_sample (shop_id, id, week, conversation_id, thread_id, day, agent_id, pool_id,
+                 provider_id, stratum, double)
+               select shop_id, gen_random_uuid(), $1, conversation_id, thread_id, day, agent_id, pool_id, $3, 'random',
+                 false from tally where pool_id = $2""",
+            day - timedelta(days=day.weekday()), NIGHT, PROVIDER,
+        )  # fmt: skip
+        nights = await conn.fetch("select id from quality_sample")
+        assert nights
+        poor = {item.id: "none" for item in PROPOSED.items}
+        for row in nights:
+            await quality.grade(conn, past_shop.id, row["id"], BOSS, poor, (), "")  # type: ignore[arg-type]
+    await pool.execute("update quality_sample set graded_at = day + interval '12 h' where graded_at is not null")
+    week_over = (7 - day.weekday()) * DAY
+    later_ms = week_over - days_ago * DAY + statement_record.ISSUE_AFTER_MS
+    await issue(pool, past_shop.id, begins, later_ms=later_ms)
+    lines = [line for issued in await all_issued(pool) for line in issued.lines if line.kind is LineKind.SERVICE]
+    (penalty,) = [line for line in lines if line.label.startswith("qa_pass")]
+    assert penalty.amount_fen < 0
+    assert [proof.rpartition(": ")[2] for proof in penalty.evidence[2:]] == ["failed"] * len(nights)
+    async with pool.acquire() as conn, conn.transaction():
+        for row in nights:
+            sample = await quality.sample(conn, past_shop.id, row["id"])
+            await quality.appeal(conn, sample, "provider", CHIEF, "看错了", day_ms(sample["graded_at"]))
+            await quality.decide(conn, past_shop.id, row["id"], BOSS, Graded(100, True), "改判")
+    await issue(pool, past_shop.id, begins)
+    await issue(pool, past_shop.id, begins)
+    corrected = [line for issued in await all_issued(pool) for line in issued.lines if line.of_kind is LineKind.SERVICE]
+    assert [(line.amount_fen, line.evidence[0]) for line in corrected] == [
+        (-penalty.amount_fen, f"qa_pass = {1000 * len(nights)} / {len(nights)}")
+    ], "once, and in the cycle after"
 
 
 async def test_online_time_handled_minutes_base_fee_and_promises_come_from_the_record(
