@@ -152,6 +152,10 @@ async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_
     await page.get_by_text("图表数据").click()
     await expect(page.get_by_role("columnheader", name="客满满")).to_be_visible()
 
+    reach = page.get_by_role("region", name="多久接上人工")
+    await expect(reach).to_contain_text("5 / 6 次")
+    await expect(reach).to_contain_text("1 位还在等")
+
     await teams.get_by_role("button", name="查看「夜间组」的明细").click()
     turns = page.get_by_role("region", name="夜间组：问答明细").first
     await expect(turns.get_by_role("row")).to_have_count(3)

@@ -192,6 +192,10 @@ def test_an_agent_answers_with_the_keyboard_alone(chromium: Browser, house: Hous
             if page.get_by_role("heading", name=re.compile("键盘")).count():
                 break
         expect(box(page, guest)).to_be_focused()
+        page.keyboard.type("/huanhou")  # misspelt pinyin, and then the code itself
+        expect(page.get_by_role("listbox").get_by_role("option")).to_contain_text("换货")
+        for _ in "/huanhou":
+            page.keyboard.press("Backspace")
         page.keyboard.type("/hh")
         expect(page.get_by_role("option", name=re.compile("换货"))).to_have_attribute("aria-selected", "true")
         page.keyboard.press("Enter")
