@@ -23,13 +23,14 @@ import menus.errands
 import menus.examine
 import menus.service
 from menus.shop.caller import Caller as ShopCaller
+from metrics.quality import checking
 from metrics.schedules.mail import Post
 from metrics.schedules.sending import Reports
 from metrics.service import Figures
 from push.service import Push
 from wangxin import clock, outbound
 from wangxin.agreements import agreements_of
-from wangxin.app import patient_pool, teams_of, until_stopped, urls
+from wangxin.app import forbidden_of, patient_pool, teams_of, until_stopped, urls
 from wangxin.chat.rest_calls import Calls
 from wangxin.config import Settings
 from wangxin.model.facts import Consumer
@@ -52,6 +53,7 @@ RING_S = 3.0
 SLOW_SWEEP_S = 300.0
 SEAL_S = 60.0
 REPORTS_S = 5.0
+CHECK_S = 20.0
 GRADE_S = 3_600.0
 GRADE_AFTER_DAYS = 2  # of a month, so that its last days are sealed
 QUALITY_SWEEP_S = 60.0
@@ -277,6 +279,7 @@ async def run_worker(settings: Settings) -> None:
         _every("sums of days", SEAL_S, figures.seal),
         _every("statements", SEAL_S, lambda: figures.settle(agreements_of)),
         _every("stars", GRADE_S, lambda: figures.grade(teams_of, agreements_of, today=graded_day(clock.now_ms()))),
+        _every("quality rules", CHECK_S, lambda: checking.check(pool, forbidden_of)),
         _every("quality samples", GRADE_S, lambda: figures.sample(lambda shop: shop.day(clock.now_ms()))),
         _every("erasing", privacy.SWEEP_S, lambda: privacy.sweep(pool, objects)),
         _every("reports", REPORTS_S, Reports(pool, teams_of, post_of(settings)).work),

@@ -15,8 +15,9 @@ from pydantic import Field, StringConstraints
 from metrics.asking import DAYS_MAX, Asking
 from metrics.figures import rate_json
 from metrics.intervals import Rate
-from metrics.quality import record
+from metrics.quality import checking, record
 from metrics.quality.model import APPEAL_DAYS, PROPOSED, Closed, Graded, Mark, Sheet, agreement
+from metrics.quality.rules import Rule
 from metrics.record_postgres import calendars
 from metrics.tables_out import named
 from metrics.teams import OWN, Teams, TeamsOf, nobody_known
@@ -56,6 +57,10 @@ class Appealed(Closed):
 class Days(Closed):
     first: date | None = None
     last: date | None = None
+
+
+class Hinted(Days):
+    rule: Rule | None = None
 
 
 def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
@@ -171,11 +176,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
         """What was graded, by team and agent, how far two graders agree, and what waits for a last word. Raises
         ``period.wrong``."""
         async with deps.scope(actor, shop) as conn:
-            today = (await calendars(conn, [shop]))[shop].day(clock.now_ms())
-            last = days.last or days.first or today
-            first = days.first or last - timedelta(days=PERIOD_DAYS)
-            if first > last or (last - first).days >= DAYS_MAX:
-                raise Refusal("period.wrong", f"a period has 1 to {DAYS_MAX} days", field="first")
+            first, last = await _period(conn, shop, days)
             teams = await teams_of(conn, shop)
             rows = await record.of_shop(conn, shop, first, last, actor.id)
             both = agreement(await record.pairs(conn, shop, first, last))
@@ -185,6 +186,16 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
             "teams": _by_team(rows, teams), "double": {**rate_json(both.same), "kappa": both.kappa},
         }  # fmt: skip
 
+    @routes.get("/{shop}/hints")
+    async def hints(shop: UUID, asked: Annotated[Hinted, Query()], actor: Actor = Depends(grader)) -> dict[str, Any]:
+        """What the rules found in every ended conversation of the period, by rule, and the newest of them. Raises
+        ``period.wrong``."""
+        async with deps.scope(actor, shop) as conn:
+            first, last = await _period(conn, shop, asked)
+            teams = await teams_of(conn, shop)
+            found = await checking.found(conn, shop, first, last, asked.rule)
+        return {"first": first, "last": last, **found, "rows": [named(row, teams) for row in found["rows"]]}
+
     @routes.post("/{shop}/samples/{sample}/decide", status_code=204)
     async def decide(shop: UUID, sample: UUID, last: Decided, actor: Actor = Depends(merchant)) -> None:
         """The last word. Raises ``sample.undisputed``, ``sample.decided``."""
@@ -193,6 +204,15 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known) -> APIRouter:
             await deps.audit(conn, actor, shop, "quality.decided", str(sample), last.model_dump())
 
     return routes
+
+
+async def _period(conn: Connection, shop: UUID, days: Days) -> tuple[date, date]:
+    today = (await calendars(conn, [shop]))[shop].day(clock.now_ms())
+    last = days.last or days.first or today
+    first = days.first or last - timedelta(days=PERIOD_DAYS)
+    if first > last or (last - first).days >= DAYS_MAX:
+        raise Refusal("period.wrong", f"a period has 1 to {DAYS_MAX} days", field="first")
+    return first, last
 
 
 def _provider(actor: Actor) -> UUID:

@@ -22,9 +22,10 @@ from dispatcher import admin_record
 from metrics import cards_postgres as cards
 from metrics.agreements import Agreement, Version
 from metrics.intervals import Rate
-from metrics.quality import record
+from metrics.quality import checking, record
 from metrics.quality.model import PROPOSED, Graded, Mark, Served, agreement, draw, graded, result
 from metrics.quality.rest import router
+from metrics.quality.rules import Line, hints
 from metrics.record_postgres import calendars
 from metrics.service import Figures
 from metrics.settlement import Band as Step
@@ -52,6 +53,29 @@ def test_marks_are_weighed_and_what_had_no_occasion_is_left_out() -> None:
     assert graded(PROPOSED, {**FULL, "correct": "half"}, ()) == Graded(88, True)
     assert graded(PROPOSED, POOR, ()) == Graded(75, False)
     assert graded(PROPOSED, {**POOR, "correct": "na"}, ()) == Graded(100, True)
+
+
+def test_rules_find_what_is_odd_in_a_conversation_and_nothing_in_a_good_one() -> None:
+    def found(*said: Line, waits: tuple[int | None, ...] = ()) -> list[tuple[str, int]]:
+        return [(one.rule, one.seq) for one in hints(said, waits, lambda text: ["最便宜"] if "最便宜" in text else [])]
+
+    def agent(seq: int, text: str) -> Line:
+        return Line(seq, "agent", text)
+
+    good = agent(2, "亲，您好，这款 199.00 元，今天发")
+    card = Line(3, "agent", price_fen=18_900)
+    assert found(Line(1, "shopper", "加我微信 abc123"), good, card, waits=(5_000, 130_000)) == []
+    assert found(agent(1, "不知道")) == [("no_greeting", 1)]
+    assert found(good, waits=(130_000, 125_000, 121_000)) == [("slow", 2)]
+    assert found(good, waits=(None,)) == [("no_answer", 2)]
+    assert found(good, agent(3, "全网最便宜")) == [("forbidden", 3)]
+    assert found(good, agent(3, "加我微信 abc12345")) == [("contact", 3)]
+    assert found(good, agent(3, "打 13812345678 找我")) == [("contact", 3)]
+    assert found(good, agent(3, "订单 2026111113812345678 已发出")) == []
+    again = "请您耐心等待我们的仓库发货"
+    assert found(good, *(agent(seq, again) for seq in (3, 4, 5))) == [("copy_paste", 5)]
+    assert found(good, card, agent(4, "这件 169 元")) == [("price", 4)]
+    assert found(good, card, agent(4, "这件 ¥189"), agent(5, "原价 299 元"), agent(6, "用 20 元券")) == []
 
 
 def test_a_fatal_item_fails_whatever_else_was_right() -> None:
@@ -290,3 +314,21 @@ async def test_what_passes_counts_in_statements_and_stars_beside_seats_and_silen
     await pool.execute("delete from quality_grade")
     await pool.execute("delete from quality_sample")
     assert await Figures(pool).sample(lambda shop: shop.day(now_ms()) + timedelta(days=7)) == 7
+
+
+async def test_every_ended_conversation_is_looked_at_by_the_rules(room: Room, pool: asyncpg.Pool) -> None:
+    room.sits(Role.MERCHANT, new_id())
+    served = await pool.fetchval("select count(*) from tally where agent_id is not null")
+
+    async def forbidden_of(conn: Any, shop: UUID) -> Any:
+        return lambda text: ["小本"] if "小本" in text else []
+
+    assert await checking.check(pool, forbidden_of) == served
+    assert await checking.check(pool, forbidden_of) == 0
+    found = await room.does("GET", "{shop}/hints")
+    assert found["checked"] == served
+    assert (found["by_rule"]["forbidden"], found["by_rule"]["contact"]) == (2, 2)
+    assert {hint["words"] for row in found["rows"] for hint in row["hints"] if hint["rule"] == "forbidden"} == {"小本"}
+    assert len((await room.does("GET", "{shop}/hints?rule=contact"))["rows"]) == 2
+    assert "13812345678" not in str(found), "whose number it was is read in the conversation, not here"
+    assert (await room.does("GET", "{shop}/hints?first=2100-01-02&last=2100-01-01"))["code"] == "period.wrong"

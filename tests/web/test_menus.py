@@ -272,7 +272,7 @@ def test_guests_see_a_menu_of_their_own_and_half_of_them_as_a_trial(chromium: Br
         expect(page.get_by_role("listitem").filter(has_text="访客问安装")).to_contain_text("线上")
         page.get_by_role("link", name="机器人").click()
         page.get_by_role("link", name="测试题").click()
-        page.get_by_label("买家的话").fill("安装师傅什么时候上门安装")
+        page.get_by_role("region", name="测试题").get_by_label("买家的话").fill("安装师傅什么时候上门安装")
         page.get_by_label("应该", exact=True).select_option("none")
         page.get_by_role("button", name="添加", exact=True).click()
         row = page.get_by_role("listitem").filter(has_text="安装师傅")

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from wangxin.chat import desk_record
-from wangxin.chat.wording import Find, Wording, judge
+from wangxin.chat.wording import Find, Wording, judge, kept_wording
 from wangxin.edge import Deps
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
@@ -35,11 +35,7 @@ class TextAsked(BaseModel):
 
 
 async def _read(conn: Connection, shop: UUID) -> Wording:
-    kept = await conn.fetchval("select settings->'wording' from shop where shop_id = $1", shop)
-    try:
-        return Wording.model_validate(kept or {})
-    except ValidationError:  # written by another version: the usual ones count then
-        return Wording()
+    return kept_wording(await conn.fetchval("select settings->'wording' from shop where shop_id = $1", shop))
 
 
 def router(deps: Deps, words: Words) -> APIRouter:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from wangxin.model import limits
 
@@ -36,6 +36,14 @@ class Wording(BaseModel):
     claim: Usual = "warn"
     elsewhere: Usual = "warn"
     words: Annotated[tuple[WordRule, ...], Field(max_length=limits.WORD_RULES_MAX)] = ()
+
+
+def kept_wording(kept: Any) -> Wording:
+    """As it stands in the shop's settings; written by another version: the usual ones count."""
+    try:
+        return Wording.model_validate(kept or {})
+    except ValidationError:
+        return Wording()
 
 
 @dataclass(frozen=True, slots=True)

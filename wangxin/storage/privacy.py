@@ -79,6 +79,7 @@ KEPT: tuple[Kept, ...] = (
     Kept("push_delivery", "shopper_id", why="what was sent, once; no words"),
     Kept("push_reach", "shopper_id", why="whether another way reached him; no words"),
     Kept("quality_sample", "thread_id", "threads", why="how the agent was graded", shown="conversation_id, drawn_at"),
+    Kept("quality_check", "thread_id", "threads", why="what rules found in the agent's lines", shown="day, hints"),
     Kept("person_number", "shopper_id", why="a number in place of a name"),
     Kept("fold_cursor", "thread_id", "threads", why="where the figures stand", shown="folded_at"),
 )  # fmt: skip

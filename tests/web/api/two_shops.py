@@ -161,6 +161,12 @@ async def _checked(deps: Deps, side: Side) -> None:
         UUID(ids["outsourced_pool"]), UUID(ids["provider"]),
     )  # fmt: skip
     await deps.pool.execute(
+        """insert into quality_check (shop_id, conversation_id, thread_id, day, agent_id, pool_id, hints)
+           values ($1, $2, $3, current_date, $4, $5, $6)""",
+        side.shop.id, UUID(ids["conversation"]), UUID(ids["thread"]), UUID(ids["outsourced_agent"]),
+        UUID(ids["outsourced_pool"]), [{"rule": "forbidden", "seq": 1, "words": side.mark}],
+    )  # fmt: skip
+    await deps.pool.execute(
         """insert into quality_grade (shop_id, sample_id, grader_id, version, marks, fatal, score, passed, note)
            values ($1, $2, $3, 1, '{"greeting": "half"}', '{}', 70, false, $4)""",
         side.shop.id, sample, new_id(), f"{side.mark}太冷淡",

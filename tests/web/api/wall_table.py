@@ -375,6 +375,7 @@ TABLE: dict[str, Row] = {
     f"POST {_QUALITY}/{{shop}}/draw": Row("merchant", {"day": "2026-11-25"}),
     f"GET {_QUALITY}/{{shop}}/queue": Row(OVERSEES),
     f"GET {_QUALITY}/{{shop}}/results": Row(OVERSEES),
+    f"GET {_QUALITY}/{{shop}}/hints": Row(OVERSEES),
     f"GET {_SAMPLE}/blind": Row(OVERSEES),
     f"GET {_SAMPLE}/words": Row("outsourced provider"),
     f"POST {_SAMPLE}/grade": Row(OVERSEES, {"marks": {"greeting": "full"}, "note": "{mark}好"}, inside="own"),
