@@ -246,6 +246,13 @@ def half_up(numerator: int, denominator: int) -> int:
     return sign * ((2 * abs(numerator) + denominator) // (2 * denominator))
 
 
+def share_of(whole: int, place: int, among: int) -> int:
+    """The part of ``whole`` that the ``place``-th of ``among`` bears (from 0), as equal as whole numbers can be: the
+    parts add up to it exactly."""
+    assert 0 <= place < among
+    return half_up(whole * (place + 1), among) - half_up(whole * place, among)
+
+
 def effective(served: Iterable[Served], pools: frozenset[UUID]) -> list[Served]:
     """One per shopper and business day: words of the shopper, and a reply by the contract's people. Oldest first."""
     kept: dict[tuple[UUID, date], Served] = {}

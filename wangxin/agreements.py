@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -20,22 +20,31 @@ async def agreements_of(conn: Connection, shop: UUID) -> list[Agreement]:
     found = []
     for contract in await dispatcher.admin_read.contracts(conn, shop):
         agreed = [one for one in contract["versions"] if one["state"] == "accepted"]
-        versions = tuple(_version(contract["id"], contract["pools"], version) for version in agreed)
+        versions = tuple(_version(contract["id"], shop, contract["pools"], version) for version in agreed)
         if versions:
             found.append(Agreement(contract["id"], contract["provider_id"], contract["provider_name"], versions))
     return found
 
 
-def _version(contract: UUID, pools: Sequence[UUID], version: dict[str, Any]) -> Version:
+def _version(contract: UUID, shop: UUID, pools: Sequence[UUID], version: dict[str, Any]) -> Version:
+    """What the version asks of this shop. What is owed once for the whole contract (base fee with the conversations it
+    includes, committed seats, the cap) is borne by its shops in equal parts."""
     terms = version["terms"]
     commission = terms["commission"]
-    prices = _prices(terms["price"])
+    shops = sorted(version["shops"], key=str)
+    place, among = (shops.index(shop), len(shops)) if shop in shops else (0, 1)
+
+    def part(whole: int) -> int:
+        return settlement.share_of(whole, place, among)
+
+    cap = terms.get("fee_fen_max")
+    prices = _prices(terms["price"], part)
     if commission["per_mille"]:
         prices.append(settlement.PerOrder(commission["per_mille"], commission["silent_orders"]))
     return Version(
         settlement.Terms(
             contract, version["version"], frozenset(pools), tuple(prices), _promises(terms),
-            terms["penalty_cap_per_mille"], terms.get("fee_fen_max"),
+            terms["penalty_cap_per_mille"], None if cap is None else part(cap),
         ),
         version["starts_ms"], version["ends_ms"], terms["seats_committed"], terms["settlement"],
         commission["refunds"] == "kept", terms["dispute_days"],
@@ -43,20 +52,20 @@ def _version(contract: UUID, pools: Sequence[UUID], version: dict[str, Any]) -> 
     )  # fmt: skip
 
 
-def _prices(price: dict[str, Any]) -> list[settlement.Price]:
+def _prices(price: dict[str, Any], part: Callable[[int], int]) -> list[settlement.Price]:
     match price["model"]:
         case "per_seat_month":
-            return [settlement.PerSeat(price["price_fen"])]
+            return [settlement.PerSeat(part(price["price_fen"]))]
         case "per_online_hour":
             return [settlement.PerOnlineHour(price["price_fen"])]
         case "per_handled_minute":
             return [settlement.PerMinute(price["price_fen"])]
         case "base_plus_tier":
-            included = price["included"]
+            included = part(price["included"])
             above = sorted((max(tier["above"], included), tier["price_fen"]) for tier in price["tiers"])
             if not above or above[0][0] > included:
                 above.insert(0, (included, price["price_fen"]))
-            return [settlement.Base(price["base_fen"]), _tiers([(0, 0), *above] if included else above)]
+            return [settlement.Base(part(price["base_fen"])), _tiers([(0, 0), *above] if included else above)]
         case _:
             above = sorted((tier["above"], tier["price_fen"]) for tier in price["tiers"])
             if not above or above[0][0] > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from dispatcher.contracts import POLICY
 from dispatcher.model import Policy
 from tests.conftest import make_shop
 from tests.dispatcher.office import Office
+from wangxin.agreements import agreements_of
 from wangxin.clock import new_id
 from wangxin.model.actor import Actor, Role
 from wangxin.passwords import matches
@@ -146,7 +148,9 @@ async def test_a_contract_holds_for_several_shops_and_ends_where_a_version_leave
     merchant = Actor(Role.MERCHANT, house.merchant, frozenset({house.shop, second.id}), "掌柜")
     provider = house.providers["云杉客服"]
     pools = [str(await house.pool.fetchval("select id from pool where provider_id = $1", provider))]
-    wanted = {"provider": str(provider), "pools": pools, "starts_ms": 0, "terms": {}}
+    owed = {"price": {"model": "base_plus_tier", "base_fen": 300_001, "included": 101, "price_fen": 250}}
+    terms = {**owed, "fee_fen_max": 500_001}
+    wanted = {"provider": str(provider), "pools": pools, "starts_ms": 0, "terms": terms}
     both = [str(house.shop), str(second.id)]
     assert await office.ask("POST", "contracts", {**wanted, "shops": both}) == (403, "contract.shops")
     office.gate.now = merchant
@@ -165,6 +169,10 @@ async def test_a_contract_holds_for_several_shops_and_ends_where_a_version_leave
     assert await shops() == set()
     await accept(1)
     assert await shops() == {house.shop, second.id}
+    asked = [await agreed(house.pool, UUID(made["id"]), shop) for shop in (house.shop, second.id)]
+    assert sum(fee.fen for (fee, _), _ in asked) == 300_001, "owed once, not in each shop"
+    assert sum(tiers.tiers[0].up_to or 0 for (_, tiers), _ in asked) == 101
+    assert sum(cap for _, cap in asked) == 500_001
     again = f"contracts/{made['id']}/versions"
     body = {key: wanted[key] for key in ("pools", "terms")}
     assert await office.ask("POST", again, {**body, "starts_ms": 1, "shops": both[:1]}) == {**made, "version": 2}
@@ -176,6 +184,14 @@ async def test_a_contract_holds_for_several_shops_and_ends_where_a_version_leave
     path = f"/dispatch/{second.id}/{again}"
     refused = await office.http.post(path, json={**body, "starts_ms": 2, "shops": both[1:]})
     assert (refused.status_code, refused.json()["code"]) == (403, "contract.shops")
+
+
+async def agreed(pool: Any, contract: UUID, shop: UUID) -> tuple[Any, int]:
+    """Prices and cap that the contract asks of the shop."""
+    async with pool.acquire() as conn:
+        found = next(one for one in await agreements_of(conn, shop) if one.contract == contract)
+    terms = found.versions[0].terms
+    return terms.prices, terms.fee_fen_max or 0
 
 
 async def test_a_policy_is_versioned_and_kept_within_bounds(office: Office) -> None:
