@@ -316,6 +316,23 @@ def test_a_conversation_is_graded_blind_by_two_appealed_by_its_agent_and_decided
         expect(second.page.get_by_text("Graders differ")).to_be_visible()
         assert second.page.evaluate("document.documentElement.scrollWidth") <= 390
         assert faults_of(second.page) == []
+        # Rules look at every conversation, also those that nobody drew; now at what the shop has forbidden since.
+        words = {"wording": {"words": [{"word": "订单页", "act": "warn"}]}}
+        house.sql("update shop set settings = settings || $2 where shop_id = $1 returning 1", house.shop.id, words)
+        house.sql("delete from quality_check where agent_id = $1 returning 1", house.agents["yun2"])
+        second.page.get_by_role("link", name="Found by rules").click()
+        looked = second.page.get_by_role("region", name="To read, the newest first")
+        looked.wait_for()
+        while "订单页" not in looked.inner_text():
+            assert time.monotonic() < deadline + 60, "the rules have looked"
+            second.page.goto(f"{house.url}/merchant/quality/hints?lang=en&theme=dark")
+            looked.wait_for()
+        expect(looked).to_contain_text("Words the shop does not want (订单页)")
+        assert second.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert faults_of(second.page) == []
+        looked.get_by_role("link").first.click()
+        expect(second.page).to_have_url(re.compile("/pools/assignments/"))
+        house.sql("update shop set settings = settings - 'wording' where shop_id = $1 returning 1", house.shop.id)
 
         agent = sign_in_agent(desk, house, "yun2")
         agent.get_by_role("navigation").get_by_role("button", name="数据").click()
