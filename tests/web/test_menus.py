@@ -332,7 +332,7 @@ def demo_shop(house: House, secret: str) -> Iterator[None]:
 def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_three_levels(
     chromium: Browser, house: House
 ) -> None:
-    with screen(chromium) as desk, screen(chromium, width=1280, height=900) as shown:
+    with screen(chromium) as desk, screen(chromium, width=1280, height=900) as shown, screen(chromium) as third:
         page = merchant(desk, house, "settings")
         panel = page.get_by_role("region", name="店铺接口")
         panel.get_by_label("接口地址").fill("ftp://shop.example")
@@ -410,6 +410,19 @@ def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_thr
             bar.get_by_role("button", name="优惠与会员").click()
             inside.get_by_role("dialog").get_by_role("button", name="会员中心").click()
             expect(log).to_contain_text("会员等级：钻石会员")
+            # The agent who takes over sees the orders that only the shop's server knows.
+            bar.get_by_role("button", name="转人工").click()
+            agent = sign_in(third, house, "own1")
+            status = agent.get_by_role("button", name=re.compile("我的状态"))
+            expect(status).to_be_visible()
+            if "在线" not in status.inner_text():
+                status.click()
+                agent.get_by_role("menuitemradio", name=re.compile("^在线")).click()
+            talks = agent.get_by_role("region", name="会话列表").get_by_role("listitem")
+            talks.filter(has_text="林晓").get_by_role("button").first.click()
+            agent.get_by_role("tab", name="订单").click()
+            expect(agent.get_by_role("article", name=re.compile("^订单 ")).first).to_be_visible()
+            assert house.sql("select count(*) from shop_order where shop_id = $1", house.shop.id) == 0
             page.get_by_role("link", name="素材库").click()
             expect(care).to_contain_text("线上菜单：洗涤与保养")
             expect(care.get_by_role("button", name="从素材库移除 洗护图解")).to_be_disabled()
@@ -418,6 +431,11 @@ def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_thr
         bar.get_by_role("button", name="优惠与会员").click()
         inside.get_by_role("dialog").get_by_role("button", name="会员中心").click()
         expect(log).to_contain_text("店铺系统暂时没有回应")
+        agent.reload()
+        talks.filter(has_text="林晓").get_by_role("button").first.click()
+        agent.get_by_role("tab", name="订单").click()
+        expect(agent.get_by_text("店铺系统暂时没有回应，下面是它之前推送的订单。")).to_be_visible()
+        assert faults_of(agent) == []
         assert desk.policy_breaches() + shown.policy_breaches() == []
         house.sql("delete from shop_data where shop_id = $1 returning 1", house.shop.id)
         back = "update menu_desk set published = 1, draft = null where shop_id = $1 returning 1"
