@@ -13,7 +13,7 @@ def fall_back(f: Floor, c: Conversation) -> None:
         to_box(f, c, "waited")
         return
     f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=False)
-    f.decisions.append(ToBot(c.id, c.shop))
+    f.decisions.append(ToBot(c.id, c.shop, "waited"))
     f.forget(c)
 
 
@@ -22,7 +22,7 @@ def to_box(f: Floor, c: Conversation, why: str) -> None:
     boxes = f.terms.boxes(c.shop)
     if boxes and not any(f.takes(c.shop, box) for box in boxes):
         f.rates.waited(c.shop, f.now_ms - c.waiting_ms, left=False)
-        f.decisions.append(ToBot(c.id, c.shop))
+        f.decisions.append(ToBot(c.id, c.shop, "full"))
         f.forget(c)
         return
     f.lines.remove(c)

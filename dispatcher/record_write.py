@@ -148,7 +148,7 @@ class Writer:
             return Move(*ids, State.CLOSED, "conversation.closed", reason=d.reason, body={"reason": shown})
         if isinstance(d, de.ToMessageBox):
             return Move(*ids, State.MESSAGE_BOX, "conversation.message_box", reason=d.reason, body={"reason": d.reason})
-        return Move(*ids, State.BOT, "queue.left")
+        return Move(*ids, State.BOT, "queue.left", reason=d.reason, body={"reason": d.reason})
 
     def _tell(self, d: de.Decision, row: Any, told: Told) -> None:
         if isinstance(d, (de.Assign, de.Requeue, de.ToMessageBox, de.ToBot, de.Close)):

@@ -217,7 +217,9 @@ def test_a_step_leads_to_the_bot_which_helps_while_the_place_is_kept_and_a_later
     made = d.wait(20_000)
     assert [one.conversation for one in of(made, ToMessageBox)] == ["a"], "the box is full with one"
     assert d.state_of("b") == "waiting", "and waits until the last end of waiting"
-    assert [one.conversation for one in of(d.wait(90_000), ToBot)] == ["b"], "where the box takes nobody"
+    assert [(one.conversation, one.reason) for one in of(d.wait(90_000), ToBot)] == [("b", "full")], (
+        "the box takes nobody"
+    )
 
 
 def test_a_bot_outside_its_hours_helps_nobody() -> None:
