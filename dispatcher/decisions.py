@@ -161,8 +161,8 @@ class Helped:
 
 @frozen
 class ToBot:
-    """The shopper no longer waits for a person: he left (``asked``), waited as long as he may (``waited``), or there was
-    neither a place in line nor one in the message box (``full``)."""
+    """The shopper no longer waits for a person: he left (``asked``), waited as long as he may (``waited``), or there
+    was neither a place in line nor one in the message box (``full``)."""
 
     conversation: Id
     shop: Id
