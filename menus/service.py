@@ -299,7 +299,7 @@ def _said(kind: str, body: str) -> str:
         case "product":
             return say.CARD_PRODUCT + shown["title"]
         case _:
-            return f"[{kind}]"
+            return say.SHOWN.get(kind, f"[{kind}]")
 
 
 def _on_the_table(kind: str, body: str, outcome: Outcome) -> list[str]:
