@@ -92,11 +92,14 @@ class Hubs:
 class Crowd:
     """``pairs`` threads between shoppers and a few agents, spread over both hubs."""
 
-    def __init__(self, hubs: Hubs, stack: AsyncExitStack, *, pairs: int = 8, agents: int = 2) -> None:
+    def __init__(
+        self, hubs: Hubs, stack: AsyncExitStack, *, pairs: int = 8, agents: int = 2, pause_s: float = 0.12
+    ) -> None:
         self.hubs = hubs
         self.stack = stack
         self.pairs = pairs
         self.agent_count = agents
+        self.pause_s = pause_s
         self.shoppers: list[tuple[Person, UUID]] = []
         self.agents: list[Person] = []
         self.serves: dict[UUID, Person] = {}
@@ -194,7 +197,7 @@ class Crowd:
                 if str(refused) not in ("rate.exceeded", "hub.busy", "hello.pending"):
                     raise
                 await asyncio.sleep(1.0)
-            await asyncio.sleep(0.12)
+            await asyncio.sleep(self.pause_s)
 
     async def more(self, acks: int) -> None:
         """Until so many more messages were acknowledged."""
