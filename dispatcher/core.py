@@ -235,6 +235,9 @@ def _stand(f: Floor, row: ev.ConversationStanding) -> None:
     if row.pinned is not None and c.state == "waiting":
         c.pinned, c.pinned_ms = row.pinned, row.pinned_until_ms
         f.timers.set("unpin", c.id, max(c.pinned_ms, f.now_ms))
+    elif c.state == "waiting" and f.policy(c).stages:
+        c.stage_ms = c.waiting_ms  # what he has waited opens stages under the next leader too
+        reach(f, c)
     if row.offer is not None and c.state in ("waiting", "assigned"):
         _stand_offer(f, c, row.offer)
 

@@ -215,9 +215,9 @@ def widen_at_once(f: Floor, c: Conversation) -> bool:
 
 
 def enter(f: Floor, c: Conversation, why: str) -> None:
-    """Go on to the next stage."""
+    """Go on to the next stage. One that is open by time began when it was due, so no time without a leader is lost."""
     c.stage += 1
-    c.stage_ms = f.now_ms
+    c.stage_ms = c.stage_ms + f.policy(c).stages[c.stage].after_ms if why == "time" else f.now_ms
     c.stage_reason = f"overflow:{why}"
     reach(f, c)
     f.decisions.append(Overflowed(c.id, c.shop, c.stage, why))

@@ -106,10 +106,10 @@ class Auditor:
         self._check()
 
     def took_over(self, made: list[Decision], now_ms: int) -> None:
-        """Another core began from the record: the search of everybody who waits begins anew, his place is kept."""
+        """Another core began from the record: places are kept, and what somebody has waited opens stages for him."""
         self.now = now_ms
         for case in self.cases.values():
-            case.stage, case.stage_ms, case.sticky = 0, now_ms, False
+            case.stage, case.stage_ms, case.sticky = 0, case.since, False
             case.opened.clear()
         self.behind.clear()
         for decision in made:
@@ -264,7 +264,7 @@ class Auditor:
         if d.reason == "no_free_slot":
             free = [a for p in self._reached(case) for a in self._free_seats(p, d.conversation, case)]
             assert not free, f"{d.conversation} overflows while {free[0]} is free"
-        case.stage, case.stage_ms = d.stage, self.now
+        case.stage, case.stage_ms = d.stage, case.stage_ms + rule.after_ms if d.reason == "time" else self.now
 
     def _fifo(self, conversation: Id, agent: Id, pool: Id, reason: str) -> None:
         """Whoever a seat takes from the line stands there before all its equals who may go to the same pool."""

@@ -9,8 +9,8 @@ import pytest
 
 from dispatcher import events as ev
 from dispatcher.core import Core
-from dispatcher.decisions import Assign, Decision, MakeOffer, Refuse, RevokeOffer, SetSeatState
-from dispatcher.model import Policy, SeatState
+from dispatcher.decisions import Assign, Decision, MakeOffer, Overflowed, Refuse, RevokeOffer, SetSeatState
+from dispatcher.model import Policy, SeatState, Stage
 from tests.dispatcher.floor_plan import START, of, world
 
 WAITING = ev.ConversationStanding("a", "s", "x", "waiting", START, START, 0)
@@ -73,3 +73,14 @@ def test_a_transfer_to_a_pool_waits_for_that_pool_under_the_next_leader_too() ->
     (given,) = of(later(core, START + 10_000), Assign)
     assert given.agent == "own1", "until its time has run out"
     assert core.floor.seats["own1"].served == 0, "it counted in his day before"
+
+
+def test_what_a_shopper_has_waited_opens_the_stages_under_the_next_leader_too() -> None:
+    policy = Policy(stages=(Stage("own"), Stage("preferred", 15_000), Stage("any", 10_000)))
+    for waited, stages, left in ((14_000, [], 1_000), (16_000, [1], 9_000), (26_000, [1, 2], None)):
+        core = Core(world(own=1, gold=1, silver=1, policy=policy))
+        made = core.take_over([], [WAITING], {}, START + waited)
+        assert [one.stage for one in of(made, Overflowed)] == stages
+        if left is not None:
+            assert not of(later(core, START + waited + left - 1), Overflowed)
+            assert of(later(core, START + waited + left), Overflowed), "not from the take-over on"
