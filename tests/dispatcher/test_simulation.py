@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
+import typer
 
 from benchmarks import theory
 from benchmarks.theory import CURVE, QUIET, UNIT_MS
@@ -19,6 +20,7 @@ from dispatcher.arrivals import BadArrivals, People, modelled_day, read_counts, 
 from dispatcher.model import Policy
 from dispatcher.simulate import FOR_EVER_MS, Simulation, by_curve
 from tests.dispatcher.floor_plan import START, world
+from wangxin.commands.routing import policy_in
 
 RUNS, VISITS, WARM = 20, 300, 100
 
@@ -77,6 +79,25 @@ def test_a_wrong_line_of_a_file_of_arrivals_is_named(tmp_path: Path) -> None:
     file.write_text("date,bin,calls\n2026-11-11,0,3\n2026-11-11,240,1\n")
     with pytest.raises(BadArrivals, match="line 3"):
         read_counts(file)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (None, "cannot be read: No such file or directory."),
+        ("{", "is no routing policy: Expecting"),
+        ('{"stages": 3}', "is no routing policy: stages: "),
+    ],
+)
+def test_what_is_wrong_in_a_file_of_a_policy_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], written: str | None, said: str
+) -> None:
+    file = tmp_path / "policy.json"
+    if written is not None:
+        file.write_text(written)
+    with pytest.raises(typer.Exit):
+        policy_in(file)
+    assert f"{file} {said}" in capsys.readouterr().err.replace("\n", "")
 
 
 def test_the_recorded_year_is_read_whole(shared_figures: Path) -> None:

@@ -120,7 +120,7 @@ def replay_dispatch(
     if (policy is not None or policy_version is not None) and shop is None:
         raise typer.BadParameter("another policy needs --shop")
     from_ms, until_ms, named = _day(day, tz)
-    asked = None if policy is None else _policy_in(policy)
+    asked = None if policy is None else policy_in(policy)
 
     async def work(conn: Any) -> Any:
         kept = None
@@ -174,12 +174,21 @@ def _day(day: str | None, tz: str) -> tuple[int, int, str]:
     return begins, ends, wanted.isoformat()
 
 
-def _policy_in(file: Path) -> Any:
+def policy_in(file: Path) -> Any:
+    """The routing policy in a file; exit 1 with the first thing that is wrong in it."""
+    from pydantic import ValidationError
+
     from dispatcher.contracts import check_policy
 
     try:
         return check_policy(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as why:
+    except OSError as why:
+        raise fail(f"{file} cannot be read: {why.strerror}.") from None
+    except ValidationError as why:
+        first = why.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise fail(f"{file} is no routing policy: {where}: {first['msg']}") from None
+    except ValueError as why:
         raise fail(f"{file} is no routing policy: {str(why).splitlines()[0]}") from None
 
 

@@ -124,7 +124,7 @@ def _people(
 def _houses(house: Any, contracts: list[str], files: list[Path]) -> dict[str, Any]:
     """What is compared: contracts under the default policy, or policies."""
     from dispatcher import studies
-    from dispatcher.contracts import check_policy
+    from wangxin.commands.routing import policy_in
 
     if contracts:
         try:
@@ -134,10 +134,7 @@ def _houses(house: Any, contracts: list[str], files: list[Path]) -> dict[str, An
         return {"as it is": (house, studies.AT_ONCE), **{name: (one, studies.AT_ONCE) for name, one in named}}
     found = {name: (house, one) for name, one in studies.POLICIES.items()}
     for file in files:
-        try:
-            found[file.stem] = (house, check_policy(json.loads(file.read_text(encoding="utf-8"))))
-        except (OSError, ValueError) as why:
-            raise fail(f"{file} is no routing policy: {str(why).splitlines()[0]}") from None
+        found[file.stem] = (house, policy_in(file))
     return found
 
 
