@@ -53,6 +53,22 @@ async def agent_scope(conn: Connection, agent: UUID) -> Scope | None:
     return Scope(agent, seat["name"], seat["provider_id"], frozenset(fields), fields)
 
 
+async def served_shops(conn: Connection, agents: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
+    """The shops that each of these outsourced agents may serve at this moment, as :func:`agent_scope` says of one."""
+    rows = await conn.fetch(
+        f"""select s.agent_id, array_agg(distinct c.shop_id) as shops
+             from seat s join provider v on v.provider_id = s.provider_id and v.state <> 'suspended'
+             join ({_STARTED} where starts_at <= clock_timestamp() and provider_id in
+                     (select provider_id from seat where agent_id = any($1)) {_NEWEST}) c
+               on c.provider_id = s.provider_id
+             join pool_agent a on a.agent_id = s.agent_id and a.pool_id = any(c.pool_ids)
+            where s.agent_id = any($1) and s.retired_at is null
+              and (c.ends_at is null or c.ends_at > clock_timestamp()) group by s.agent_id""",
+        list(agents),
+    )
+    return {row["agent_id"]: frozenset(row["shops"]) for row in rows}
+
+
 async def visible_fields(conn: Connection, provider: UUID, shop: UUID) -> frozenset[str] | None:
     """The fields of a shopper that each of the provider's contracts with the shop opens; None: there is none in
     force."""

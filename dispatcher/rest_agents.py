@@ -118,3 +118,4 @@ async def retire(deps: Deps, actor: Actor, owner: Owner, agent: UUID) -> None:
         await deps.audit(conn, actor, owner.id, "agent.retired", str(agent))
         await routing_changed(conn)
     await deps.hints.wake("dispatcher")
+    await deps.hints.rights()

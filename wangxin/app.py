@@ -11,7 +11,7 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -239,12 +239,11 @@ async def names_of(conn: Connection, shop: UUID, of: str) -> dict[str, str]:
 
 
 def serves(pool: Pool) -> ServedShops:
-    """Which shops a provider's agent serves now: those of his pools' contracts."""
+    """Which shops providers' agents serve now: those of their pools' contracts."""
 
-    async def served(account: UUID, _: UUID) -> frozenset[UUID]:
+    async def served(accounts: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
         async with pool.acquire() as conn:
-            scope = await dispatcher.people.agent_scope(conn, account)
-        return scope.shops if scope else frozenset()
+            return await dispatcher.people.served_shops(conn, accounts)
 
     return served
 

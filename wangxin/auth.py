@@ -162,15 +162,27 @@ def verify_account(token: str, key: str, now_ms: int) -> Account:
     return Account(UUID(str(claims["sub"])), UUID(str(claims["sid"])))
 
 
-def sign_media(media: UUID, shop: UUID, key: str, now_ms: int) -> str:
-    """The signature of a short-lived link to one upload."""
-    claims = {"kind": "media", "sub": str(media), "shop": str(shop)}
+@dataclass(frozen=True, slots=True)
+class MediaLink:
+    """One upload for one person: ``who`` is an account (with its ``session``) or a shopper."""
+
+    media: UUID
+    shop: UUID
+    who: UUID
+    session: UUID | None
+
+
+def sign_media(link: MediaLink, key: str, now_ms: int) -> str:
+    """The signature of a short-lived link to one upload. Whoever serves it asks once more whether he may see it."""
+    claims = {"kind": "media", "sub": str(link.media), "shop": str(link.shop), "who": str(link.who)}
+    if link.session is not None:
+        claims["sid"] = str(link.session)
     return jwt.encode({**claims, "exp": (now_ms + limits.MEDIA_LINK_MS) // 1000}, key, algorithm="HS256")
 
 
-def verify_media(token: str, key: str, now_ms: int) -> tuple[UUID, UUID]:
-    """(media, shop) of a valid link."""
+def verify_media(token: str, key: str, now_ms: int) -> MediaLink:
     claims = _verify(token, key, now_ms)
     if claims.get("kind") != "media":
         raise refused("not a media link")
-    return UUID(str(claims["sub"])), UUID(str(claims["shop"]))
+    session = UUID(str(claims["sid"])) if "sid" in claims else None
+    return MediaLink(UUID(str(claims["sub"])), UUID(str(claims["shop"])), UUID(str(claims["who"])), session)

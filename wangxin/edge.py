@@ -21,7 +21,7 @@ Refusals become ``{code, detail, field, retry, ref}`` by themselves; raise :clas
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,17 +40,19 @@ from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import Connection, Pool, shop_scope
 from wangxin.storage.shoppers import ShopRow
 
-ServedShops = Callable[[UUID, UUID], Awaitable[frozenset[UUID]]]
-"""(account, provider) -> the shops that the provider's running contracts let this account serve."""
+ServedShops = Callable[[Collection[UUID]], Awaitable[Mapping[UUID, frozenset[UUID]]]]
+"""Accounts of providers -> the shops that running contracts let each serve; who may serve none is absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A verified person. ``session`` is the login of an account, None for shoppers."""
+    """A verified person. ``session`` is the login of an account, None for shoppers; ``kid`` names the signing secret
+    of a member's token, empty for everybody else."""
 
     actor: Actor
     session: UUID | None = None
     account: AccountRow | None = None
+    kid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ class ApiKey:
     scopes: frozenset[str]
 
 
-async def _nobody_serves(account: UUID, provider: UUID) -> frozenset[UUID]:
-    return frozenset()
+async def _nobody_serves(accounts: Collection[UUID]) -> Mapping[UUID, frozenset[UUID]]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +90,18 @@ class Gate:
         shop = await shoppers.find_shop(self.pool, claim.shop or "")
         if shop is None:
             raise Refusal("token.wrong", "no such shop", status=401)
-        member = auth.verify_member(token, await self._secret(token, claim, shop), now)
+        kid, secret = await self._secret(token, claim, shop)
+        member = auth.verify_member(token, secret, now)
         id_ = await shoppers.keep_member(self.pool, shop.id, member.external_id, member.name, clock.new_id())
-        return Known(Actor(Role.SHOPPER, id_, frozenset({shop.id}), member.name, device))
+        return Known(Actor(Role.SHOPPER, id_, frozenset({shop.id}), member.name, device), kid=kid)
 
-    async def _secret(self, token: str, claim: auth.Claim, shop: ShopRow) -> str:
-        """The signing secret that the token names, or that fits where it names none. Raises ``token.wrong``."""
+    async def _secret(self, token: str, claim: auth.Claim, shop: ShopRow) -> tuple[str, str]:
+        """(kid, signing secret) that the token names, or that fits where it names none. Raises ``token.wrong``."""
         if claim.kid == shop.token_kid or (claim.kid is None and auth.signed_by(token, shop.token_secret)):
-            return shop.token_secret
-        for secret in await keys.other_secrets(self.pool, shop.id, claim.kid):
+            return shop.token_kid, shop.token_secret
+        for kid, secret in await keys.other_secrets(self.pool, shop.id, claim.kid):
             if auth.signed_by(token, secret):
-                return secret
+                return kid, secret
         raise auth.refused("no secret of this shop signed it")
 
     async def _account(self, claimed: auth.Account, device: str) -> Known:
@@ -108,14 +111,31 @@ class Gate:
         return Known(await self.actor_of(row, device), claimed.session, row)
 
     async def actor_of(self, row: AccountRow, device: str = "") -> Actor:
-        shops = row.shops
-        if row.provider is not None:
-            shops = shops | await self.served(row.id, row.provider)
+        served = await self.served([row.id]) if row.provider is not None else {}
+        return self._actor(row, served, device)
+
+    async def actors_of(self, rows: Collection[AccountRow]) -> dict[UUID, Actor]:
+        """Who these accounts are now, by account."""
+        outsourced = [row.id for row in rows if row.provider is not None]
+        served = await self.served(outsourced) if outsourced else {}
+        return {row.id: self._actor(row, served, "") for row in rows}
+
+    @staticmethod
+    def _actor(row: AccountRow, served: Mapping[UUID, frozenset[UUID]], device: str) -> Actor:
+        shops = row.shops | served.get(row.id, frozenset())
         watches = row.role == "merchant" and WATCHES.issuperset(row.duties.values())
         return Actor(
             Role(row.role), row.id, shops, row.persona or row.name, device, provider=row.provider,
             supervisor=row.supervises or watches,
         )  # fmt: skip
+
+    async def still(self, who: UUID, session: UUID | None, shop: UUID) -> Actor | None:
+        """Who was let in before, as he stands now: an account whose session goes on, or a shopper of ``shop``."""
+        if session is None:
+            known = await shoppers.is_known(self.pool, shop, who)
+            return Actor(Role.SHOPPER, who, frozenset({shop}), "") if known else None
+        row = await accounts.in_session(self.pool, who, session)
+        return None if row is None else await self.actor_of(row)
 
     async def merge(self, member: Actor, guest_token: str) -> None:
         """The device held this visitor token before its member logged in: the two are one. A bad token is no error."""

@@ -101,6 +101,8 @@ async def test_an_outsourced_agents_open_line_loses_the_thread_when_the_contract
         chat = await house.chat()
         await house.ask(chat)
         assert (await line.until("thread.update"))["view"]["mine"] is True
+        before = await people.agent_scope(house.pool, me)  # type: ignore[arg-type]
+        assert await people.served_shops(house.pool, [me]) == {me: before and before.shops}  # type: ignore[arg-type]
         async with house.pool.acquire() as conn, conn.transaction():
             row = await conn.fetchrow(
                 "select c.* from contract c join seat s on s.provider_id = c.provider_id where s.agent_id = $1",
@@ -122,3 +124,4 @@ async def test_an_outsourced_agents_open_line_loses_the_thread_when_the_contract
         scope = await people.agent_scope(house.pool, house.agents["yun1"])  # type: ignore[arg-type]
         assert scope is not None
         assert scope.shops == frozenset()
+        assert await people.served_shops(house.pool, [me, house.agents["own1"]]) == {}  # type: ignore[arg-type]

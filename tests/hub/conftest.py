@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,14 +159,17 @@ class House:
     disconnected: list[UUID] = field(default_factory=list)
     handlers: dict[type[Frame], Handler] = field(default_factory=dict)
     fields: Any = None
+    lost: dict[UUID, frozenset[UUID]] = field(default_factory=dict)
+    """Shops that a provider's account may serve no longer."""
 
     @property
     def gate(self) -> Gate:
         return Gate(self.pool, KEY, served=self._served)
 
-    async def _served(self, account: UUID, provider: UUID) -> frozenset[UUID]:
+    async def _served(self, accounts: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
         rows = await self.pool.fetch("select shop_id from shop")
-        return frozenset(row["shop_id"] for row in rows)
+        shops = frozenset(row["shop_id"] for row in rows)
+        return {account: shops - self.lost.get(account, frozenset()) for account in accounts}
 
     async def open_hub(self, node: str = "a", **more: Any) -> Hub:
         async def connect_store() -> asyncpg.Connection:

@@ -200,7 +200,7 @@ async def test_an_ended_login_cannot_come_in_and_an_open_line_is_closed(house: H
     person = await house.agent(shop)
     line = await house.enter(person.token)
     await house.pool.execute("update account_session set revoked_at = clock_timestamp()")
-    await hub._check_sessions()
+    await hub.standing.look()
     assert (await line.until("error"))["code"] == "session.ended"
     assert await line.closed() == 4500
     again = await house.dial()
@@ -217,7 +217,7 @@ async def test_a_shopper_who_is_to_be_erased_is_out_at_once_on_every_device(hous
     assert await line.closed() == 4500
     assert (await other.say(thread, "还在"))["type"] == "ack"
     await house.forget(shop, "m2", hint=False)
-    await hub._check_sessions()  # as it looks every few seconds, for a hint may be lost
+    await hub.standing.look()  # as it looks every second, for a hint may be lost
     assert await other.closed() == 4500
 
 

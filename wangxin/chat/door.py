@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from wangxin import clock
@@ -11,7 +12,7 @@ from wangxin.edge import Gate
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal
-from wangxin.storage import accounts, conversations, privacy, shoppers
+from wangxin.storage import accounts, conversations, keys, privacy, shoppers
 from wangxin.storage.threads import Party, ThreadRow, threads_of_agent, threads_of_shopper
 from wangxin.visibility import opened_by, viewer_of
 
@@ -41,7 +42,7 @@ class ShopDoor:
         if origin is not None:
             await self._check_origin(actor, origin)
         if actor.role is Role.SHOPPER:
-            return await self._shopper(actor, guest_token)
+            return replace(await self._shopper(actor, guest_token), kid=known.kid)
         seat = await self._seat(actor.id) if self._seat is not None and actor.role is Role.AGENT else None
         party = Party(
             actor,
@@ -51,7 +52,7 @@ class ShopDoor:
             seat=seat,
             open_fields=await self._open_fields(actor),
         )
-        return party if actor.role is not Role.AGENT else _with(party, await self.threads_of(party))
+        return party if actor.role is not Role.AGENT else replace(party, threads=tuple(await self.threads_of(party)))
 
     async def _shopper(self, actor: Actor, guest_token: str) -> Party:
         (shop,) = actor.shops
@@ -99,22 +100,28 @@ class ShopDoor:
         if _TAG.fullmatch(locale):
             await shoppers.keep_lang(self._pool, shop, actor.id, locale)
 
-    async def ended(self, sessions: Sequence[UUID]) -> set[UUID]:
-        return await accounts.ended_sessions(self._pool, sessions)
+    async def parties(self, before: Sequence[Party], *, fields: bool) -> Mapping[UUID, Party]:
+        rows = await accounts.in_sessions(self._pool, [one.session for one in before if one.session])
+        actors = await self._gate.actors_of({row.id: row for row in rows.values()}.values())
+        found = {}
+        for one in before:
+            if one.session is None or one.session not in rows:
+                continue
+            actor = replace(actors[rows[one.session].id], device=one.actor.device)
+            opened = one.open_fields
+            if fields or actor.shops != one.actor.shops:
+                opened = await self._open_fields(actor)
+            found[one.session] = replace(
+                one, actor=actor, viewer=viewer_of(actor.role, outsourced=actor.provider is not None),
+                open_fields=opened,
+            )  # fmt: skip
+        return found
+
+    async def secrets(self, shops: Collection[UUID]) -> set[tuple[UUID, str]]:
+        return await keys.counting(self._pool, list(shops))
 
     async def gone(self) -> set[UUID]:
         return await privacy.gone(self._pool)
 
     async def origins(self) -> set[str]:
         return await shoppers.all_origins(self._pool)
-
-
-def _with(party: Party, threads: Sequence[ThreadRow]) -> Party:
-    return Party(
-        party.actor,
-        party.viewer,
-        tuple(threads),
-        session=party.session,
-        seat=party.seat,
-        open_fields=party.open_fields,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -26,8 +26,12 @@ class Door(Protocol):
     async def speaks(self, actor: Actor, locale: str) -> None:
         """A shopper's window is in this language."""
 
-    async def ended(self, sessions: Sequence[UUID]) -> set[UUID]:
-        """Which of these logins are over."""
+    async def parties(self, before: Sequence[Party], *, fields: bool) -> Mapping[UUID, Party]:
+        """Who these accounts are now, by session; whose login is over is absent. Without ``fields`` what contracts
+        open of shoppers is read anew only of those whose shops changed."""
+
+    async def secrets(self, shops: Collection[UUID]) -> set[tuple[UUID, str]]:
+        """(shop, kid) of every signing secret of these shops that counts."""
 
     async def gone(self) -> set[UUID]:
         """Shoppers who asked of late not to be known any longer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ from wangxin.hub.rooms import Rooms
 from wangxin.hub.seats import Seats, Told
 from wangxin.hub.session import FRAMES_PER_S, Cut, Stage
 from wangxin.hub.socket import Socket, server_frame
+from wangxin.hub.standing import Standing
 from wangxin.hub.traces import Traces
 from wangxin.hub.wheel import Wheel
 from wangxin.model import limits
@@ -45,7 +47,7 @@ log = logging.getLogger("wangxin.hub")
 
 SWEEP_S = 30
 """Every attached thread is compared with the record this often, whatever Valkey says."""
-ENDED_S = 15
+ORIGINS_S = 15
 
 
 class Hub:
@@ -76,6 +78,7 @@ class Hub:
         self._shop_origins: frozenset[str] = frozenset()
         self.names = Names(door.names, door.personas)
         self.rooms = Rooms(self)
+        self.standing = Standing(self)
         self.seats = Seats(self, on_connected, on_disconnected)
         self.traces = traces
         self.delivery = Delivery(pool, self.names, moved=self.rooms.moved, traces=traces)
@@ -137,7 +140,7 @@ class Hub:
         if not task.cancelled() and task.exception() is not None:
             log.error("work in the background failed", exc_info=task.exception())
 
-    def standing(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Any]:
         """Figures of this process, for health checks and for whoever chooses the least loaded hub."""
         return {
             "node": self.node,
@@ -158,9 +161,9 @@ class Hub:
     def asked(self, socket: Socket, request: Request) -> tuple[int, str] | None:
         path = request.path.partition("?")[0]
         if path == "/healthz":
-            return 200, orjson.dumps(self.standing()).decode() + "\n"
+            return 200, orjson.dumps(self.figures()).decode() + "\n"
         if path == "/metrics":
-            return 200, prometheus(self.standing())
+            return 200, prometheus(self.figures())
         if path != "/ws":
             return 404, "The chat is at /ws.\n"
         if self.draining:
@@ -328,10 +331,10 @@ class Hub:
             self.rooms.reread(UUID(agent) for agent in hint["agents"])
         if "frame" in hint:
             self._tell_frame(hint)
-        if hint.get("ended"):
-            self._end_sessions({UUID(session) for session in hint["ended"]})
+        if hint.get("rights"):
+            self.standing.hinted()
         if hint.get("gone"):
-            self._end_shoppers({UUID(shopper) for shopper in hint["gone"]})
+            self.standing.shoppers_gone(UUID(shopper) for shopper in hint["gone"])
 
     def _tell_frame(self, hint: dict[str, Any]) -> None:
         raw = server_frame(orjson.dumps(hint["frame"]))
@@ -350,19 +353,6 @@ class Hub:
             if peer.session.stage is Stage.LIVE and peer.actor.role.value in roles:
                 peer.send(raw)
 
-    def _end_sessions(self, ended: set[UUID]) -> None:
-        theirs = [peer for peer in self.peers if peer.party is not None and peer.party.session in ended]
-        self._turn_out(theirs, "session.ended", "sign in again")
-
-    def _end_shoppers(self, gone: set[UUID]) -> None:
-        theirs = [peer for shopper in gone for peer in self.people.get(shopper, ())]
-        self._turn_out(theirs, "token.wrong", "this shopper is not known here")
-
-    def _turn_out(self, peers: list[Peer], code: str, detail: str) -> None:
-        for peer in peers:
-            peer.send(wire.error(Refusal(code, detail, retry="reauth", status=401)))
-            self._over(peer, CloseCode.REVOKED)
-
     # --- comparing with the record ----------------------------------------------------------------------------
 
     def _each_second(self, second: int) -> None:
@@ -378,8 +368,9 @@ class Hub:
             if due:
                 self._polling = True
                 self.spawn(self._compare(due))
-        if second % ENDED_S == 0:
-            self.spawn(self._check_sessions())
+        self.standing.tick(second)
+        if second % ORIGINS_S == 0:
+            self.spawn(self._read_origins())
 
     async def _compare(self, feeds: list[Feed]) -> None:
         try:
@@ -394,12 +385,6 @@ class Hub:
         finally:
             self._polling = False
 
-    async def _check_sessions(self) -> None:
-        sessions = {peer.party.session for peer in self.peers if peer.party is not None and peer.party.session}
-        try:
-            if sessions:
-                self._end_sessions(await self.door.ended([s for s in sessions if s is not None]))
-            self._end_shoppers(await self.door.gone())
+    async def _read_origins(self) -> None:
+        with contextlib.suppress(*TRANSIENT):
             self._shop_origins = frozenset(await self.door.origins())
-        except TRANSIENT:
-            return

@@ -96,7 +96,7 @@ class Rooms:
     def moved(self, feed: Feed) -> None:
         """A state event went by: agents hear no more until it is known whether the thread is still theirs."""
         for hold in feed.holds:
-            if hold.side == "agent":
+            if hold.side == "agent" or hold.peer.actor.provider is not None:
                 hold.unsure = True
                 if hold.cursors is None:
                     hold.cursors = list(feed.sent)
@@ -124,7 +124,7 @@ class Rooms:
                     self._stand(feed, row)
 
     def _stand(self, feed: Feed, row: ThreadRow) -> None:
-        changed = not views.same_standing(feed.row, row)
+        before, changed = feed.row, not views.same_standing(feed.row, row)
         feed.row = row
         for hold in list(feed.holds):
             peer = hold.peer
@@ -135,10 +135,13 @@ class Rooms:
             if hold.side == "agent" and (row.agent != peer.actor.id or row.state not in HELD):
                 self.drop(hold, row.state)
                 continue
+            if hold.side == "watch" and peer.actor.provider is not None and row.agent != before.agent:
+                self.drop(hold, "moved")  # perhaps to another house: who may watch his new agent asks again
+                continue
             hold.unsure = False
             if changed and hold.shown:
                 peer.send(wire.answer(ThreadUpdate(view=self.view(peer, row))))
-            if hold.side == "agent" and hold.cursors is not None and not hold.claimed:
+            if hold.side != "shopper" and hold.cursors is not None and not hold.claimed:
                 hold.claimed = True
                 self._hub.spawn(self._resume(peer, hold))
 

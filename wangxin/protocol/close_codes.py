@@ -26,6 +26,8 @@ class CloseCode(IntEnum):
     STORE_AWAY = 4003
     OTHER_DEVICES = 4005
     """More lines of one person than allowed: the oldest was closed."""
+    RIGHTS_CHANGED = 4006
+    """Something was taken from this account: come back, and see what is left."""
     TOKEN_EXPIRED = 4401
     TOKEN_WRONG = 4403
     HELLO_MISSING = 4408

@@ -133,6 +133,17 @@ async def in_session(conn: Executor, account: UUID, session: UUID) -> AccountRow
     return None if row is None else _row(row)
 
 
+async def in_sessions(conn: Executor, sessions: Sequence[UUID]) -> dict[UUID, AccountRow]:
+    """The accounts of these sessions, by session; those that are over are absent."""
+    rows = await conn.fetch(
+        f"""select s.id as session, {_ACCOUNT} from account_session s join account a on a.id = s.account_id
+             where s.id = any($1) and s.revoked_at is null and s.expires_at > clock_timestamp()
+               and a.disabled_at is null""",
+        list(sessions),
+    )
+    return {row["session"]: _row(row) for row in rows}
+
+
 async def refresh_session(conn: Connection, refresh: str, new_refresh: str) -> tuple[UUID, UUID, bool]:
     """(account, session, rotated). The old secret is spent: using it again later than a moment ends the session, since
     two people hold it. Within that moment (two tabs at once) it still counts, but nothing is rotated.
@@ -176,17 +187,6 @@ async def end_sessions(conn: Executor, account: UUID) -> None:
         "update account_session set revoked_at = clock_timestamp() where account_id = $1 and revoked_at is null",
         account,
     )
-
-
-async def ended_sessions(conn: Executor, sessions: Sequence[UUID]) -> set[UUID]:
-    """Which of these are over (or never were)."""
-    alive = await conn.fetch(
-        """select s.id from account_session s join account a on a.id = s.account_id
-            where s.id = any($1) and s.revoked_at is null and s.expires_at > clock_timestamp()
-              and a.disabled_at is null""",
-        list(sessions),
-    )
-    return set(sessions) - {row["id"] for row in alive}
 
 
 async def names(conn: Executor, people: Sequence[UUID], shop: UUID | None = None) -> dict[UUID, str]:

@@ -75,5 +75,9 @@ class Hints:
         """These shoppers are no longer known; their lines are closed."""
         await self._publish(HINT, orjson.dumps({"gone": [str(shopper) for shopper in shoppers]}))
 
+    async def rights(self) -> None:
+        """Somebody's login, membership, contract or secret changed: hubs look at once who may still be on the line."""
+        await self._publish(HINT, b'{"rights":true}')
+
     async def wake(self, consumer: str) -> None:
         await self._publish(wake_channel(consumer), b"{}")

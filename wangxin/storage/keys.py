@@ -96,14 +96,24 @@ async def revoke_api_key(conn: Connection, shop: UUID, id_: UUID) -> None:
         raise not_found("key")
 
 
-async def other_secrets(conn: Executor, shop: UUID, kid: str | None) -> list[str]:
-    """Replaced signing secrets that still count; with ``kid`` that one only."""
+async def other_secrets(conn: Executor, shop: UUID, kid: str | None) -> list[tuple[str, str]]:
+    """Replaced signing secrets that still count, as (kid, secret); with ``kid`` that one only."""
     rows = await conn.fetch(
-        "select secret from retired_secret where shop_id = $1 and ends_at > clock_timestamp()"
+        "select kid, secret from retired_secret where shop_id = $1 and ends_at > clock_timestamp()"
         " and ($2::text is null or kid = $2) order by retired_at desc",
         shop, kid,
     )  # fmt: skip
-    return [row["secret"] for row in rows]
+    return [(row["kid"], row["secret"]) for row in rows]
+
+
+async def counting(conn: Executor, shops: Sequence[UUID]) -> set[tuple[UUID, str]]:
+    """(shop, kid) of every signing secret of these shops that counts now."""
+    rows = await conn.fetch(
+        """select shop_id, token_kid as kid from shop where shop_id = any($1)
+           union all select shop_id, kid from retired_secret where shop_id = any($1) and ends_at > clock_timestamp()""",
+        list(shops),
+    )
+    return {(row["shop_id"], row["kid"]) for row in rows}
 
 
 async def secrets(conn: Connection, shop: UUID) -> list[SecretRow]:

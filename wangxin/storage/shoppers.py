@@ -84,6 +84,14 @@ async def find_guest(conn: Executor, shop: UUID, shopper: UUID) -> str | None:
     return name
 
 
+async def is_known(conn: Executor, shop: UUID, shopper: UUID) -> bool:
+    """Whether there is this shopper, and he has not asked to be forgotten."""
+    found: bool = await conn.fetchval(
+        "select exists (select from shopper where shop_id = $1 and id = $2 and erase_asked_at is null)", shop, shopper
+    )
+    return found
+
+
 async def make_guest(conn: Executor, shop: UUID, shopper: UUID, name: str) -> None:
     await conn.execute("insert into shopper (shop_id, id, name) values ($1, $2, $3)", shop, shopper, name)
 

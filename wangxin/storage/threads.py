@@ -46,7 +46,8 @@ class Party:
     """Whom the door let in: the person, how he sees, and the threads that are his to follow.
 
     ``open_fields`` names, per shop, the personal fields (``kind.field``) an outsourced agent's contract opens.
-    ``session`` is the login of an account, None for shoppers. ``seat`` is an agent's state as the dispatcher knows it.
+    ``session`` is the login of an account, None for shoppers. ``kid`` names the signing secret of a member's token.
+    ``seat`` is an agent's state as the dispatcher knows it.
     """
 
     actor: Actor
@@ -55,6 +56,7 @@ class Party:
     session: UUID | None = None
     seat: str | None = None
     open_fields: dict[UUID, frozenset[str]] = field(default_factory=dict)
+    kid: str = ""
 
 
 _SELECT = """

@@ -147,6 +147,7 @@ def router(deps: Deps, rate: Rate) -> APIRouter:
             await accounts.end_sessions(deps.pool, known.actor.id)
         else:
             await accounts.end_session(deps.pool, known.session)
+        await deps.hints.rights()
 
     @routes.get("/me")
     async def me(known: Known = Depends(deps.known)) -> Person:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
 from wangxin import auth, clock
-from wangxin.edge import Deps
+from wangxin.edge import Deps, Known
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal, not_found
@@ -85,8 +85,8 @@ class Links(BaseModel):
     links: tuple[MediaLink, ...]
 
 
-def _link(media: Media, key: str, now_ms: int) -> MediaLink:
-    signed = auth.sign_media(media.id, media.shop, key, now_ms)
+def _link(media: Media, who: Known, key: str, now_ms: int) -> MediaLink:
+    signed = auth.sign_media(auth.MediaLink(media.id, media.shop, who.actor.id, who.session), key, now_ms)
     return MediaLink(
         id=media.id, kind=media.kind, mime=media.mime, bytes=media.bytes, width=media.width, height=media.height,
         duration_ms=media.duration_ms, original=f"/media/{signed}/original", thumb=f"/media/{signed}/thumb",
@@ -152,15 +152,15 @@ def router(deps: Deps, rate: Rate, objects: Objects) -> APIRouter:
         await objects.put(shop, media_id, "thumb", thumb)
         async with deps.scope(actor, shop) as conn:
             await media_record.keep(conn, media, actor.id, hashlib.sha256(kept).digest())
-        return _link(media, deps.gate.key, clock.now_ms())
+        return _link(media, await deps.known(request), deps.gate.key, clock.now_ms())
 
     @routes.post("/links")
-    async def links(asked: LinksAsked, actor: Actor = Depends(chatting)) -> Links:
+    async def links(asked: LinksAsked, request: Request, actor: Actor = Depends(chatting)) -> Links:
         """Fresh links for uploads that are one's own, or stand in a thread one may see."""
         async with deps.scope(actor) as conn:
             found = await media_record.visible(conn, actor, asked.ids)
-        now = clock.now_ms()
-        return Links(links=tuple(_link(media, deps.gate.key, now) for media in found))
+        now, who = clock.now_ms(), await deps.known(request)
+        return Links(links=tuple(_link(media, who, deps.gate.key, now) for media in found))
 
     return routes
 
@@ -177,20 +177,24 @@ _SUFFIX = {
 
 
 def serving(deps: Deps, objects: Objects) -> APIRouter:
-    """``/media/<signed>/<variant>``: the link is the permission, and it ends soon."""
+    """``/media/<signed>/<variant>``: the link is one person's, ends soon, and counts while he may see the upload."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/media/{signed}/{variant}")
     async def serve(signed: str, variant: Variant) -> Response:
-        media_id, shop = auth.verify_media(signed, deps.gate.key, clock.now_ms())
-        async with deps.pool.acquire() as conn:
-            media = await media_record.read(conn, shop, media_id)
-        path = await objects.find(shop, media_id, variant)
-        if media is None or path is None:
+        link = auth.verify_media(signed, deps.gate.key, clock.now_ms())
+        actor = await deps.gate.still(link.who, link.session, link.shop)
+        if actor is None or link.shop not in actor.shops:
             raise not_found("media")
+        async with deps.scope(actor, link.shop) as conn:
+            found = await media_record.visible(conn, actor, [link.media])
+        path = await objects.find(link.shop, link.media, variant)
+        if not found or path is None:
+            raise not_found("media")
+        media = found[0]
         mime = {"original": media.mime, "thumb": "image/jpeg", "play": "video/mp4"}[variant]
         return FileResponse(
-            path, media_type=mime, headers=_AS_A_FILE, filename=f"{media_id.hex}.{_SUFFIX[mime]}",
+            path, media_type=mime, headers=_AS_A_FILE, filename=f"{media.id.hex}.{_SUFFIX[mime]}",
             content_disposition_type="attachment",
         )  # fmt: skip
 

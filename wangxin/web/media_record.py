@@ -50,11 +50,6 @@ async def keep(conn: Connection, media: Media, owner: UUID, digest: bytes) -> No
     )  # fmt: skip
 
 
-async def read(conn: Connection, shop: UUID, media: UUID) -> Media | None:
-    row = await conn.fetchrow(f"select {_COLUMNS} from media m where m.shop_id = $1 and m.id = $2", shop, media)
-    return None if row is None else Media(*row.values())
-
-
 # An upload stands in a line if its sender uploaded it himself, or a machine of the shop sent it: otherwise anybody
 # could write down somebody else's id and would be given the link. What was recalled shows nothing any more.
 _IN_A_LINE = """exists (

@@ -131,6 +131,7 @@ def router(deps: Deps) -> APIRouter:
         async with deps.pool.acquire() as conn, conn.transaction():
             before = await members.change(conn, shop, member, asked.duty)
             await deps.audit(conn, actor, shop, "member.duty", str(member), {"duty": asked.duty, "before": before})
+        await deps.hints.rights()
 
     @routes.delete("/{shop}/members/{member}", status_code=204)
     async def remove(shop: UUID, member: UUID, actor: Actor = merchant) -> None:
@@ -141,6 +142,7 @@ def router(deps: Deps) -> APIRouter:
         async with deps.pool.acquire() as conn, conn.transaction():
             await members.remove(conn, shop, member)
             await deps.audit(conn, actor, shop, "member.remove", str(member))
+        await deps.hints.rights()
 
     @routes.post("/{shop}/members/{member}/password", status_code=201)
     async def reset(shop: UUID, member: UUID, actor: Actor = merchant) -> PasswordMade:
@@ -151,6 +153,7 @@ def router(deps: Deps) -> APIRouter:
             await members.new_password(conn, shop, member, hashed)
             await deps.audit(conn, actor, shop, "member.password", str(member))
             login = (await audits.names(conn, [member]))[member][1]
+        await deps.hints.rights()
         return PasswordMade(id=member, login=login, password=password)
 
     @routes.get("/{shop}/audit")

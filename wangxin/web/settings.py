@@ -159,5 +159,6 @@ def router(deps: Deps) -> APIRouter:
         async with deps.scope(actor, shop) as conn:
             await keys.end_secret(conn, shop, kid)
             await deps.audit(conn, actor, shop, "secret.end", kid)
+        await deps.hints.rights()
 
     return routes

@@ -8,7 +8,9 @@ import io
 import os
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -273,16 +275,53 @@ async def test_a_link_ends_and_cannot_be_bent_to_another_upload(
 ) -> None:
     media = (await _upload(web, agent, picture())).json()
     other = await make_shop(deps.pool, "other")
-    old = auth.sign_media(new_id(), shop.id, deps.gate.key, now_ms() - 3 * limits.MEDIA_LINK_MS)
-    from uuid import UUID
-
-    elsewhere = auth.sign_media(UUID(media["id"]), other.id, deps.gate.key, now_ms())
-    forged = auth.sign_media(UUID(media["id"]), shop.id, "another key" * 5, now_ms())
+    session = await deps.pool.fetchval("select id from account_session where account_id = $1", agent.id)
+    good = auth.MediaLink(UUID(media["id"]), shop.id, agent.id, session)
+    old = auth.sign_media(replace(good, media=new_id()), deps.gate.key, now_ms() - 3 * limits.MEDIA_LINK_MS)
+    elsewhere = auth.sign_media(replace(good, shop=other.id), deps.gate.key, now_ms())
+    forged = auth.sign_media(good, "another key" * 5, now_ms())
+    assert (await web.get(f"/media/{auth.sign_media(good, deps.gate.key, now_ms())}/original")).status_code == 200
     assert (await web.get(f"/media/{old}/original")).status_code == 401
     assert (await web.get(f"/media/{elsewhere}/original")).status_code == 404
     assert (await web.get(f"/media/{forged}/original")).status_code == 401
     assert (await web.get(media["original"] + "x")).status_code == 404
     assert (await web.get(f"/media/{agent.token}/original")).status_code == 401
+
+
+async def test_a_link_that_somebody_holds_is_worth_nothing_once_he_may_see_the_upload_no_longer(
+    web: httpx.AsyncClient, deps: Deps, shop: Shop, chat: Chat, agent: Person
+) -> None:
+    """Taken away, recalled, moved out of the shop, signed out, erased: the next request, not ten minutes later."""
+    hers = _guest(deps, chat)
+    media = (await web.post("/api/v1/media", files={"file": ("x.jpg", picture())}, headers=hers)).json()
+    seq = await _say(deps, chat, "shopper", chat.shopper, media["id"])
+    outsider = await make_person(deps, "far", [shop.id], provider=new_id())
+    await deps.pool.execute("update thread set agent_id = $2 where id = $1", chat.thread, outsider.id)
+
+    async def link(who: dict[str, str]) -> str:
+        reply = await web.post("/api/v1/media/links", json={"ids": [media["id"]]}, headers=who)
+        found: str = reply.json()["links"][0]["original"]
+        return found
+
+    async def status(path: str) -> int:
+        return (await web.get(path)).status_code
+
+    theirs, ours, own = await link(outsider.headers), await link(agent.headers), media["original"]
+    assert [await status(path) for path in (theirs, ours, own)] == [200, 200, 200]
+    await deps.pool.execute("update thread set agent_id = null where id = $1", chat.thread)
+    assert [await status(path) for path in (theirs, ours, own)] == [404, 200, 200]
+    await deps.pool.execute("update entry set recalled_at = now() where seq = $1 and thread_id = $2", seq, chat.thread)
+    assert [await status(path) for path in (ours, own)] == [404, 200]
+    await deps.pool.execute("update entry set recalled_at = null where seq = $1 and thread_id = $2", seq, chat.thread)
+    assert await status(ours) == 200
+    await deps.pool.execute("delete from account_shop where account_id = $1", agent.id)
+    assert await status(ours) == 404
+    await deps.pool.execute("insert into account_shop (shop_id, account_id) values ($1, $2)", shop.id, agent.id)
+    assert await status(ours) == 200
+    assert (await web.post("/api/v1/logout", headers=agent.headers)).status_code == 204
+    assert await status(ours) == 404
+    await deps.pool.execute("update shopper set erase_asked_at = now() where id = $1", chat.shopper)
+    assert await status(own) == 404
 
 
 async def test_who_has_several_shops_names_the_one_he_uploads_for(
