@@ -1,10 +1,11 @@
 """Does it hold for hours? ``python -m benchmarks.soak [--minutes 60] [--rate 200] [--seed 1] [--json]``.
 
-Shoppers and agents talk over two hubs at a steady rate, with web, worker, PostgreSQL and Valkey beside (no dispatcher: who
-serves whom is given, and stays; ``benchmarks.kills`` is its own). At random moments one of the hubs is killed or frozen, Valkey is killed and wiped,
-PostgreSQL stops as in a crash. Memory is looked at every ten seconds; its slope is that of the straight line through
-what was seen after the first tenth, for the processes that are never killed: one hub, web, worker. At the
-end everything that was acknowledged and heard is judged against the record. Exit 1 if a promise was broken.
+Shoppers and agents talk over two hubs at a steady rate, with web, worker, PostgreSQL and Valkey beside (no dispatcher:
+who serves whom is given, and stays; ``benchmarks.kills`` is its own). At random moments one of the hubs is killed or
+frozen, Valkey is killed and wiped, PostgreSQL stops as in a crash. Memory is looked at every ten seconds; its slope is
+that of the straight line through what was seen after the first tenth, for the processes that are never killed: one hub,
+web, worker. At the end everything that was acknowledged and heard is judged against the record. Exit 1 if a promise was
+broken.
 """
 
 from __future__ import annotations
