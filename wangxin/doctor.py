@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from wangxin import clock
 from wangxin.config import Settings
-from wangxin.storage import hosts
+from wangxin.storage import hosts, primary
 from wangxin.storage.embedded import CannotStart
 from wangxin.storage.migrate import missing
 from wangxin.storage.postgres import NotUsable
@@ -167,7 +167,7 @@ async def _valkey(url: str) -> list[Finding]:
     def ask() -> dict[str, Any]:
         connection = connect_blocking(url)
         try:
-            return {**connection.info("server"), **connection.info("memory")}
+            return {**connection.info("server"), **connection.info("memory"), **connection.info("replication")}
         finally:
             connection.close()
 
@@ -180,7 +180,14 @@ async def _valkey(url: str) -> list[Finding]:
                 "Set maxmemory-policy noeviction: evicted keys take live lines with them.",
             )
         ]  # fmt: skip
-    return [Finding("Valkey", "ok", str(version))]
+    group = primary.group_of(url)
+    if group is None:
+        return [Finding("Valkey", "ok", str(version))]
+    followers = int(told["connected_slaves"])
+    words = f"{version}, primary of a {group.kind} at {group.words}, {followers} replicas follow it"
+    if not followers:
+        return [Finding("Valkey", "warning", words, "Start its replicas: nobody could take over.")]
+    return [Finding("Valkey", "ok", words)]
 
 
 async def _processes(settings: Settings, url: str) -> list[Finding]:

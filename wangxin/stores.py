@@ -14,7 +14,7 @@ import redis
 from pydantic import SecretStr
 
 from wangxin.config import Settings
-from wangxin.storage import hosts
+from wangxin.storage import hosts, primary
 from wangxin.storage.embedded import CannotStart, EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.postgres import TRANSIENT, check_settings
 from wangxin.storage.valkey import connect_blocking
@@ -125,11 +125,11 @@ async def reach_postgres(url: str, patience_s: float = PATIENCE_S) -> None:
 async def reach_valkey(url: str, patience_s: float = PATIENCE_S) -> None:
     """Wait until the server of WANGXIN_VALKEY_URL answers and is new enough; raises CannotStart with the way out."""
     try:
-        place, connection = place_of(url), connect_blocking(url)
+        group, connection = primary.group_of(url), connect_blocking(url)
+        place = group.words if group else place_of(url)
     except ValueError as why:
-        raise CannotStart(
-            _UNREADABLE.format(name="VALKEY", why=why, form="redis://:password@host:6379/0, or unix:///path/to.sock")
-        ) from None
+        form = " or ".join(("redis://:password@host:6379/0", "unix:///path/to.sock", *primary.FORMS))
+        raise CannotStart(_UNREADABLE.format(name="VALKEY", why=why, form=form)) from None
     deadline = time.monotonic() + patience_s
     try:
         while True:

@@ -11,6 +11,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from wangxin.storage import primary
+
 VALKEY_DOWN: tuple[type[BaseException], ...] = (RedisError, ConnectionError, OSError, TimeoutError)
 
 Valkey = aioredis.Redis
@@ -25,19 +27,31 @@ def ending() -> bool:
 
 def connect(url: str) -> Any:
     """An asyncio connection pool; commands raise one of ``VALKEY_DOWN`` quickly while the server is away."""
-    return aioredis.Redis.from_url(
-        url, socket_connect_timeout=1.0, socket_timeout=5.0, max_connections=50, health_check_interval=10
-    )
+    settings: dict[str, Any] = {
+        "socket_connect_timeout": 1.0,
+        "socket_timeout": 5.0,
+        "max_connections": 50,
+        "health_check_interval": 10,
+    }
+    group = primary.group_of(url)
+    if group is not None:  # once more at once: after a failover, the first try meets the old primary
+        return primary.connect(group, retries=1, **settings)
+    return aioredis.Redis.from_url(url, **settings)
 
 
 def connect_watchful(url: str) -> Any:
     """Like ``connect``, but an accident is raised at once instead of being tried again behind the caller's back: who
     holds live state must know that he lost the line."""
-    return aioredis.Redis.from_url(
-        url, socket_connect_timeout=1.0, socket_timeout=4.0, max_connections=20, retry=Retry(NoBackoff(), 0)
-    )
+    settings: dict[str, Any] = {"socket_connect_timeout": 1.0, "socket_timeout": 4.0, "max_connections": 20}
+    group = primary.group_of(url)
+    if group is not None:
+        return primary.connect(group, retries=0, **settings)
+    return aioredis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **settings)
 
 
 def connect_blocking(url: str) -> Any:
     """A blocking connection, for rq."""
+    group = primary.group_of(url)
+    if group is not None:
+        return primary.connect_blocking(group, socket_connect_timeout=2.0)
     return redis.Redis.from_url(url, socket_connect_timeout=2.0)
