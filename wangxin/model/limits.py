@@ -122,6 +122,9 @@ SHOP_EVENT_BYTES_MAX = 65_536  # a larger CloudEvent: event.too_large
 
 # --- the web edge ----------------------------------------------------------------------------------------------
 REQUEST_BYTES_MAX = 1_048_576  # larger (but for uploads): error request.too_large
+REQUEST_HEAD_MS_MAX = 10_000  # of a new connection or a further request on it; slower: the connection is cut
+REQUEST_BODY_MS_MAX = 300_000  # of a request; slower: the connection is cut
+CONNECTIONS_PER_ADDRESS_MAX = 500  # of one address at a web process, trusted proxies aside; above: 429
 UPLOADS_PER_MINUTE = 30  # of one person; above: error media.too_often
 UPLOADS_AT_ONCE = 4  # checked side by side in one web process; the others wait
 IMAGE_SIDE_MAX = 12_000  # pixels of one side; above: error media.too_large

@@ -16,6 +16,7 @@ from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import Pool
 from wangxin.storage.sockets import private_folder
 from wangxin.web.app import create_app
+from wangxin.web.patience import Callers, patient_class
 from wangxin.web.tunnel import Hubs, tunnel_class
 
 Routers = Callable[[Deps], Sequence[APIRouter]]
@@ -47,12 +48,13 @@ async def run(
     deps = await open_deps(settings, served=served)
     app = create_app(settings, deps, routers(deps), asyncapi=asyncapi, demo=demo)
     trusted = _TrustedHosts(list(settings.trusted_proxies))
+    callers = Callers(lambda address: address in trusted)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        ws=tunnel_class(Hubs(private_folder(settings.data, "hub")), lambda address: address in trusted),
-        http="httptools",
+        ws=tunnel_class(Hubs(private_folder(settings.data, "hub")), lambda address: address in trusted, callers),
+        http=patient_class(callers),
         lifespan="off",
         access_log=False,
         log_config=None,

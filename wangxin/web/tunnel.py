@@ -18,6 +18,7 @@ from prometheus_client import Counter as Figure
 from prometheus_client import Gauge
 
 from wangxin.model import limits
+from wangxin.web.patience import Callers
 
 log = structlog.get_logger()
 
@@ -99,7 +100,7 @@ class _HubSide(asyncio.Protocol):
         self._tunnel.hub_ready()
 
 
-def tunnel_class(hubs: Hubs, trusted: Callable[[str], bool]) -> type[asyncio.Protocol]:
+def tunnel_class(hubs: Hubs, trusted: Callable[[str], bool], callers: Callers | None = None) -> type[asyncio.Protocol]:
     """The class for uvicorn's ``ws=``: one instance a line, with backpressure in both directions."""
 
     class Tunnel(asyncio.Protocol):
@@ -112,12 +113,20 @@ def tunnel_class(hubs: Hubs, trusted: Callable[[str], bool]) -> type[asyncio.Pro
             self._path: Path | None = None
             self._waiting = bytearray()
             self._gone = False
+            self._counted = ""
 
         # --- the peer ------------------------------------------------------------------------------------------
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self._peer = cast(asyncio.Transport, transport)  # uvloop's transports are not its subclasses
             self._connections.add(self)
             self._peer.set_write_buffer_limits(high=limits.TUNNEL_HIGH_BYTES)
+            peername = transport.get_extra_info("peername")
+            address = str(peername[0]) if peername else ""
+            if callers is not None and callers.came(address):
+                self._counted = address
+            elif callers is not None:
+                self._asked = True  # nothing more is read of it
+                self._refuse("429 Too Many Requests", "too many lines from this address", "address")
 
         def data_received(self, data: bytes) -> None:
             if self._hub is not None:
@@ -145,6 +154,8 @@ def tunnel_class(hubs: Hubs, trusted: Callable[[str], bool]) -> type[asyncio.Pro
         def connection_lost(self, exc: Exception | None) -> None:
             self._gone = True
             self._connections.discard(self)
+            if callers is not None and self._counted:
+                callers.left(self._counted)
             if self._hub is not None:
                 self._hub.close()
 
