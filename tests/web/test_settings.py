@@ -418,6 +418,18 @@ def test_hostile_words_stay_words_on_every_page(chromium: Browser, house: House)
             " select $1, left($2, 60), 'paid', 1, now(), t.shopper_id, jsonb_build_array(jsonb_build_object("
             "'title', $2::text, 'sku', $2::text, 'count', 1, 'price_fen', 1, 'product', 'p', 'picture', '')),"
             " jsonb_build_object('carrier', $2::text) from thread t where t.shop_id = $1 limit 1",
+            "insert into golden_question (shop_id, id, said, expects) values ($1, gen_random_uuid(), $2, 'none')",
+            "insert into webhook (shop_id, id, url, events, secret, made_by, stopped_at, stopped_why)"
+            " values ($1, gen_random_uuid(), $2::text, '{rating.given}', 's', gen_random_uuid(), now(), $2::text)",
+            "insert into audit (shop_id, id, actor_role, actor_id, action, subject, detail) values"
+            " ($1, gen_random_uuid(), 'merchant', gen_random_uuid(), 'menu.publish', $2::text,"
+            " jsonb_build_object($2::text, $2::text))",
+            "insert into shopper_remark (shop_id, shopper_id, text, written_by, written_name) select $1, t.shopper_id,"
+            " $2::text, gen_random_uuid(), $2::text from thread t where t.shop_id = $1 on conflict do nothing",
+            "insert into profile (shop_id, shopper_id, tags, city) select $1, t.shopper_id, array[left($2::text, 20)],"
+            " $2::text from thread t where t.shop_id = $1"
+            " on conflict (shop_id, shopper_id) do update set tags = excluded.tags",
+            "update provider set name = left($2::text, 60) where $1::uuid is not null",
         ):
             house.sql(query, shop, HOSTILE)
         guest.says(HOSTILE)
@@ -429,13 +441,21 @@ def test_hostile_words_stay_words_on_every_page(chromium: Browser, house: House)
         page = console.page
         sign_in(console, house, "zh-CN", "light")
         for name in ("settings", "overview", "menus", "bot", "push", "pools", "pools/contracts", "pools/assignments",
-                     "report"):  # fmt: skip
+                     "report", "aftersale", "statements", "quality", "start"):  # fmt: skip
             page.goto(f"{house.url}/merchant/{name}")
             page.get_by_role("heading", level=1).wait_for()
             page.wait_for_load_state("networkidle")
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
             if name in ("settings", "pools"):
                 expect(page.locator("#content")).to_contain_text(HOSTILE)
+        page.evaluate("sessionStorage.clear(); localStorage.clear()")
+        page.goto(f"{house.url}/merchant?lang=zh-CN")
+        page.locator("#login").fill("yunboss")
+        page.locator("#password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("服务商")
+        expect(page.locator("#content")).to_contain_text(HOSTILE[:20])
+        page.wait_for_load_state("networkidle")
         for shown in (desk, console):
             assert shown.page.evaluate("window.hits") == 0
             assert shown.page.locator("img[src='x']").count() == 0
