@@ -111,6 +111,20 @@ def profile_fields(data: dict[str, JsonValue]) -> dict[str, Any]:
     return fields
 
 
+def unread(data: dict[str, JsonValue]) -> list[str]:
+    """Names of what ``profile_fields`` knows and leaves out of ``data``, for it has the wrong type or says nothing:
+    a moment without its zone, a month that is not there. An absent value, and null, are no mistake."""
+    read = profile_fields(data)
+    known = (*_WORDS, *_NUMBERS, *_MOMENTS, "tags", "blocked")
+    missed = [name for name in known if data.get(name) is not None and name not in read]
+    days = {"birthday": "birth_md", "lunar_birthday": "lunar_md"}
+    return missed + [
+        name
+        for name, column in days.items()
+        if data.get(name) is not None and column not in _birthday({name: data[name]})
+    ]
+
+
 def _birthday(data: dict[str, JsonValue]) -> dict[str, int]:
     found: dict[str, int] = {}
     born = data.get("birthday")

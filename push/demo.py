@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from push import service
 from push.compose import stable_id
-from push.counting import Change, profile_fields
+from push.counting import Change, profile_fields, unread
 from push.life import Act
 from push.model import RuleBody
 from push.record import members, rules
@@ -105,6 +105,8 @@ async def seed(conn: Connection, shop: UUID, merchant: UUID, people: Sequence[De
     """Fill one shop, in the caller's transaction. Safe to call again: members follow, rules stay as they are."""
     now = clock.now_ms()
     for person in people:
+        missed = unread(person.fields)
+        assert not missed, f"{person.external_id}: {', '.join(missed)} cannot be read"
         shopper = await members.ensure_member(conn, shop, person.external_id, person.name, clock.new_id())
         change = Change(fields=profile_fields(person.fields))
         await members.apply_change(conn, shop, shopper, change, at(now), at(now).date())

@@ -212,6 +212,9 @@ def _people(routes: APIRouter, deps: Deps) -> None:
 
     @routes.put("/push/{shop}/members/{ref}")
     async def keep_member(shop: UUID, ref: str, ask: MemberAsk, actor: Actor = merchant) -> MemberRow:
+        """Raises ``member.unreadable``, naming what cannot be read: nothing is kept then."""
+        if missed := counting.unread(ask.fields):
+            raise Refusal("member.unreadable", ", ".join(missed), field=f"fields.{missed[0]}", status=422)
         async with deps.scope(actor, shop) as conn:
             shopper = await members.ensure_member(conn, shop, ref[:200], ask.name, clock.new_id(), rename=True)
             change = counting.Change(fields=counting.profile_fields(ask.fields))

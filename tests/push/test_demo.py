@@ -7,9 +7,12 @@ from uuid import UUID
 import asyncpg
 
 from push import demo
+from push.counting import profile_fields, unread
 from push.demo import DemoMember
 from tests.conftest import Shop
 from tests.push.shops import World
+from wangxin.demo.people import members
+from wangxin.demo.shop import _profile
 
 
 async def test_a_seeded_member_gets_his_birthday_points(pool: asyncpg.Pool, shop: Shop) -> None:
@@ -27,3 +30,10 @@ async def test_a_seeded_member_gets_his_birthday_points(pool: asyncpg.Pool, shop
         "text", '{"text": "林晓，生日快乐！送您 100 积分，愿您天天好心情。"}',
     )  # fmt: skip
     assert await pool.fetchval("select points from profile where shopper_id = $1", shopper) == 1_380
+
+
+def test_the_demos_own_members_say_nothing_that_cannot_be_read() -> None:
+    for person in members():
+        profile = _profile(person)
+        assert unread(profile.fields) == []
+        assert "member_since" in profile_fields(profile.fields)

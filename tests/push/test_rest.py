@@ -183,3 +183,9 @@ async def test_a_member_is_kept_by_the_shops_own_number(
     listed = (await web.get(f"/push/{shop.id}/members", params={"q": "林"}, headers=merchant.headers)).json()
     assert [UUID(row["shopper_id"]) for row in listed] == [UUID(kept["shopper_id"])]
     assert (await web.get(f"/push/{shop.id}/tags", headers=merchant.headers)).json() == [["vip", 1], ["户外", 1]]
+    wrong = {"fields": {"level": 5, "member_since": "2024-03-01", "birthday": "02-30"}}  # no zone, no such day
+    refused = await web.put(f"/push/{shop.id}/members/m7", json=wrong, headers=merchant.headers)
+    assert refused.status_code == 422
+    assert (refused.json()["code"], refused.json()["detail"]) == ("member.unreadable", "member_since, birthday")
+    again = await web.put(f"/push/{shop.id}/members/m7", json={"fields": {}}, headers=merchant.headers)
+    assert again.json()["level"] == 4, "nothing of it was kept"

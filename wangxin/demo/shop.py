@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import dispatcher.demo
@@ -22,6 +22,8 @@ from wangxin.demo.shown import MERCHANT, NAME, NEWCOMER, PASSWORD, PROVIDER, SHO
 from wangxin.passwords import hash_password
 from wangxin.storage import accounts, postgres
 from wangxin.storage.postgres import Connection
+
+_SHANGHAI = timezone(timedelta(hours=8))
 
 
 async def fill(settings: Settings) -> None:
@@ -98,7 +100,8 @@ async def _accounts(conn: Connection, shop: UUID, password: str) -> dict[str, UU
 
 def _profile(member: MemberOfShop) -> DemoMember:
     month, day = member.birthday
-    since = date.fromtimestamp(now_ms() / 1000) - timedelta(days=member.member_days)
+    since = datetime.fromtimestamp(now_ms() / 1000, _SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+    since -= timedelta(days=member.member_days)
     return DemoMember(
         member.external_id, member.name,
         {
