@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
@@ -69,6 +70,24 @@ async def test_a_hub_is_killed_and_comes_back(crowd: Crowd) -> None:
     await crowd.more(40)
     verdict = await crowd.judged()
     assert verdict.kept, str(verdict)
+
+
+async def test_each_hub_is_replaced_in_turn_and_nobody_hears_of_an_error(crowd: Crowd) -> None:
+    """A new release: the old process is told to stop, its people go to the other one, the new process begins."""
+    heard: list[str] = []
+    people = [*crowd.agents, *(person for person, _ in crowd.shoppers)]
+    for person in people:
+        person.listen(lambda frame: heard.append(frame["code"]) if frame["type"] == "error" else None)
+    before = sum(person.connections for person in people)
+    for node in ("a", "b"):
+        await asyncio.to_thread(crowd.hubs.kill, node, signal.SIGTERM)
+        await crowd.more(20)
+        await crowd.hubs.start(node)
+        await crowd.more(20)
+    verdict = await crowd.judged()
+    assert verdict.kept, str(verdict)
+    assert heard == []
+    assert sum(person.connections for person in people) > before
 
 
 async def test_valkey_is_killed_and_wiped_and_the_chat_goes_on(crowd: Crowd) -> None:
