@@ -11,7 +11,7 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -24,6 +24,8 @@ from dispatcher.intake import seat_now as seat_of
 from metrics.teams import PoolName, Teams
 from wangxin import clock, outbound
 from wangxin.agreements import agreements_of
+from wangxin.chat.said import Said
+from wangxin.chat.wording import Find
 from wangxin.config import Settings
 from wangxin.model.actor import Actor
 from wangxin.protocol.frames import Frame
@@ -121,6 +123,11 @@ def looked_at() -> rest_wording.Words:
     from wangxin.chat import rest_wording
 
     return rest_wording.Words(wording.found_in, {"claim": wording.CLAIMS, "elsewhere": wording.ELSEWHERE})
+
+
+def lent_words() -> tuple[Find, Mapping[str, Sequence[str]]]:
+    words = looked_at()
+    return words.find, words.usual
 
 
 async def forbidden_of(conn: Connection, shop: UUID) -> Callable[[str], list[str]]:
@@ -305,7 +312,11 @@ async def run_hub(settings: Settings, node: str, *, port: int = 0) -> None:
         typed = Typed()
         lines = Lines(intake, node, pool, typed)
         tasks.add(asyncio.get_running_loop().create_task(lines.keep()))
-        return hub_run.Wiring(door(pool, settings), frames(pool, hints, intake), lines.came, lines.left, typed.note)
+        said = Said(pool, lent_words)
+        tasks.add(asyncio.get_running_loop().create_task(said.keep()))
+        return hub_run.Wiring(
+            door(pool, settings), frames(pool, hints, intake), lines.came, lines.left, typed.note, said
+        )  # fmt: skip
 
     try:
         await hub_run.run(

@@ -55,7 +55,7 @@ class Answering:
         self.committer = Committer(connect_store, self._stored, self._refused)
 
     def take(self, peer: Peer, frame: AnyFrame) -> None:
-        if type(frame) in QUICK and not peer.busy and not peer.backlog:
+        if type(frame) in QUICK and not peer.busy and not peer.backlog and not self._looked_at(peer, frame):
             self._quick(peer, frame)
             return
         if peer.backlog is None:
@@ -70,7 +70,7 @@ class Answering:
         """Go on with what waits: nothing overtakes a frame that came before it."""
         while peer.backlog and not peer.busy:
             frame = peer.backlog[0]
-            if type(frame) in QUICK:
+            if type(frame) in QUICK and not self._looked_at(peer, frame):
                 peer.backlog.popleft()
                 self._quick(peer, frame)
             elif peer.unacked:
@@ -82,6 +82,25 @@ class Answering:
 
     def _refuse(self, peer: Peer, frame: AnyFrame, refusal: Refusal, seq: int | None = None) -> None:
         peer.send(wire.error(refusal, ref=frame.ref, client_msg_id=getattr(frame, "client_msg_id", None), seq=seq))
+
+    def _looked_at(self, peer: Peer, frame: AnyFrame) -> bool:
+        """Whether the words of this message are looked at before they are stored: an agent's, where his shop asks."""
+        said = self._hub.said
+        if said is None or type(frame) is not MessageSend or not isinstance(frame.body, Text):
+            return False
+        hold = peer.holds.get(frame.thread)
+        return hold is not None and hold.side != "shopper" and said.asks(hold.feed.shop)
+
+    async def _said(self, peer: Peer, frame: MessageSend) -> None:
+        assert self._hub.said is not None, "somebody asked for it"
+        assert isinstance(frame.body, Text), "only texts are looked at"
+        shop = self._held(peer, frame.thread).feed.shop
+        text = await self._hub.said.out(shop, frame.body.text)
+        if text != frame.body.text:
+            if not text.strip():
+                raise Refusal("message.word_blocked", "nothing is left of it in this shop", field="body.text")
+            frame = frame.model_copy(update={"body": frame.body.model_copy(update={"text": text})})
+        self._message(peer, frame)
 
     # --- quick frames -----------------------------------------------------------------------------------------
 
@@ -247,6 +266,8 @@ class Answering:
         try:
             if isinstance(frame, History):
                 await self._history(peer, frame)
+            elif isinstance(frame, MessageSend):
+                await self._said(peer, frame)
             else:
                 reply = await self._reply(peer, frame)
                 await self._follow_up(peer, reply)

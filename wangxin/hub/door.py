@@ -38,3 +38,13 @@ class Door(Protocol):
 
     async def origins(self) -> set[str]:
         """Every origin any shop allows beside our own."""
+
+
+class Said(Protocol):
+    """Looks at what agents write before it is stored."""
+
+    def asks(self, shop: UUID) -> bool:
+        """Whether this shop wants it. Asked for each message: no question to anybody."""
+
+    async def out(self, shop: UUID, text: str) -> str:
+        """The text as it goes out; raises a Refusal."""

@@ -18,7 +18,7 @@ from wangxin.clock import monotonic_ms, now_ms
 from wangxin.hub import views, wire
 from wangxin.hub.answering import Answering
 from wangxin.hub.delivery import Delivery, Feed
-from wangxin.hub.door import Door
+from wangxin.hub.door import Door, Said
 from wangxin.hub.ephemeral import Ephemeral
 from wangxin.hub.figures import prometheus
 from wangxin.hub.links import Links
@@ -65,8 +65,13 @@ class Hub:
         on_typed: Callable[[UUID, UUID, int, int, int], None] | None = None,
         own_origins: Iterable[str] = (),
         traces: Traces | None = None,
+        said: Said | None = None,
     ) -> None:
-        """``connect_store`` opens the one connection that commits. ``own_origins`` may open lines of every shop."""
+        """``connect_store`` opens the one connection that commits. ``own_origins`` may open lines of every shop.
+
+        ``said`` looks at agents' words before they are stored.
+        """
+        self.said = said
         self.node = node
         self.wheel = Wheel()
         self.peers: set[Peer] = set()

@@ -16,7 +16,7 @@ import asyncpg
 
 from wangxin.config import Settings
 from wangxin.hub import server
-from wangxin.hub.door import Door
+from wangxin.hub.door import Door, Said
 from wangxin.hub.hub import Hub
 from wangxin.hub.seats import Told
 from wangxin.hub.traces import traces_of
@@ -39,6 +39,7 @@ class Wiring:
     on_disconnected: Told | None = None
     on_typed: Callable[[UUID, UUID, int, int, int], None] | None = None
     """agent, thread, characters typed, ms that took, characters of the message."""
+    said: Said | None = None
 
 
 async def run(
@@ -81,6 +82,7 @@ async def run(
         on_typed=wiring.on_typed,
         own_origins=settings.allowed_origins,
         traces=traces,
+        said=wiring.said,
     )
     servers = await server.serve(hub, host=host, port=port, unix=unix)
     stopping = asyncio.Event()
