@@ -23,4 +23,6 @@ async def test_twenty_five_kills_neither_repeat_nor_lose_a_message(
         " on conflict (shop_id) do update set approve_above = 100000",
         shop.id,
     )
-    await disturbed_run(pool, shop, database_url, people_n=20_000, stock=7_500, kills_max=25, kills_min=25)
+    await disturbed_run(
+        pool, shop, database_url, people_n=20_000, stock=7_500, kills_max=25, kills_min=25, together=True
+    )

@@ -14,12 +14,22 @@ from tests.push.shops import World
 from wangxin.clock import new_id
 
 ROOT = Path(__file__).parent.parent.parent
+UNDONE = "select exists (select 1 from push_chunk where done_at is null)"
 
 
 async def disturbed_run(
-    pool: asyncpg.Pool, shop: Shop, database_url: str, *, people_n: int, stock: int, kills_max: int, kills_min: int
+    pool: asyncpg.Pool,
+    shop: Shop,
+    database_url: str,
+    *,
+    people_n: int,
+    stock: int,
+    kills_max: int,
+    kills_min: int,
+    together: bool = False,
 ) -> None:
-    """Both rules go to all ``people_n``; at most ``kills_max`` workers are killed, and no fewer than ``kills_min``."""
+    """Both rules go to all ``people_n``; at most ``kills_max`` workers are killed, and no fewer than ``kills_min``,
+    all while there was work left; ``together``: both at a time, so that nobody goes on meanwhile."""
     world, chance = World(pool, shop.id), random.Random(3)
     people = [new_id() for _ in range(people_n)]
     await pool.executemany(
@@ -38,15 +48,21 @@ async def disturbed_run(
     kills = 0
     workers = [await _worker(database_url), await _worker(database_url)]
     while kills < kills_max and await world.push.tick():
-        victim = chance.randrange(2)
-        assert workers[victim].stdout is not None
-        await workers[victim].stdout.readline()  # it has begun
+        victims = range(2) if together else [chance.randrange(2)]
+        for victim in victims:
+            begun = workers[victim].stdout
+            assert begun is not None
+            await begun.readline()
         await asyncio.sleep(chance.uniform(0.0, 0.3))
-        if workers[victim].returncode is None:
-            workers[victim].kill()
-            kills += 1
-        await workers[victim].wait()
-        workers[victim] = await _worker(database_url)
+        for victim in victims:
+            if workers[victim].returncode is None and await pool.fetchval(UNDONE):
+                workers[victim].kill()
+                kills += 1  # it had work left
+            else:
+                await workers[victim].communicate()
+        for victim in victims:
+            await workers[victim].wait()
+            workers[victim] = await _worker(database_url)
     for worker in workers:
         await worker.communicate()
         assert worker.returncode == 0
