@@ -9,7 +9,7 @@ from tests.conftest import Shop
 from tests.push.killing import disturbed_run
 from wangxin.model import limits
 
-CHUNK = 10
+CHUNK = 30
 """Small, so that the run is not over before the last worker is killed."""
 
 
