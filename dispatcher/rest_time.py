@@ -13,6 +13,7 @@ from dispatcher.ability_record import COLUMNS, FIT, fit_of
 from wangxin.clock import now_ms
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
+from wangxin.model.days import Day
 from wangxin.model.refusals import forbidden
 
 
@@ -31,18 +32,18 @@ def router(deps: Deps) -> APIRouter:
             return {"day": day.isoformat(), "agents": await record.of_owner(conn, owner, day)}
 
     @routes.get("/dispatch/{shop}/time", tags=["dispatch"])
-    async def of_shop(shop: UUID, day: date | None = None, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+    async def of_shop(shop: UUID, day: Day | None = None, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """The shop's own agents: ms per state on a day (today by default), and the shift they sum to."""
         return await _of(deps.belongs(actor, shop), day)
 
     @routes.get("/outsourcing/time", tags=["outsourcing"])
-    async def of_provider(day: date | None = None, actor: Actor = Depends(chief)) -> dict[str, Any]:
+    async def of_provider(day: Day | None = None, actor: Actor = Depends(chief)) -> dict[str, Any]:
         if actor.provider is None:
             raise forbidden("provider.missing", "this account belongs to no provider")
         return await _of(actor.provider, day)
 
     @routes.get("/desk/time", tags=["desk"])
-    async def mine(day: date | None = None, actor: Actor = Depends(agent)) -> dict[str, Any]:
+    async def mine(day: Day | None = None, actor: Actor = Depends(agent)) -> dict[str, Any]:
         """The asker's own day, the load that fits him, and whether he is protected from comparisons by speed."""
         asked = _day(day)
         async with deps.pool.acquire() as conn:

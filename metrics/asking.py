@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from metrics.teams import Teams, TeamsOf
 from wangxin import clock
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
+from wangxin.model.days import Day
 from wangxin.model.refusals import Refusal, forbidden
 from wangxin.storage.postgres import Connection
 
@@ -31,8 +31,8 @@ class Period(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    first: date | None = None
-    last: date | None = None
+    first: Day | None = None
+    last: Day | None = None
     pool: UUID | None = None
     agent: UUID | None = None
     team: Annotated[str, Field(max_length=40)] | None = None

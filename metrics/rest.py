@@ -6,7 +6,7 @@ A merchant and the shop's supervisors see everything of their shops; a provider'
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -36,6 +36,7 @@ from metrics.xlsx_out import XLSX
 from wangxin import clock
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
+from wangxin.model.days import Day
 from wangxin.model.refusals import Refusal
 from wangxin.storage.postgres import Connection
 
@@ -52,7 +53,7 @@ class Since(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: date
+    since: Day
     days: Annotated[int, Field(ge=1, le=92)] = 28
     team: Annotated[str, Field(max_length=40)] | None = None
 

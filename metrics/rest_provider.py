@@ -19,6 +19,7 @@ from metrics.teams import Teams, TeamsOf, nobody_known
 from wangxin import clock
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
+from wangxin.model.days import Day
 from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.storage.postgres import Connection
 
@@ -51,9 +52,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, agreements_of: Agreemen
             raise not_found("shop")
 
     @routes.get("")
-    async def shops(
-        first: date | None = None, last: date | None = None, actor: Actor = Depends(chief)
-    ) -> dict[str, Any]:
+    async def shops(first: Day | None = None, last: Day | None = None, actor: Actor = Depends(chief)) -> dict[str, Any]:
         """The provider's people in each shop. Without days the last week, by each shop's own calendar. Raises
         ``period.wrong``."""
         provider = _provider(actor)
@@ -68,7 +67,7 @@ def router(deps: Deps, teams_of: TeamsOf = nobody_known, agreements_of: Agreemen
 
     @routes.get("/{shop}")
     async def agents(
-        shop: UUID, first: date | None = None, last: date | None = None, actor: Actor = Depends(chief)
+        shop: UUID, first: Day | None = None, last: Day | None = None, actor: Actor = Depends(chief)
     ) -> dict[str, Any]:
         """Each of the provider's people in a shop; the speed of protected ones is not compared."""
         async with deps.pool.acquire() as conn:

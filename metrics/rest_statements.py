@@ -20,6 +20,7 @@ from metrics.statements import day_statements
 from wangxin import clock
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
+from wangxin.model.days import Day
 from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.storage.postgres import Connection
 
@@ -34,8 +35,8 @@ class Days(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    first: date | None = None
-    last: date | None = None
+    first: Day | None = None
+    last: Day | None = None
 
 
 class Disputed(BaseModel):
@@ -107,7 +108,7 @@ def router(deps: Deps, agreements_of: AgreementsOf = none_known) -> APIRouter:
         return xlsx_response(f"statements-{first}-{last}", rows)
 
     @routes.get("/{shop}/statements/{contract}")
-    async def statement(shop: UUID, contract: UUID, day: date, actor: Actor = Depends(merchant)) -> dict[str, Any]:
+    async def statement(shop: UUID, contract: UUID, day: Day, actor: Actor = Depends(merchant)) -> dict[str, Any]:
         """That day's, with the ids of conversations and orders behind each line. Raises ``statement.not_found``."""
         async with deps.scope(actor, shop) as conn:
             _, _, rows = await found(conn, shop, Days(first=day, last=day), evidence=True)
@@ -118,7 +119,7 @@ def router(deps: Deps, agreements_of: AgreementsOf = none_known) -> APIRouter:
 
     @routes.post("/{shop}/statements/{contract}/{day}/lines/{line}/answer", status_code=204)
     async def answer(
-        shop: UUID, contract: UUID, day: date, line: Line, said: Answered, actor: Actor = Depends(merchant)
+        shop: UUID, contract: UUID, day: Day, line: Line, said: Answered, actor: Actor = Depends(merchant)
     ) -> None:
         """The last word on a line. Raises ``dispute.not_found``, ``dispute.answered``, ``statement.signed``."""
         async with deps.scope(actor, shop) as conn:
@@ -162,7 +163,7 @@ def provider_router(deps: Deps) -> APIRouter:
         return xlsx_response(f"statements-{first}-{last}", rows)
 
     @routes.get("/{contract}")
-    async def statement(contract: UUID, day: date, actor: Actor = Depends(chief)) -> dict[str, Any]:
+    async def statement(contract: UUID, day: Day, actor: Actor = Depends(chief)) -> dict[str, Any]:
         """With all evidence. Raises ``statement.not_found``."""
         _, _, rows = await found(actor, Days(first=day, last=day), evidence=True)
         for one in rows:
@@ -171,7 +172,7 @@ def provider_router(deps: Deps) -> APIRouter:
         raise not_found("statement")
 
     @routes.put("/{contract}/{day}/lines/{line}/dispute", status_code=204)
-    async def dispute(contract: UUID, day: date, line: Line, said: Disputed, actor: Actor = Depends(chief)) -> None:
+    async def dispute(contract: UUID, day: Day, line: Line, said: Disputed, actor: Actor = Depends(chief)) -> None:
         """Raises ``statement.not_found``, ``statement.signed``, ``statement.due``, ``line.not_found``,
         ``dispute.answered``."""
         async with deps.pool.acquire() as conn, conn.transaction():
@@ -184,7 +185,7 @@ def provider_router(deps: Deps) -> APIRouter:
                 await deps.audit(conn, actor, book, "statement.disputed", str(contract), detail)
 
     @routes.post("/{contract}/{day}/sign", status_code=204)
-    async def sign(contract: UUID, day: date, actor: Actor = Depends(chief)) -> None:
+    async def sign(contract: UUID, day: Day, actor: Actor = Depends(chief)) -> None:
         """Nothing of it changes any more. Raises ``statement.not_found``, ``statement.signed``,
         ``statement.disputed``."""
         async with deps.pool.acquire() as conn, conn.transaction():

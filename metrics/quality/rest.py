@@ -24,6 +24,7 @@ from metrics.teams import OWN, Teams, TeamsOf, nobody_known
 from wangxin import clock
 from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
+from wangxin.model.days import Day
 from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.storage.postgres import Connection
 from wangxin.visibility import Viewer, visible
@@ -55,8 +56,8 @@ class Appealed(Closed):
 
 
 class Days(Closed):
-    first: date | None = None
-    last: date | None = None
+    first: Day | None = None
+    last: Day | None = None
 
 
 class Hinted(Days):

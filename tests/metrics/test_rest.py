@@ -280,6 +280,10 @@ async def test_wrong_periods_and_rules_are_refused(office: Office) -> None:
     assert await office.get("{shop}/report", first="2020-01-01", last="2026-01-01") == (400, "period.wrong")
     assert await office.get("{shop}/report", rule="mine") == (400, "rule.unknown")
     assert (await office.get("{shop}/report", surprise="1"))[0] == 422
+    for day in ("0001-01-01", "9999-12-31"):
+        assert (await office.get("{shop}/change", since=day, days="28"))[0] == 422
+        for path in ("{shop}/report", "{shop}/series.csv"):
+            assert (await office.get(path, first=day, last=day))[0] == 422, path
 
 
 @pytest.mark.parametrize(
