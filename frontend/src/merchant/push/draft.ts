@@ -56,6 +56,8 @@ export interface Draft {
   foreign: unknown;
   holdoutPercent: number;
   texts: string[];
+  /** shares of the versions, set over the API; kept as they are */
+  weights: number[];
   defaults: Record<string, string>;
   gives: Gives;
   giftTitle: string;
@@ -120,6 +122,7 @@ export function blank(): Draft {
     foreign: null,
     holdoutPercent: 0,
     texts: [""],
+    weights: [],
     defaults: {},
     gives: "none",
     giftTitle: "",
@@ -273,7 +276,7 @@ export function bodyOf(draft: Draft, base: RuleBody | null = null): RuleBody {
       {
         ...base?.steps[0],
         content: {
-          variants: texts.map((text, place) => ({ id: "AB"[place] ?? String(place), weight: 1, blocks: blocks(text) })),
+          variants: texts.map((text, place) => ({ id: "AB"[place] ?? String(place), weight: draft.weights[place] ?? 1, blocks: blocks(text) })),
           defaults: Object.fromEntries(used.map((name) => [name, defaultOf(draft, name)])),
           fallback: draft.fallback.trim(),
         },
@@ -333,6 +336,7 @@ export function draftOf(body: RuleBody): Draft {
     const block = variant.blocks.find((one) => one.k === "text");
     return block && "text" in block ? block.text : "";
   });
+  draft.weights = step.content.variants.map((variant) => variant.weight);
   draft.defaults = { ...step.content.defaults };
   draft.fallback = step.content.fallback ?? "";
   readExtra(draft, step.content.variants[0]!.blocks);
