@@ -41,7 +41,7 @@ async def agents(conn: Connection, owner: Owner) -> list[Row]:
     rows = await conn.fetch(
         f"""select s.agent_id as agent, coalesce(c.login, '') as login, s.name, s.seats_max,
                   s.ability_per_mille, s.skills, s.skill_levels, s.languages, s.protected, s.daily_max,
-                  s.ramp_from is not null as ramp, {COLUMNS},
+                  s.ramp_from is not null as ramp, {COLUMNS}, s.curve_per_hour, s.curve_ended, s.curve_minutes,
                   s.state, s.connected, (extract(epoch from s.state_since) * 1000)::bigint as since_ms,
                   (select count(*) from thread t where t.agent_id = s.agent_id and t.state in ('assigned', 'wrap_up'))
                     as load,
@@ -56,11 +56,26 @@ async def agents(conn: Connection, owner: Owner) -> list[Row]:
 
 def _agent(row: Any) -> Row:
     """With the load that fits him and what bounds it; the speed of a protected agent is nobody's business."""
-    shown = {key: value for key, value in row.items() if key not in ("chars", "typed_ms", "handled_ms", "day")}
+    inner = ("chars", "typed_ms", "handled_ms", "day", "curve_per_hour", "curve_ended", "curve_minutes")
+    shown = {key: value for key, value in row.items() if key not in inner}
     found = asdict(fit_of(row))
     if row["protected"]:
         found["speed"] = None
-    return {**shown, "fit": found}
+    return {**shown, "fit": found, "curve": [] if row["protected"] else _curve(row)}
+
+
+def _curve(row: Any) -> list[Row]:
+    """By level: conversations an hour (None: not learnt yet), how many of his own ended at it and how long he was."""
+    rates, ended, minutes = row["curve_per_hour"], row["curve_ended"], row["curve_minutes"]
+    return [
+        {
+            "level": at + 1,
+            "an_hour": rates[at] / 1_000 if at < len(rates) else None,
+            "ended": ended[at] if at < len(ended) else 0,
+            "minutes": minutes[at] if at < len(minutes) else 0,
+        }
+        for at in range(max(len(rates), len(ended)))
+    ]
 
 
 async def known(conn: Connection, owner: Owner, logins: Sequence[str]) -> dict[str, tuple[UUID, bool]]:

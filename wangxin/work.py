@@ -19,6 +19,7 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 import dispatcher.quality
+import dispatcher.throughput_record
 import menus.errands
 import menus.examine
 import menus.service
@@ -57,6 +58,7 @@ CHECK_S = 10.0
 GRADE_S = 3_600.0
 GRADE_AFTER_DAYS = 2  # of a month, so that its last days are sealed
 QUALITY_SWEEP_S = 60.0
+THROUGHPUT_S = 600.0
 RETRY_S = 1.0
 LISTEN_S = 5.0
 RQ_NICE = 10  # chatting people go first where processors are few
@@ -275,6 +277,7 @@ async def run_worker(settings: Settings) -> None:
         _every("ticker", TICK_S, Ticker(push, valkey_url).tick),
         _every("figures", TICK_S, figures.sweep),
         _every("floors of quality", QUALITY_SWEEP_S, lambda: dispatcher.quality.sweep(pool, hints)),
+        _every("throughput", THROUGHPUT_S, lambda: dispatcher.throughput_record.learn(pool)),
         _every("figures of old", SLOW_SWEEP_S, lambda: figures.sweep(slow=True)),
         _every("sums of days", SEAL_S, figures.seal),
         _every("statements", SEAL_S, lambda: figures.settle(agreements_of)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from dispatcher import shift_record
+from dispatcher import shift_record, throughput_record
 from dispatcher.ability_record import Typed
 from dispatcher.admin_record import routing_changed
 from dispatcher.explain import explain
@@ -116,6 +116,25 @@ async def test_the_load_that_fits_is_measured_and_kept(house: House) -> None:
             await routing_changed(conn, house.shop)
         await house.hints.wake("dispatcher")
         await house.until(fitted, [1, 2])  # half of his time goes into typing one conversation
+    # what he finishes an hour is learnt: 30 one after another, 10 minutes each; and 30 pairs of 15 minutes
+    await house.pool.execute(
+        """insert into assignment (shop_id, conversation_id, epoch, thread_id, shopper_id, agent_id, pool_id, stage,
+                                   reason, level, waited_ms, predicted_ms, explanation, assigned_at, released_at,
+                                   release_reason)
+           select a.shop_id, gen_random_uuid(), 1, a.thread_id, a.shopper_id, a.agent_id, a.pool_id, a.stage, a.reason,
+                  0, 0, 0, '{}', n.at, n.at + n.lasts, 'closed' from assignment a, (
+             select now() - interval '9 d' + i * interval '10 min' as at, interval '10 min' as lasts
+               from generate_series(1, 30) i union all
+             select now() - interval '5 d' + i * interval '15 min' + p * interval '1 s', interval '15 min'
+               from generate_series(1, 30) i, generate_series(0, 1) p) n
+            where a.agent_id = $1 and a.thread_id = $2""",
+        own, chat.thread,
+    )  # fmt: skip
+    await throughput_record.learn(house.pool)
+    row = await house.pool.fetchrow("select curve_per_hour, curve_ended from seat where agent_id = $1", own)
+    assert row is not None
+    assert tuple(row) == ([6_200, 7_850], [32, 59])
+    assert await house.pool.fetchval("select curve_per_hour from seat where agent_id = $1", yun) == []
 
 
 async def test_the_states_of_a_day_sum_to_the_shift_and_end_at_midnight(house: House) -> None:

@@ -129,6 +129,10 @@ def test_new_terms_of_a_contract_are_compared_sent_and_accepted(
     assert terms["topics"] == ["pre_sales", "after_sales"]
     assert terms["hours"]["spans"] == [{"day": 0, "from_min": 1_200, "to_min": 1_590}]
     assert terms["hours"]["special"] == [{"date": "2027-02-06", "spans": []}]
+    house.sql(
+        "update seat set curve_per_hour = '{6200,7900}', curve_ended = '{32,59,4}' where agent_id ="
+        " (select id from account where login = 'yun1') returning 1"
+    )
     with screen(chromium) as shown:
         page = shown.page
         sign_in(page, house, "?lang=zh-CN", "yunboss")
@@ -143,6 +147,10 @@ def test_new_terms_of_a_contract_are_compared_sent_and_accepted(
         page.get_by_label("昵称").fill("云九")
         page.get_by_role("button", name="保存").click()
         expect(page.locator("[data-agent='yun9']")).to_contain_text("云杉")
+        expect(page.locator("[data-agent='yun9']")).to_contain_text("每小时完成会话: 尚未学到")
+        curve = page.locator("[data-agent='yun1'] [data-test='curve']")
+        curve.get_by_text("每小时完成会话").click()
+        expect(curve.get_by_role("row")).to_have_text(["同时接待每小时已完成", "16.232", "27.959", "3尚未学到4"])
         page.get_by_role("link", name="合同", exact=True).click()
         asked = page.locator("[data-version='2']")
         expect(asked.locator("tr[data-changed='volume']")).to_contain_text("50 – 321")

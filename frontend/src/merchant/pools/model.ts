@@ -313,7 +313,15 @@ export interface Fit {
   day: number | null;
   speed: number | null;
 }
+/** What an agent finishes in an hour with so many at once; null: not learnt yet. */
+export interface CurveLevel {
+  level: number;
+  an_hour: number | null;
+  ended: number;
+  minutes: number;
+}
 export interface AgentRow {
+  curve: CurveLevel[];
   ramp: boolean;
   fit: Fit;
   agent: string;
