@@ -80,12 +80,20 @@ def _fullest(seat: SeatNow) -> Score:
     return (-(seat.load * 1_000 // seat.terms.seats_max), seat.share(), seat.last_assigned_ms)
 
 
+ORDINARY = 6
+"""Conversations in an hour that the first slot of an ordinary agent is taken to bring until his curve is learnt."""
+
+
 def _marginal(seat: SeatNow) -> Score:
     curve = seat.terms.curve_per_hour
     load = seat.load
     # Where it is not learnt yet, each further one is taken to bring half as much as the one before it.
-    learnt = load < len(curve)
-    gain = curve[load] - (curve[load - 1] if load else 0) if learnt else seat.terms.ability_per_mille >> load
+    if load < len(curve):
+        gain = curve[load] - (curve[load - 1] if load else 0)
+    elif curve:
+        gain = (curve[-1] - (curve[-2] if len(curve) > 1 else 0)) >> (load - len(curve) + 1)
+    else:
+        gain = ORDINARY * seat.terms.ability_per_mille >> load  # in 1,000 hours, as a curve is
     return (-gain, seat.share(), seat.last_assigned_ms)
 
 

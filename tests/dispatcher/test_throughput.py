@@ -5,6 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.capacity import SeatNow, score
+from dispatcher.model import Seat
 from dispatcher.throughput import ENDED_LEAST, HOURS, MS_LEAST, SHRINK_MS, STEP, AtLevel, Worked, curve, curves, mean
 
 HOUR = 3_600_000
@@ -39,3 +41,16 @@ def test_the_more_he_worked_the_more_his_own_figure_counts() -> None:
     of = [curve(Worked((AtLevel(hours * HOUR, hours * 8),)), pool)[0] for hours in (1, 5, 95)]
     assert of == [4_000, 6_000, 7_800]
     assert SHRINK_MS == 5 * HOUR
+
+
+def test_who_has_a_curve_and_who_has_none_are_compared_on_one_scale() -> None:
+    def gain(load: int, learnt: tuple[int, ...] = (), ability: int = 1_000) -> int:
+        seat = SeatNow(Seat("a", seats_max=9, ability_per_mille=ability, curve_per_hour=learnt))
+        seat.live = {f"c{n}" for n in range(load)}
+        return -score("marginal", seat)[0]
+
+    assert [gain(load) for load in range(3)] == [6_000, 3_000, 1_500], "each further one half as much"
+    assert [gain(load, (6_200, 7_850)) for load in range(4)] == [6_200, 1_650, 825, 412], "nor beyond what is learnt"
+    assert gain(1, (6_000,)) == gain(1), "an ordinary agent's first figure changes nothing about his second slot"
+    assert gain(2, (6_000, 6_000)) == 0, "who gains nothing by a second one gains nothing by a third"
+    assert gain(0, ability=500) < gain(0, (4_000,)) < gain(0)
