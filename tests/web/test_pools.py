@@ -566,3 +566,14 @@ def test_one_contract_holds_for_two_shops_by_rules_of_its_own_and_each_has_its_o
         expect(step).to_contain_text("何时分流由合同自己的条件决定")
         expect(step).to_contain_text("合同条件：溢出：没有空位")
         assert faults_of(page) == []
+        # The merchant goes over to his second shop: every page follows, also after a reload and another login.
+        page.get_by_label("店铺", exact=True).select_option("云帆旗舰店")
+        expect(page.get_by_label("店铺", exact=True).locator("option:checked")).to_have_text("云帆旗舰店")
+        wanted: list[str] = []
+        page.on("request", lambda request: wanted.append(request.url))
+        for path in ("pools", "settings", "menus", "push", "report"):
+            page.goto(f"{house.url}/merchant/{path}")
+            page.wait_for_load_state("networkidle")
+        assert faults_of(page) == []
+        assert sum(str(second.id) in url for url in wanted) > 5
+        assert not [url for url in wanted if str(house.shop.id) in url], "nothing of the first shop is asked for"

@@ -56,12 +56,38 @@ function keep(value: string): void {
   }
 }
 
+const SHOP = "wangxin.shop.";
+
+/** A merchant's pages show the first of his shops: the one he chose here last, where it is still his. */
+function inOrder(person: Account): Account {
+  if (person.role !== "merchant" || person.shops.length < 2) return person;
+  let chosen: string | null = null;
+  try {
+    chosen = localStorage.getItem(SHOP + person.id);
+  } catch {
+    // the server's order then
+  }
+  const first = person.shops.filter((shop) => shop.id === chosen);
+  return { ...person, shops: [...first, ...person.shops.filter((shop) => shop.id !== chosen)] };
+}
+
+/** Show another of the merchant's shops. The page is loaded anew: nothing of the one before stays on it. */
+export function chooseShop(shop: string): void {
+  if (!account.value) return;
+  try {
+    localStorage.setItem(SHOP + account.value.id, shop);
+  } catch {
+    return;
+  }
+  location.assign("/merchant/");
+}
+
 function take(signed: Signed): Account {
   setToken(signed.token);
   expiresMs = signed.expires_ms;
   if (signed.refresh) keep(signed.refresh);
-  account.value = signed.person;
-  return signed.person;
+  account.value = inOrder(signed.person);
+  return account.value;
 }
 
 export async function signIn(login: string, password: string): Promise<Account> {
@@ -82,7 +108,7 @@ export function renew(): Promise<Account> {
 export async function whoAmI(): Promise<Account | null> {
   if (!token.value) return refresh ? renew() : null;
   try {
-    account.value = await api.get<Account>("/me");
+    account.value = inOrder(await api.get<Account>("/me"));
   } catch (trouble) {
     if ((trouble as ApiError).status !== 401) throw trouble;
     await renew();
