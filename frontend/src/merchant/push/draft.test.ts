@@ -3,7 +3,7 @@ import { blank, bodyOf, draftOf } from "./draft";
 
 describe("a rule that is opened and saved", () => {
   it("keeps the shares of its versions and the steps that the page does not show", () => {
-    const body = bodyOf({ ...blank(), name: "新品", texts: ["甲", "乙"] });
+    const body = bodyOf({ ...blank(), name: "new", texts: ["one", "two"] });
     const step = body.steps[0]!;
     step.content.variants[0]!.weight = 7;
     step.content.variants[1]!.weight = 3;
