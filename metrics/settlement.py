@@ -343,8 +343,7 @@ def _by_minute(price: PerMinute, handled: Sequence[Handled]) -> list[StatementLi
 
 
 def _base(price: Base, cycle: Cycle) -> StatementLine:
-    # Sums since the cycle began, so that its days add up to the whole.
-    amount = half_up(price.fen * cycle.day_number, cycle.days) - half_up(price.fen * (cycle.day_number - 1), cycle.days)
+    amount = share_of(price.fen, cycle.day_number - 1, cycle.days)
     label = f"day {cycle.day_number} of {cycle.days}"
     return StatementLine(LineKind.BASE, label, 1, 0, amount, (f"{price.fen} fen, {label}",))
 

@@ -132,12 +132,11 @@ def lent_words() -> tuple[Find, Mapping[str, Sequence[str]]]:
 
 async def forbidden_of(conn: Connection, shop: UUID) -> Callable[[str], list[str]]:
     """What a shop does not want said, as its agents' consoles look for it."""
-    from menus import wording
     from wangxin.chat.wording import judge, kept_wording
 
+    words = looked_at()
     kept = kept_wording(await conn.fetchval("select settings->'wording' from shop where shop_id = $1", shop))
-    usual = {"claim": wording.CLAIMS, "elsewhere": wording.ELSEWHERE}
-    return lambda text: [hit.word for hit in judge(text, kept, usual, wording.found_in)[0]]
+    return lambda text: [hit.word for hit in judge(text, kept, words.usual, words.find)[0]]
 
 
 def opened_fields(pool: Pool) -> Callable[[UUID, UUID], Awaitable[frozenset[str] | None]]:
