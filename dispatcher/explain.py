@@ -51,8 +51,8 @@ async def explain(conn: Connection, shop: UUID, conversation: UUID) -> list[Row]
     )
     found = [dict(row) for row in rows]
     seen = [seen for row in found for seen in (*row["explanation"]["pools"], *row["explanation"]["candidates"])]
-    pools = await _names(conn, "pool", "id", {one["pool"] for one in seen})
-    agents = await _names(conn, "seat", "agent_id", {one["agent"] for one in seen if "agent" in one})
+    pools = await names(conn, "pool", "id", {one["pool"] for one in seen})
+    agents = await names(conn, "seat", "agent_id", {one["agent"] for one in seen if "agent" in one})
     line = [one for row in found for one in row["explanation"].setdefault("line", [])]
     who = await conn.fetch(
         "select c.id, p.name from conversation c join shopper p on p.shop_id = c.shop_id and p.id = c.shopper_id"
@@ -75,7 +75,8 @@ async def explain(conn: Connection, shop: UUID, conversation: UUID) -> list[Row]
     return found
 
 
-async def _names(conn: Connection, table: str, column: str, ids: set[str]) -> dict[str, str]:
+async def names(conn: Connection, table: str, column: str, ids: set[str]) -> dict[str, str]:
+    """Of rows that the asker may see."""
     rows = await conn.fetch(
         f"select {column} as id, name from {table} where {column} = any($1)", [UUID(id_) for id_ in ids]
     )

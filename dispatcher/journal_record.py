@@ -65,6 +65,27 @@ async def read(conn: Connection, shard: str, start: Beginning, until_ms: int) ->
         yield Line(*row)
 
 
+async def count(conn: Connection, shard: str, start: Beginning, until_ms: int, most: int) -> int:
+    """How many lines ``read`` would give; counted no further than ``most``."""
+    found: int = await conn.fetchval(
+        "select count(*) from (select 1 from dispatch_journal"
+        " where shard = $1 and (epoch, seq) >= ($2, $3) and at_ms < $4 limit $5) lines",
+        shard, start.epoch, start.seq, until_ms, most,
+    )  # fmt: skip
+    return found
+
+
+async def read_text(conn: Connection, shard: str, start: Beginning, until_ms: int) -> AsyncIterator[bytes]:
+    """The same lines as ``read``, each as a line of JSON that nobody here need understand. Within a transaction."""
+    cursor: Any = conn.cursor(
+        "select json_build_array(epoch, seq, at_ms, event, decisions)::text || e'\\n' as line from dispatch_journal"
+        " where shard = $1 and (epoch, seq) >= ($2, $3) and at_ms < $4 order by epoch, seq",
+        shard, start.epoch, start.seq, until_ms, prefetch=_READ_AT_ONCE,
+    )  # fmt: skip
+    async for row in cursor:
+        yield row["line"].encode()
+
+
 async def forget(conn: Connection, shard: str, before_ms: int) -> bool:
     """Forget stretches that ended before ``before_ms``, so many rows at once. True: there may be more."""
     start = await conn.fetchrow(

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import AsyncIterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -128,22 +129,25 @@ async def preview(asked: StudyAsked) -> dict[str, Any]:
     return await child("dispatcher.preview", asked)
 
 
-async def child(module: str, asked: Asked) -> dict[str, Any]:
-    """What the module's main answers, one at a time. Raises ``preview.busy``, ``preview.too_slow``."""
+async def child(module: str, asked: Asked, lines: AsyncIterable[bytes] | None = None) -> dict[str, Any]:
+    """What the module's main answers, one at a time; it reads ``asked`` as a line, then ``lines``. Raises
+    ``preview.busy``, ``preview.too_slow``."""
     if _at_once.locked():
         raise Refusal("preview.busy", "another study is running", retry=3_000, status=503)
     async with _at_once:
-        return await _run(module, asked)
+        return await _run(module, asked, lines)
 
 
-async def _run(module: str, asked: Asked) -> dict[str, Any]:
+async def _run(module: str, asked: Asked, lines: AsyncIterable[bytes] | None) -> dict[str, Any]:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
         async with asyncio.timeout(limits.STUDY_S):
-            said, complaint = await child.communicate(asked.model_dump_json().encode())
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its complaint says why
+                await _feed(child, asked, lines)
+            said, complaint = await child.communicate()
     except TimeoutError:
         raise Refusal("preview.too_slow", "fewer days or requests are computed sooner", status=503) from None
     finally:
@@ -155,6 +159,18 @@ async def _run(module: str, asked: Asked) -> dict[str, Any]:
         raise RuntimeError(f"the study failed: {complaint.decode(errors='replace')[-2_000:]}")
     answer: dict[str, Any] = TypeAdapter(dict[str, Any]).validate_json(said)
     return answer
+
+
+async def _feed(child: asyncio.subprocess.Process, asked: Asked, lines: AsyncIterable[bytes] | None) -> None:
+    """It says nothing before it has read all, so nobody waits for the other."""
+    assert child.stdin is not None, "a pipe"
+    child.stdin.write(asked.model_dump_json().encode() + b"\n")
+    if lines is not None:
+        async for line in lines:
+            child.stdin.write(line)
+            await child.stdin.drain()
+    await child.stdin.drain()
+    child.stdin.close()
 
 
 def main() -> None:

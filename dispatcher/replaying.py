@@ -9,7 +9,7 @@ from dispatcher import journal_record, whatif
 from dispatcher.journal import Again, NoBeginning, Redecider, TakenOver
 from dispatcher.journal_record import Beginning
 from dispatcher.model import Id, Policy
-from dispatcher.rethink import Stretch, under
+from dispatcher.rethink import Stretch, Thought, under
 from dispatcher.simulate import Outcome
 from wangxin.storage.postgres import Connection
 
@@ -70,14 +70,13 @@ class Otherwise:
     now: Mapping[str, float]
     then: Mapping[str, float]
     changed: tuple[Changed, ...]
+    thoughts: tuple[Thought, Thought]
 
 
 def otherwise(stretch: Stretch, shop: Id, policy: Policy, from_ms: int) -> Otherwise:
     """What another policy would have changed for requests that came at ``from_ms`` or later."""
-    now, then = (
-        {id_: one for id_, one in under(stretch, shop, tried).items() if one.at_ms >= from_ms}
-        for tried in (None, policy)
-    )
+    thoughts = under(stretch, shop, None), under(stretch, shop, policy)
+    now, then = ({id_: one for id_, one in thought.outcomes.items() if one.at_ms >= from_ms} for thought in thoughts)
     changed = tuple(
         Changed(id_, one, then[id_])
         for id_, one in now.items()
@@ -88,4 +87,5 @@ def otherwise(stretch: Stretch, shop: Id, policy: Policy, from_ms: int) -> Other
         whatif.figures(list(now.values()), stretch.start.routing.pools, whatif.Economy()),
         whatif.figures(list(then.values()), stretch.start.routing.pools, whatif.Economy()),
         changed,
+        thoughts,
     )

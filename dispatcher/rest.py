@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Path, Query
 from dispatcher import admin_read as read
 from dispatcher import admin_record as write
 from dispatcher import rest_agents
-from dispatcher.again import decide_again, recorded
 from dispatcher.agents import NewAgent, SeatTerms
 from dispatcher.agents_record import Owner, place
 from dispatcher.contracts import POLICY
@@ -18,6 +17,7 @@ from dispatcher.explain import explain as explained
 from dispatcher.explain import shop_of
 from dispatcher.intake import NOBODY
 from dispatcher.preview import Asked
+from dispatcher.rest_again import add_again_routes
 from dispatcher.rest_contracts import add_contract_routes
 from dispatcher.rest_pools import add_pool_routes, writing_of
 from dispatcher.rest_preview import add_routes, policy_of
@@ -103,17 +103,6 @@ def router(deps: Deps) -> APIRouter:
             found = await explained(conn, shop, conversation)
         return found
 
-    @routes.get("/{shop}/conversations/{conversation}/again")
-    async def again(shop: UUID, conversation: UUID, actor: Actor = Depends(merchant)) -> dict[str, Any]:
-        """The journal around a conversation decided once more: whether every decision is the same, byte for byte.
-        Raises ``conversation.not_found``, ``replay.forgotten``, ``replay.too_much``, ``preview.busy``."""
-        async with deps.scope(actor, shop) as conn:
-            if await shop_of(conn, conversation) != shop:
-                raise not_found("conversation")
-        async with deps.pool.acquire() as conn:
-            asked = await recorded(conn, shop, conversation)
-        return await decide_again(asked)
-
     # --- own pools and seats -----------------------------------------------------------------------------------------
 
     @routes.put("/{shop}/seats/{agent}", status_code=204)
@@ -197,6 +186,7 @@ def router(deps: Deps) -> APIRouter:
     add_pool_routes(routes, deps)
     add_contract_routes(routes, deps)
     add_routes(routes, deps)
+    add_again_routes(routes, deps)
     return routes
 
 

@@ -47,7 +47,8 @@ class Stretch:
     """When conversations ended that were already going on at the start."""
 
     def take(self, at_ms: int, event: ev.Event | TakenOver, made: Sequence[de.Decision]) -> None:
-        """The next line. A start within the stretch is not one from outside."""
+        """The next line. A start within the stretch is not one from outside; who asked while nobody led is known by it
+        alone."""
         self.end_ms = max(self.end_ms, at_ms)
         if isinstance(event, _FLOOR):
             self.floor.append((at_ms, event))
@@ -55,6 +56,14 @@ class Stretch:
             self.known.setdefault(event.conversation, _Known(event, at_ms))
         elif isinstance(event, ev.QueueLeft) and event.conversation in self.known:
             self.known[event.conversation].left_ms = at_ms
+        elif isinstance(event, TakenOver):
+            before = {one.conversation for one in self.start.conversations}
+            for one in event.conversations:
+                if one.state in ("waiting", "offered") and one.conversation not in before:
+                    asked = ev.HandoffRequested(
+                        one.conversation, one.shop, one.shopper, one.enqueued_ms, one.topic, lang=one.lang
+                    )
+                    self.known.setdefault(one.conversation, _Known(asked, at_ms))
         for d in made:
             if isinstance(d, de.Assign):
                 known = self.known.get(d.conversation)
@@ -68,7 +77,15 @@ class Stretch:
                     known.over_ms = at_ms
 
 
-def under(stretch: Stretch, shop: Id, policy: Policy | None) -> dict[Id, Outcome]:
+@dataclass(slots=True)
+class Thought:
+    """What would have become of each of the shop's requests, and the decision that gave it to somebody first."""
+
+    outcomes: dict[Id, Outcome] = field(default_factory=dict)
+    first: dict[Id, de.Assign] = field(default_factory=dict)
+
+
+def under(stretch: Stretch, shop: Id, policy: Policy | None) -> Thought:
     """What would have become of the shop's requests under ``policy`` (None: the policies that were in force)."""
 
     def changed(routing: Routing) -> Routing:
@@ -90,9 +107,9 @@ class _Driver:
         self._waiting: dict[Id, int] = {}
         took = [k.over_ms - k.assigned_ms for k in stretch.known.values() if k.assigned_ms and k.over_ms]
         self._usual_ms = int(median(took)) if took else 300_000
-        self.outcomes: dict[Id, Outcome] = {}
+        self.thought = Thought()
 
-    def run(self) -> dict[Id, Outcome]:
+    def run(self) -> Thought:
         stretch = self._stretch
         rows: list[tuple[int, ev.Event]] = list(stretch.floor)
         for known in stretch.known.values():
@@ -100,7 +117,7 @@ class _Driver:
             if known.left_ms is not None:
                 rows.append((known.left_ms, ev.QueueLeft(known.asked.conversation)))
             if known.asked.shop == self._shop:
-                self.outcomes[known.asked.conversation] = Outcome(known.at_ms)
+                self.thought.outcomes[known.asked.conversation] = Outcome(known.at_ms)
         rows += [(at_ms, ev.CloseRequested(id_)) for id_, at_ms in stretch.ended.items()]
         rows.sort(key=lambda row: row[0])
         self._heap = [(at_ms, order, event) for order, (at_ms, event) in enumerate(rows)]
@@ -112,9 +129,9 @@ class _Driver:
             due = self._core.next_timer_ms()
             soon = self._heap[0][0] if self._heap else None
             if soon is None and (due is None or due > stretch.end_ms):
-                return self.outcomes
+                return self.thought
             if soon is not None and soon > stretch.end_ms and (due is None or due > stretch.end_ms):
-                return self.outcomes
+                return self.thought
             if due is not None and (soon is None or due <= soon):
                 self._tell(ev.Tick(), due)
             else:
@@ -148,7 +165,7 @@ class _Driver:
                 self._later(now + ACCEPT_MS, ev.OfferAnswered(d.conversation, d.agent, d.epoch, True))
             elif isinstance(d, (de.ToBot, de.ToMessageBox)):
                 self._waiting.pop(d.conversation, None)
-                outcome = self.outcomes.get(d.conversation)
+                outcome = self.thought.outcomes.get(d.conversation)
                 if outcome is not None and outcome.ending == "open":
                     outcome.ending = "left" if isinstance(d, de.ToBot) else "boxed"
                     outcome.wait_ms = now - outcome.at_ms
@@ -158,12 +175,13 @@ class _Driver:
         known = self._stretch.known.get(d.conversation)
         if known is not None and (took_ms := self._took_ms(known)) is not None:
             self._later(now + took_ms, ev.CloseRequested(d.conversation, d.epoch))
-        outcome = self.outcomes.get(d.conversation)
+        outcome = self.thought.outcomes.get(d.conversation)
         if outcome is None:
             return
         if outcome.ending in ("open", "boxed"):
             outcome.ending, outcome.wait_ms, outcome.reason = "served", now - outcome.at_ms, d.reason
             outcome.agent, outcome.pool, outcome.level = d.agent, d.pool, d.level
+            self.thought.first[d.conversation] = d
         prices = {c.id: c.price_fen for c in self._core.floor.terms.routing.contracts}
         if d.contract is not None:
             outcome.price_fen = prices.get(d.contract, 0)

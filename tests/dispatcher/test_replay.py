@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -17,6 +20,7 @@ from dispatcher.replaying import otherwise, replay
 from dispatcher.rethink import Stretch
 from tests.dispatcher.conftest import House
 from tests.dispatcher.floor_plan import START, world
+from tests.dispatcher.office import open_office
 from wangxin.cli import app
 from wangxin.clock import now_ms
 from wangxin.protocol import frames as fr
@@ -143,6 +147,7 @@ async def test_a_day_of_a_running_dispatcher_is_replayed_and_explained_by_comman
     assert code == 0, said
     assert "byte for byte" in said
     assert "fared otherwise" in said
+    await asked_of_the_page(house, conversation)
     code, said = await command("replay-dispatch", "--day", "2001-01-01")
     assert (code, "knows nothing of 2001-01-01" in said) == (1, True)
     # A decision that is not what the rules say now is found.
@@ -152,6 +157,31 @@ async def test_a_day_of_a_running_dispatcher_is_replayed_and_explained_by_comman
     )
     code, said = await command("replay-dispatch")
     assert (code, "decided otherwise now" in said) == (1, True)
+
+
+async def asked_of_the_page(house: House, conversation: UUID) -> None:
+    """Version 2 knows the own team alone."""
+    today = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    async with open_office(house) as office:
+        one = await office.ask("GET", f"conversations/{conversation}/again?version=2")
+        assert (one["different"], all(row["same"] for row in one["mine"])) == (0, True)
+        now, then = one["otherwise"]["now"], one["otherwise"]["then"]
+        assert (now["became"]["pool_name"], now["became"]["reason"]) == ("云杉·森野项目组", "overflow:no_free_slot")
+        assert (now["given"]["candidates"][0]["name"], "line" in now["given"]) == ("云朵", False)
+        assert (then["became"]["agent_name"], then["became"]["reason"]) == ("小禾", "ring"), (
+            "he waited for the own team"
+        )
+        assert [pool["verdict"] for pool in then["given"]["pools"]] == ["no_free_slot"]
+        day = await office.ask("GET", f"replay?day={today}&version=2")
+        assert (day["different"], day["otherwise"]["requests"], day["otherwise"]["changed"]) == (0, 4, 2)
+        assert [
+            (row["shopper_name"], row["now"]["agent_name"], row["then"]["agent_name"], row["then"]["ending"])
+            for row in day["otherwise"]["shown"]
+        ] == [("客人2", "云朵", "小禾", "served"), ("客人0", "小禾", "", "open")], "the second came while nobody led"
+        again = await office.ask("GET", f"replay?day={today}&version=1")
+        assert again["otherwise"]["now"] == again["otherwise"]["then"]
+        assert await office.ask("GET", f"replay?day={today}&version=9") == (404, "policy.not_found")
+        assert await office.ask("GET", "replay?day=2001-01-01&version=1") == (409, "replay.forgotten")
 
 
 async def test_old_stretches_of_the_journal_are_forgotten_whole(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

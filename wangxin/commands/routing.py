@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -157,6 +157,7 @@ def replay_dispatch(
 
 
 def _day(day: str | None, tz: str) -> tuple[int, int, str]:
+    from dispatcher.again import day_ms
     from wangxin import clock
 
     try:
@@ -167,11 +168,7 @@ def _day(day: str | None, tz: str) -> tuple[int, int, str]:
         raise typer.BadParameter(f"there is no zone {tz}", param_hint="--tz") from None
     except ValueError:
         raise typer.BadParameter("a day is written 2026-11-11", param_hint="--day") from None
-    begins, ends = (
-        int(datetime(one.year, one.month, one.day, tzinfo=zone).timestamp() * 1_000)
-        for one in (wanted, wanted + timedelta(days=1))
-    )
-    return begins, ends, wanted.isoformat()
+    return *day_ms(wanted, tz), wanted.isoformat()
 
 
 def policy_in(file: Path) -> Any:

@@ -235,6 +235,7 @@ TABLE: dict[str, Row] = {
     f"GET {_DISPATCH}/assignments": Row("merchant"),
     f"GET {_DISPATCH}/conversations/{{conversation}}/again": Row("merchant"),
     f"GET {_DISPATCH}/conversations/{{conversation}}/explain": Row(OVERSEES),
+    f"GET {_DISPATCH}/replay": Row("merchant", query={"day": "2026-01-01", "version": 1}, inside="own"),
     f"POST {_DISPATCH}/pools": Row("merchant", {"name": "{mark}二组"}, inside="own"),
     f"POST {_DISPATCH}/pools/import": Row("merchant", {"csv": "name\n{mark}组"}, inside="own"),
     f"POST {_DISPATCH}/contracts/import": Row(
