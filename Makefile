@@ -8,7 +8,7 @@ PIP := $(PY) -m pip --disable-pip-version-check
 PAGES := wangxin/web/static/.build-digest
 FRONTEND := $(shell find frontend hatch_build.py -name node_modules -prune -o -type f -print 2>/dev/null)
 
-.PHONY: run test faults check bench pages clean
+.PHONY: run test faults check bench pages sbom clean
 
 run: $(VENV)/.installed $(PAGES)
 	@exec $(VENV)/bin/wangxin up --demo
@@ -26,10 +26,16 @@ check: $(VENV)/.dev
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/bandit -q -c pyproject.toml -r wangxin dispatcher menus push metrics hatch_build.py
+	@$(PY) -m tests.house.rules
 	@$(PY) hatch_build.py --check
 
 bench: $(VENV)/.dev
 	@$(PY) -m benchmarks.chat
+
+# What a release is made of: dist/wangxin.cdx.json (CycloneDX).
+sbom: $(VENV)/.dev
+	@$(PY) deploy/sbom.py
 
 pages: $(PAGES)
 

@@ -104,7 +104,7 @@ def add(routes: APIRouter, deps: Deps, brains: Brains, caller: Caller) -> None:
                 return {"version": 0, "greeting": "", "items": []}
             if actor.role is not Role.SHOPPER:
                 return _window(menu, Chosen("", menu.greeting, menu.items))
-            facts = Facts(now=datetime.now(UTC), guest=actor.guest)
+            facts = Facts(now=datetime.fromtimestamp(now_ms() / 1_000, UTC), guest=actor.guest)
             if menu.variants:
                 facts = await record_variants.facts_of(
                     conn, shop, actor.id, guest=actor.guest, channel=channel, language=language, now_ms=now_ms()

@@ -50,7 +50,7 @@ async def connect(conn: Connection, settings: Settings) -> dict[str, str]:
     await keys.keep_api_key(conn, shop, new_id(), KEY_NAME, event_key(row["token_secret"]), ["events"])
     before = await record_shopdata.kept(conn, shop)
     await record_shopdata.keep(conn, shop, settings.demo_shop, secret)
-    if before is None or before.secret == secret:
+    if before is None or before.secret == secret:  # rule: secrets-in-equals: both are this process's own
         await conn.execute("update shop_data set calls = $2 where shop_id = $1", shop, list(wire.CALLS))
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - not bound here
     return {

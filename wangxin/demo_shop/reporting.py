@@ -34,6 +34,6 @@ class Reporter:
             {"Authorization": f"Bearer {self._key}", "Content-Type": "application/cloudevents+json"},
         )
         try:
-            urllib.request.urlopen(request, timeout=PATIENCE_S).close()  # noqa: S310
+            urllib.request.urlopen(request, timeout=PATIENCE_S).close()  # noqa: S310 # nosec B310
         except OSError as why:
             sys.stderr.write(f"the demo shop's report of {kind} was not taken ({why})\n")

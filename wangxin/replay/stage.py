@@ -61,7 +61,7 @@ def hub_of(settings: Settings, number: int) -> str:
 async def stage(own: int, outsourced: int, seats: int, say: Callable[[str], None]) -> AsyncIterator[Stage]:
     """Start everything but the web, with ``own`` agents of the shop and ``outsourced`` ones of a provider."""
     folder = Path(tempfile.mkdtemp(prefix="wx-replay-"))
-    os.chmod(folder, 0o755)  # noqa: S103 - as root, PostgreSQL's own account must pass through
+    os.chmod(folder, 0o755)  # noqa: S103 - as root, PostgreSQL's own account must pass through # nosec B103
     settings = Settings(data=folder, hubs=2, postgres_url=None, valkey_url=None)
     folder_ready(folder)
     stores = Stores(settings)

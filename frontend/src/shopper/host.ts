@@ -25,7 +25,7 @@ export type ToHost =
 export const embedded = window.parent !== window;
 
 export function tellHost(message: ToHost): void {
-  if (embedded) window.parent.postMessage({ wangxin: 1, ...message }, "*");
+  if (embedded) window.parent.postMessage({ wangxin: 1, ...message }, "*"); // rule: message-to-all: frame-ancestors says who hears
 }
 
 export function hearHost(hear: (message: FromHost) => void): void {
