@@ -82,6 +82,9 @@ def test_why_a_conversation_went_where_it_went_is_a_page_reached_from_the_lists(
         expect(merchant.get_by_text(re.compile("个决定，逐字节一致。"))).to_be_visible()
         expect(merchant.get_by_text(re.compile(r"关于这个会话的决定 (\d+) 个，\1 个一致"))).to_be_visible()
         assert faults_of(merchant) == []
+        decides_it_under_a_version_without_the_own_team(merchant, house)
+        merchant.get_by_role("row").filter(has_text="缘由").get_by_role("link", name="为什么").first.click()
+        expect(step).to_contain_text("小禾（自有客服）")
         here = merchant.url
         # From the report: the turns behind a figure lead to the same page. They are counted within seconds.
         deadline = time.monotonic() + 60
@@ -97,6 +100,34 @@ def test_why_a_conversation_went_where_it_went_is_a_page_reached_from_the_lists(
         found.click()
         expect(step).to_contain_text("小禾（自有客服）")
         assert merchant.url == here
+
+
+def decides_it_under_a_version_without_the_own_team(page: Page, house: House) -> None:
+    """First the one conversation, then the whole day; nobody outsourced was at work, so he would have waited."""
+    try:
+        house.sql(
+            "insert into routing_policy (shop_id, version, policy, created_by) select shop_id, 7,"
+            " jsonb_set(policy, '{stages}', (policy->'stages') - 0), created_by from routing_policy where version = 1"
+            " and shop_id = $1 returning version", house.shop.id,
+        )  # fmt: skip
+        page.reload()
+        page.get_by_label("分流规则").select_option("7")
+        page.get_by_role("button", name="换这一版再判").click()
+        expect(page.locator("[data-side='now']")).to_contain_text("等 0.0s，小禾（自有客服）接待：自有客服有空位")
+        expect(page.locator("[data-side='now']")).to_contain_text("小禾：接待 0 / 20")
+        expect(page.locator("[data-side='then']")).to_contain_text("到记录结束还在等")
+        assert faults_of(page) == []
+        page.get_by_role("link", name="分配记录", exact=True).click()
+        page.get_by_label("分流规则").select_option("7")
+        page.get_by_role("button", name="再走一遍").click()
+        changed = page.locator("[data-test='changed']").get_by_role("row").filter(has_text="缘由")
+        expect(changed).to_contain_text("小禾（自有客服）接待：自有客服有空位")
+        expect(changed).to_contain_text("到记录结束还在等")
+        expect(page.get_by_text(re.compile("个决定，逐字节一致。"))).to_be_visible()
+        expect(page.locator("tr[data-figure='lost']")).to_contain_text("100.0%")
+        assert faults_of(page) == []
+    finally:
+        house.sql("delete from routing_policy where version = 7 returning version")
 
 
 def test_new_terms_of_a_contract_are_compared_sent_and_accepted(
