@@ -72,7 +72,8 @@ DID_YOU_MEAN = "您想问的是下面哪一个？"
 NOT_UNDERSTOOD = "我还没明白您的意思。可以换个说法、说具体一点，或者直接找人工客服。"
 TELL_MORE = "您能说得再具体一点吗？比如是哪笔订单、想办什么事。"
 SEEN_PICTURE = "我收到图片了，不过我看不懂图片内容。需要人工客服帮您看吗？"
-SHOWN = {"image": "图片", "video": "视频"}
+HEARD_VOICE = "我收到语音了，不过我听不懂语音。您可以打字告诉我，也可以找人工客服听。"
+SHOWN = {"image": "图片", "video": "视频", "voice": "语音"}
 """What a card in a note to the agent is called."""
 CARD_ORDER = "订单 "
 CARD_PRODUCT = "商品 "

@@ -317,4 +317,5 @@ def _card(kind: str, body: str) -> Outcome:
         )
     if kind == "product":
         return Outcome((bodies.Choices(text=say.ABOUT_PRODUCT, choices=(_PERSON,)),))
-    return Outcome((bodies.BotAnswer(text=say.SEEN_PICTURE, choices=(_PERSON,)),))
+    text = say.HEARD_VOICE if kind == "voice" else say.SEEN_PICTURE
+    return Outcome((bodies.BotAnswer(text=text, choices=(_PERSON,)),))

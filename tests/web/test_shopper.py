@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 import menus.demo
 from dispatcher import admin_read, admin_record
@@ -271,6 +271,7 @@ def test_menu_bot_and_a_person_of_the_provider_when_the_own_team_is_full(chromiu
         comes_true(page, "document.querySelector('dialog video')?.currentTime > 0")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
+        speaks(page, theirs, house)
         # What was said in error is taken back, and both sides see one line about it.
         says(page, "打错了的话")
         expect(theirs).to_contain_text("打错了的话")
@@ -292,6 +293,48 @@ def test_menu_bot_and_a_person_of_the_provider_when_the_own_team_is_full(chromiu
         expect(log).to_contain_text("本次服务已结束")
         house.run(own.ask({"type": "conversation.close", "thread": str(first.thread), "epoch": 1}))
         assert shown.complaints == []
+
+
+def speaks(page: Page, theirs: Locator, house: House) -> None:
+    """Without a microphone he is told what to do; with one, what he says is heard on both sides."""
+    page.get_by_role("button", name="更多", exact=True).click()
+    page.get_by_role("dialog", name="更多").get_by_role("button", name="语音").click()
+    sheet = page.get_by_role("dialog", name="发语音")
+    sheet.get_by_role("button", name="轻点开始说话").click()
+    expect(sheet.get_by_role("status")).to_contain_text("没有麦克风权限")
+    assert faults_of(page) == []
+    page.context.grant_permissions(["microphone"], origin=house.url)
+    # By keyboard: Enter begins, time goes on, he thinks better of it; then again, and it is sent.
+    sheet.get_by_role("button", name="轻点开始说话").press("Enter")
+    expect(sheet.get_by_role("timer")).to_contain_text("0:01")
+    assert faults_of(page) == []
+    sheet.get_by_role("button", name="取消").click()
+    expect(sheet.get_by_role("status")).to_contain_text("已取消")
+    # By finger: held, let go after a slide upwards, it is gone; a tap, and another one.
+    mic = sheet.get_by_role("button", name="轻点开始说话")
+    place = mic.bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + 30, place["y"] + 30)
+    page.mouse.down()
+    expect(sheet.get_by_role("timer")).to_contain_text("0:01")
+    page.mouse.move(place["x"] + 30, place["y"] - 90)
+    expect(sheet.get_by_role("status")).to_contain_text("松开取消")
+    page.mouse.up()
+    expect(sheet.get_by_role("status")).to_contain_text("已取消")
+    mic.click()
+    expect(sheet.get_by_role("timer")).to_contain_text("0:02")
+    sheet.get_by_role("button", name="发送语音").click()
+    expect(sheet).to_have_count(0)
+    for heard in (theirs, page.get_by_role("log")):
+        voice = heard.get_by_role("article").filter(has=heard.page.get_by_role("slider", name="播放进度"))
+        voice.get_by_role("button", name="播放语音").press("Enter")
+        expect(voice.get_by_role("button", name="暂停")).to_be_visible()
+        expect(voice.get_by_role("slider")).to_have_attribute("aria-valuetext", re.compile(r"^0:01 / 0:0[23]$"))
+        expect(voice.get_by_role("button", name="播放语音")).to_be_visible()  # to its end
+        voice.get_by_role("slider").press("End")
+        expect(voice.get_by_role("slider")).to_have_attribute("aria-valuetext", re.compile(r"^0:0([23]) / 0:0\1$"))
+        assert faults_of(heard.page) == []
+    assert house.sql("select count(*) from media where kind = 'voice' and duration_ms between 1900 and 6000") == 1
 
 
 async def routed(house: House, policy: Policy | None) -> Policy:

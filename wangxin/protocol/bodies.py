@@ -40,7 +40,7 @@ class Video(Body):
 class Voice(Body):
     kind: Literal["voice"] = "voice"
     media: Id
-    duration_ms: Ms = 0
+    duration_ms: int = Field(default=0, ge=0, le=limits.VOICE_MS_MAX)
 
 
 class File(Body):

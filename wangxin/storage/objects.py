@@ -13,7 +13,7 @@ from uuid import UUID
 from wangxin.model.refusals import Refusal
 
 Variant = Literal["original", "thumb", "play"]
-"""``thumb`` is a small picture: of an image, or a video's poster. ``play``: a video as it was
+"""``thumb`` is a small picture: of an image, or a video's poster; a voice has none. ``play``: a video as it was
 converted."""
 
 

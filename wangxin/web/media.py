@@ -1,4 +1,4 @@
-"""Uploads: pictures and short videos, typed by what they are and never by their name, and signed links to them."""
+"""Uploads: pictures, short videos, voices. Typed by what they are and never by their name; links are signed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _UPLOAD = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "picture or video"},
+                        "file": {"type": "string", "format": "binary", "description": "picture, video or voice"},
                         "poster": {
                             "type": "string",
                             "format": "binary",
@@ -53,7 +53,7 @@ _UPLOAD = {
 
 class MediaLink(BaseModel):
     """``original``, ``thumb`` and ``play`` are links for ten minutes; ``thumb`` is a small JPEG (of a video: its
-    poster), ``play`` is what to show: of a video that was converted, that one.
+    poster; of a voice there is none), ``play`` is what to show: of a video that was converted, that one.
 
     ``plays``: whether every desk plays it; while it is ``waiting``, ``progress`` tells how far its conversion is, in
     percent. ``codecs``: what the file is made of.
@@ -120,7 +120,8 @@ def router(deps: Deps, rate: Rate, objects: Objects) -> APIRouter:
 
     @routes.post("", status_code=201, openapi_extra=_UPLOAD)
     async def upload(request: Request, actor: Actor = Depends(chatting)) -> MediaLink:
-        """Store a picture (10 MB) or a video (60 s, 50 MB). Pictures are re-encoded without place and device."""
+        """Store a picture (10 MB), a video (60 s, 50 MB) or a voice (60 s, 4 MB). Pictures are re-encoded without place
+        and device."""
         # The body is read here and not by a parameter: who may not upload must not fill the disk first.
         now = clock.now_ms()
         await rate.spend("upload", str(actor.id), limits.UPLOADS_PER_MINUTE, now, code="media.too_often")
@@ -128,13 +129,14 @@ def router(deps: Deps, rate: Rate, objects: Objects) -> APIRouter:
             shop = _shop(actor, form.get("shop"))
             content = await _whole(form.get("file"), "file", limits.VIDEO_BYTES_MAX)
             is_video = content[4:8] == b"ftyp" or content.startswith(_VIDEO_HEADS)
-            poster = await _whole(form.get("poster"), "poster", limits.IMAGE_BYTES_MAX) if is_video else b""
+            checked = video.read(content) if is_video else None
+            shows = checked is not None and not checked.is_voice
+            poster = await _whole(form.get("poster"), "poster", limits.IMAGE_BYTES_MAX) if shows else b""
             name = str(getattr(form.get("file"), "filename", "") or "")
         media_id = clock.new_id()
-        if is_video:
-            checked = video.read(content)
-            still = await reencode(poster)
-            kept, thumb, mime = checked.content, still.thumb, checked.mime
+        if checked is not None:
+            thumb = (await reencode(poster)).thumb if shows else None
+            kind, kept, mime = "video" if shows else "voice", checked.content, checked.mime
             width, height, duration_ms = checked.width, checked.height, checked.duration_ms
             codecs = " ".join(sorted(checked.codecs))
             plays: Plays = "yes" if checked.plays else "waiting" if deps.settings.ffmpeg else "no"
@@ -142,14 +144,15 @@ def router(deps: Deps, rate: Rate, objects: Objects) -> APIRouter:
             if len(content) > limits.IMAGE_BYTES_MAX:
                 raise Refusal("media.too_large", "a picture may have 10 MB at most", field="file", status=413)
             picture = await reencode(content)
-            kept, thumb, mime = picture.content, picture.thumb, picture.mime
+            kind, kept, thumb, mime = "image", picture.content, picture.thumb, picture.mime
             width, height, duration_ms, codecs, plays = picture.width, picture.height, None, "", "yes"
         media = Media(
-            shop, media_id, "video" if is_video else "image", mime, len(kept), width, height, duration_ms,
+            shop, media_id, kind, mime, len(kept), width, height, duration_ms,
             _UNWANTED.sub("", name)[:100], codecs, plays,
         )  # fmt: skip
         await objects.put(shop, media_id, "original", kept)
-        await objects.put(shop, media_id, "thumb", thumb)
+        if thumb is not None:
+            await objects.put(shop, media_id, "thumb", thumb)
         async with deps.scope(actor, shop) as conn:
             await media_record.keep(conn, media, actor.id, hashlib.sha256(kept).digest())
         return _link(media, await deps.known(request), deps.gate.key, clock.now_ms())
@@ -172,7 +175,8 @@ _AS_A_FILE = {
     "Cache-Control": "private, max-age=600",
 }
 _SUFFIX = {
-    "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "video/mp4": "mp4", "video/webm": "webm"
+    "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "video/mp4": "mp4", "video/webm": "webm",
+    "audio/mp4": "m4a", "audio/webm": "webm",
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ Plays = Literal["yes", "no", "waiting", "converted"]
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An upload. ``duration_ms`` is None for a picture."""
+    """An upload. ``duration_ms`` is None for a picture, ``width`` and ``height`` are 0 for a voice."""
 
     shop: UUID
     id: UUID

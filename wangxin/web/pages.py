@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from wangxin.edge import Deps
 from wangxin.model.refusals import not_found
 from wangxin.storage import shoppers
-from wangxin.web.shield import csp
+from wangxin.web.shield import MICROPHONE, csp
 from wangxin.web.static import Shelf
 
 MISSING = """The pages were not built into this installation (they were left out, or their build failed).
@@ -62,6 +62,8 @@ def router(deps: Deps, shelf: Shelf) -> APIRouter:
         else:  # it stands in other shops' pages: its opener is not ours
             headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            # Whoever writes to a shop may also speak; the embedding page has a say in it as well.
+            headers["Permissions-Policy"] = MICROPHONE
         found = shelf.serve(request, name, headers=headers)
         if found is None:
             return plain("wangxin", f"<h1>wangxin</h1><pre>{html.escape(MISSING)}</pre>", status=503, headers=headers)

@@ -37,6 +37,8 @@ def csp(host: str, frame_ancestors: str) -> str:
     )
 
 
+MICROPHONE = "geolocation=(), camera=(), microphone=(self), payment=(), usb=()"
+"""The permissions policy of a page on which one speaks."""
 ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),

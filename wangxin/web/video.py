@@ -1,5 +1,5 @@
-"""Reads what a video file says of itself: container, size, length. Pure; decodes nothing, so no decoder can be attacked
-and none has to be shipped.
+"""Reads what a video or a voice says of itself: container, size, length. Pure; decodes nothing, so no decoder can be
+attacked and none has to be shipped.
 
 Only files that their parts fill to the last byte pass; whatever else a file may also be (a page, an archive), it is not
 a video that ends where its parts end. What a camera wrote down about place and owner is blanked.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from wangxin.model import limits
 from wangxin.model.refusals import Refusal
@@ -32,6 +32,11 @@ class Video:
         plays where the machine has a licence for it."""
         return self.codecs <= EVERYWHERE
 
+    @property
+    def is_voice(self) -> bool:
+        """Nothing but sound."""
+        return bool(self.codecs) and self.codecs <= _SOUND
+
 
 def _broken(why: str) -> Refusal:
     return Refusal("media.broken", why, status=422)
@@ -47,6 +52,8 @@ def read(content: bytes) -> Video:
 
 
 def _checked(video: Video) -> Video:
+    if video.is_voice:
+        return _checked_voice(video)
     if video.duration_ms <= 0:
         raise _broken("the video does not say how long it is")
     if video.duration_ms > limits.VIDEO_MS_MAX + 500:
@@ -56,10 +63,21 @@ def _checked(video: Video) -> Video:
     return video
 
 
+def _checked_voice(voice: Video) -> Video:
+    if voice.duration_ms <= 0:
+        raise _broken("the voice does not say how long it is")
+    if voice.duration_ms > limits.VOICE_MS_MAX + 500:
+        raise Refusal("media.too_long", f"a voice may last {limits.VOICE_MS_MAX // 1000} s at most", status=422)
+    if len(voice.content) > limits.VOICE_BYTES_MAX:
+        raise Refusal("media.too_large", f"a voice may have {limits.VOICE_BYTES_MAX // 2**20} MB at most", status=413)
+    return replace(voice, mime=voice.mime.replace("video/", "audio/"), width=0, height=0)
+
+
 # --- MP4 (ISO/IEC 14496-12) ------------------------------------------------------------------------------------
 _CODECS = {b"avc1", b"avc3", b"hvc1", b"hev1", b"vp08", b"vp09", b"av01", b"mp4v", b"mp4a", b"Opus", b"fLaC", b"alac"}
+_SOUND = frozenset({"mp4a", "Opus", "fLaC", "alac", "A_OPUS", "A_VORBIS"})
 EVERYWHERE = frozenset({"avc1", "avc3", "mp4a", "Opus", "fLaC", "vp08", "vp09", "V_VP8", "V_VP9", "A_OPUS", "A_VORBIS"})
-_INSIDE = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mvex"}
+_INSIDE = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mvex", b"moof", b"traf"}
 _REMARKS = {b"udta", b"meta", b"uuid"}
 
 
@@ -98,6 +116,7 @@ def _mp4(content: bytes) -> Video:
     count = _Count()
     duration_ms = width = height = 0
     codecs: set[bytes] = set()
+    pieces = _Pieces()
 
     def walk(at: int, end: int, depth: int) -> None:
         nonlocal duration_ms, width, height
@@ -112,9 +131,14 @@ def _mp4(content: bytes) -> Video:
             elif kind in (b"mvhd", b"mehd", b"mdhd"):
                 if kind != b"mehd":
                     duration_ms = max(duration_ms, _mp4_duration(content, payload, stop))
+                if kind == b"mdhd":
+                    pieces.scale(content, payload)
+            elif kind in pieces.READ:
+                pieces.read(kind, content, payload, stop)
             elif kind == b"tkhd" and stop - payload >= 84:
                 w, h = struct.unpack_from(">II", content, stop - 8)
                 width, height = max(width, w >> 16), max(height, h >> 16)
+                pieces.track = struct.unpack_from(">I", content, payload + (20 if content[payload] == 1 else 12))[0]
             elif kind == b"stsd":
                 for codec, *_ in _boxes(content, payload + 8, stop, count):
                     codecs.add(codec)
@@ -128,7 +152,7 @@ def _mp4(content: bytes) -> Video:
     if not codecs or not codecs <= _CODECS:
         raise Refusal("media.wrong_type", "a codec that browsers do not play", status=415)
     named = frozenset(codec.decode("latin-1") for codec in codecs)
-    return Video("video/mp4", duration_ms, width, height, bytes(cleaned), named)
+    return Video("video/mp4", max(duration_ms, pieces.duration_ms()), width, height, bytes(cleaned), named)
 
 
 def _mp4_duration(content: bytes, payload: int, stop: int) -> int:
@@ -140,6 +164,52 @@ def _mp4_duration(content: bytes, payload: int, stop: int) -> int:
     if scale == 0 or length in (0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF):
         return 0
     return int(length * 1000 // scale)
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """Of a file written while it was recorded: its head tells no length, each piece tells how long its samples last."""
+
+    READ = frozenset({b"trex", b"tfhd", b"tfdt", b"trun"})
+    track: int = 0
+    scales: dict[int, int] = field(default_factory=dict)
+    usual: dict[int, int] = field(default_factory=dict)
+    """How long a sample of a track lasts where its piece does not say."""
+    until: dict[int, int] = field(default_factory=dict)
+    lasts: int = 0
+
+    def scale(self, content: bytes, payload: int) -> None:
+        """How many units a second has in the track that was named last."""
+        at = payload + (20 if content[payload] == 1 else 12)
+        self.scales[self.track] = struct.unpack_from(">I", content, at)[0]
+
+    def read(self, kind: bytes, content: bytes, payload: int, stop: int) -> None:
+        words = struct.unpack_from(f">{(stop - payload) // 4}I", content, payload)
+        if len(words) < 2:
+            raise _broken("a part is cut off")
+        flags = words[0] & 0xFFFFFF
+        if kind == b"trex" and len(words) >= 4:
+            self.usual[words[1]] = words[3]
+        elif kind == b"tfhd":
+            self.track = words[1]
+            at = 2 + 2 * bool(flags & 1) + bool(flags & 2)
+            self.lasts = words[at] if flags & 8 and at < len(words) else self.usual.get(self.track, 0)
+        elif kind == b"tfdt":
+            self.until[self.track] = words[1] << 32 | words[2] if words[0] >> 24 and len(words) > 2 else words[1]
+        elif kind == b"trun":
+            self._run(flags, words)
+
+    def _run(self, flags: int, words: tuple[int, ...]) -> None:
+        count, at = words[1], 2 + bool(flags & 1) + bool(flags & 4)
+        each = sum(bool(flags & one) for one in (0x100, 0x200, 0x400, 0x800))
+        if len(words) - at < count * each:
+            raise _broken("a part is cut off")
+        length = sum(words[at : at + count * each : each]) if flags & 0x100 else count * self.lasts
+        self.until[self.track] = self.until.get(self.track, 0) + length
+
+    def duration_ms(self) -> int:
+        scaled = [(until, self.scales.get(track, 0)) for track, until in self.until.items()]
+        return max((until * 1000 // scale for until, scale in scaled if scale), default=0)
 
 
 # --- WebM (Matroska, RFC 9559) ---------------------------------------------------------------------------------

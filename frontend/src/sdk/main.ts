@@ -95,7 +95,7 @@ function load(): void {
   const query = new URLSearchParams();
   if (settings.locale) query.set("lang", settings.locale);
   if (settings.theme) query.set("theme", settings.theme);
-  frame = element("iframe", "", { title, allow: "clipboard-write", src: `${base}/chat/${encodeURIComponent(shop)}${query.size ? `?${query}` : ""}` });
+  frame = element("iframe", "", { title, allow: "clipboard-write; microphone", src: `${base}/chat/${encodeURIComponent(shop)}${query.size ? `?${query}` : ""}` });
   layout();
   root.append(frame);
 }

@@ -1,4 +1,4 @@
-// Pictures and short videos as the server holds them: shown by links that expire.
+// Pictures, short videos and voices as the server holds them: shown by links that expire.
 import { api, ApiError } from "./api";
 
 export type Variant = "full" | "thumb" | "poster";
@@ -6,7 +6,7 @@ export type Variant = "full" | "thumb" | "poster";
 /** What the server says of an upload. `original` and `thumb` are links that expire. */
 export interface Stored {
   id: string;
-  kind: "image" | "video";
+  kind: "image" | "video" | "voice";
   width: number;
   height: number;
   duration_ms: number | null;

@@ -1,10 +1,10 @@
-// Pictures and short videos on their way up: checked here before they go, and sent with progress.
+// Pictures, short videos and voices on their way up: checked here before they go, and sent with progress.
 import { ApiError } from "./api";
 import { keepLinks, type Stored } from "./media";
 
 export interface Uploaded {
   media: string;
-  kind: "image" | "video";
+  kind: "image" | "video" | "voice";
   width?: number;
   height?: number;
   duration_ms?: number;

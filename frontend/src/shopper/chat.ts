@@ -46,7 +46,8 @@ export class Chat {
   private saidTyping = 0;
   private typingTimer = 0;
   private menuTimer = 0;
-  private files = new Map<string, File>();
+  /** of what is on its way up */
+  readonly files = new Map<string, File>();
   private early: (() => void)[] = [];
   private started = 0;
 
@@ -290,6 +291,11 @@ export class Chat {
     this.saidTyping = 0;
   }
 
+  /** Say what is shown already. */
+  speak({ id, body }: Unsent): void {
+    this.line?.say({ type: "message.send", thread: this.thread, client_msg_id: id, body });
+  }
+
   tapMenu(item: MenuItem): void {
     const menu_version = this.menu.value?.version ?? 0;
     this.say({ kind: "text", text: item.label }, (client_msg_id, thread) => ({
@@ -370,38 +376,17 @@ export class Chat {
     if (!unsent) return;
     unsent.fate = "sending";
     const file = this.files.get(id);
-    if (file && unsent.body.kind !== "text") return void this.putUp(unsent, file);
-    this.line?.say({ type: "message.send", thread: this.thread, client_msg_id: id, body: unsent.body });
+    if (file) void want().then((parts) => parts.putUp(this, unsent, file));
+    else this.speak(unsent);
   }
 
-  /** Check, show a preview, send up, then say it. Gives what is wrong with the file, or null. */
-  async sendFile(file: File): Promise<unknown> {
+  /** Check, show a preview, send up, then say it. Gives what is wrong with the file, or null. `voiceMs`: of a voice. */
+  async sendFile(file: File, voiceMs = 0): Promise<unknown> {
     try {
-      const { inspect } = await want();
-      const seen = await inspect(file, this.limits);
-      const place = { media: "00000000-0000-0000-0000-000000000000", width: seen.width, height: seen.height };
-      const body: AnyBody = seen.kind === "image" ? { kind: "image", ...place } : { kind: "video", ...place, duration_ms: seen.durationMs };
-      const id = newId();
-      const lane = this.threads.lane(this.thread);
-      this.files.set(id, file);
-      lane.unsent.push({ id, atMs: this.now(), body, fate: "sending", preview: URL.createObjectURL(file), progress: 0 });
-      void this.putUp(lane.unsent[lane.unsent.length - 1] as Unsent, file);
+      await (await want()).sendFile(this, file, voiceMs);
       return null;
     } catch (trouble) {
       return trouble;
-    }
-  }
-
-  private async putUp(unsent: Unsent, file: File): Promise<void> {
-    try {
-      const { upload } = await want();
-      const up = await upload(file, this.identity.current, (share) => (unsent.progress = share));
-      unsent.progress = 1;
-      if (unsent.body.kind === "image") unsent.body = { ...unsent.body, media: up.media };
-      if (unsent.body.kind === "video") unsent.body = { ...unsent.body, media: up.media, duration_ms: up.duration_ms ?? 0 };
-      this.line?.say({ type: "message.send", thread: this.thread, client_msg_id: unsent.id, body: unsent.body });
-    } catch (trouble) {
-      Object.assign(unsent, { fate: "failed", why: (trouble as ApiError).code ?? "" });
     }
   }
 

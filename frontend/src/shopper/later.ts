@@ -8,4 +8,5 @@ export { default as MenuSheet } from "./MenuSheet.vue";
 export { default as OptionsSheet } from "./OptionsSheet.vue";
 export { hearTaps } from "./taps";
 export { default as QueueStrip } from "./QueueStrip.vue";
-export { inspect, upload } from "@/shared/upload";
+export { putUp, sendFile } from "./files";
+export { default as VoiceSheet } from "./VoiceSheet.vue";

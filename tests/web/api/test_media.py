@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.conftest import Chat, Shop, make_chat, make_shop
-from tests.web.api.clips import mp4, webm
+from tests.web.api.clips import box, m4a, mp4, webm
 from tests.web.api.conftest import Person, make_person
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
@@ -156,11 +156,38 @@ async def test_a_short_video_is_taken_with_its_poster_and_served_in_parts(
     assert Image.open(io.BytesIO((await web.get(given["thumb"])).content)).format == "JPEG"
 
 
+_VOICES = {
+    "webm": (webm(sound=True), "audio/webm"),
+    "webm as recorded": (webm(ms=None, last_ms=3_000, live=True, sound=True), "audio/webm"),
+    "m4a": (m4a(), "audio/mp4"),
+    "m4a as recorded": (m4a(ms=3_000, pieces=True), "audio/mp4"),
+}
+
+
+@pytest.mark.parametrize(("clip", "mime"), _VOICES.values(), ids=_VOICES.keys())
+async def test_a_voice_is_taken_without_a_poster_and_its_length_is_read(
+    clip: bytes, mime: str, web: httpx.AsyncClient, agent: Person
+) -> None:
+    reply = await _upload(web, agent, clip)
+    assert reply.status_code == 201, reply.text
+    given = reply.json()
+    assert (given["kind"], given["mime"], given["width"], given["height"]) == ("voice", mime, 0, 0)
+    assert 3_000 <= given["duration_ms"] <= 4_000
+    served = await web.get(given["original"], headers={"Range": "bytes=4-7"})
+    assert (served.status_code, served.content, served.headers["content-type"]) == (206, clip[4:8], mime)
+    assert (await web.get(given["thumb"])).status_code == 404
+
+
 _BAD_CLIPS: list[tuple[str, bytes, str]] = [
     ("too long", mp4(ms=61_000), "media.too_long"),
     ("too long webm", webm(ms=61_000), "media.too_long"),
     ("lies about its length", webm(ms=1_000, last_ms=3_000_000), "media.too_long"),
     ("no length", mp4(ms=0), "media.broken"),
+    ("voice too long", m4a(ms=61_000), "media.too_long"),
+    ("voice too long in pieces", m4a(ms=62_000, pieces=True), "media.too_long"),
+    ("voice too heavy", m4a() + box(b"mdat", bytes(limits.VOICE_BYTES_MAX)), "media.too_large"),
+    ("voice without length", m4a(ms=0), "media.broken"),
+    ("no track at all", webm(codec=b""), "media.wrong_type"),
     ("no picture", mp4(width=0, height=0), "media.no_picture"),
     ("other codec", mp4(codec=b"evil"), "media.wrong_type"),
     ("other codec webm", webm(codec=b"V_MJPEG"), "media.wrong_type"),
@@ -179,7 +206,7 @@ def test_a_video_that_is_none_or_too_much_is_refused_by_name(clip: bytes, code: 
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from([mp4(), webm(), webm(live=True)]), st.data())
+@given(st.sampled_from([mp4(), webm(), webm(live=True), m4a(ms=2_000, pieces=True)]), st.data())
 def test_a_damaged_video_is_refused_or_read_but_breaks_nothing(clip: bytes, data: st.DataObject) -> None:
     damaged = bytearray(clip)
     for _ in range(data.draw(st.integers(1, 6))):
