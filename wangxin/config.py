@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -31,7 +32,9 @@ class Settings(BaseSettings):
     valkey_url: SecretStr | None = Field(default=None, description="a real Valkey or Redis; unset: the embedded one")
     secret: SecretStr | None = Field(default=None, description="signs our tokens; unset: made once in the data folder")
     allowed_origins: tuple[str, ...] = Field(default=(), description="further origins that may open sockets")
-    trusted_proxies: tuple[str, ...] = Field(default=("127.0.0.1",), description="whose X-Forwarded-For counts")
+    trusted_proxies: tuple[str, ...] = Field(
+        default=("127.0.0.1",), description="addresses and networks whose X-Forwarded-For counts"
+    )
     outbound_networks: tuple[str, ...] = Field(
         default=(), description="private networks that webhooks and shops' interfaces may be called in (10.1.0.0/16)"
     )
@@ -51,6 +54,14 @@ class Settings(BaseSettings):
     traces_share: float = Field(default=1.0, ge=0, le=1, description="share of messages that are traced")
     log_level: str = Field(default="info", description="debug, info, warning or error")
     log_json: bool | None = Field(default=None, description="JSON logs; unset: only when not on a terminal")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, written: tuple[str, ...]) -> tuple[str, ...]:
+        for one in written:
+            if one != "*":
+                ipaddress.ip_network(one, strict=False)
+        return written
 
     @classmethod
     def settings_customise_sources(

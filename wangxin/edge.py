@@ -30,6 +30,7 @@ from uuid import UUID
 from fastapi import Request
 
 from wangxin import auth, clock
+from wangxin.callers import Pace
 from wangxin.config import Settings
 from wangxin.model.actor import Actor, Role
 from wangxin.model.duties import WATCHES, may
@@ -182,12 +183,17 @@ class Deps:
     valkey: Any
     hints: Hints
     gate: Gate
+    pace: Pace | None = None
+    """How fast requests may come; None: as fast as they like."""
 
     async def known(self, request: Request) -> Known:
-        """Like ``actor``, with the session."""
+        """Like ``actor``, with the session. Raises ``rate.person`` (429) too."""
         known: Known | None = getattr(request.state, "known", None)
         if known is None:
             known = request.state.known = await self.gate.known(bearer(request))
+            if self.pace is not None:
+                shopper = known.actor.role is Role.SHOPPER
+                self.pace.of_person(known.actor.id, clock.monotonic_ms(), shopper=shopper)
             if known.account is not None and known.account.role == "merchant":
                 _on_duty(known.account, request)
         return known
@@ -215,6 +221,8 @@ class Deps:
             if found is None:
                 raise Refusal("key.wrong", "no such key", status=401)
             key = ApiKey(*found)
+            if self.pace is not None:
+                self.pace.of_shop(key.shop, clock.monotonic_ms())
             if scope not in key.scopes:
                 raise forbidden("key.scope", f"this key may not: {scope}")
             return key

@@ -11,6 +11,7 @@ import yaml
 
 from tests.house.test_commands import EVERY
 from wangxin.config import Settings
+from wangxin.model import limits
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "wangxin.yaml").read_text()))
@@ -96,3 +97,19 @@ def test_containers_and_machines_are_reached_by_one_nginx_site() -> None:
         return re.findall(r"location [^{]+\{[^}]*\}", text)
 
     assert locations(DEPLOY / "containers" / "nginx.conf") == locations(DEPLOY / "nginx" / "wangxin.conf")
+
+
+def test_nginx_bounds_an_address_as_the_product_does() -> None:
+    for path in (DEPLOY / "containers" / "nginx.conf", DEPLOY / "nginx" / "wangxin.conf"):
+        text = path.read_text()
+        (requests,) = re.findall(r"zone=wangxin_requests:10m rate=(\d+)r/s", text)
+        (lines,) = re.findall(r"zone=wangxin_lines:10m rate=(\d+)r/s", text)
+        (ws,) = re.findall(r"location = /ws \{[^}]*zone=wangxin_lines burst=(\d+) nodelay", text)
+        (rest,) = re.findall(r"location / \{[^}]*zone=wangxin_requests burst=(\d+) nodelay", text)
+        (held,) = re.findall(r"limit_conn wangxin_held (\d+);", text)
+        assert (int(requests), int(rest)) == limits.REQUESTS_ADDRESS
+        assert (int(lines), int(ws)) == limits.LINES_ADDRESS
+        assert int(held) == limits.CONNECTIONS_PER_ADDRESS_MAX
+        assert text.count("_status 429;") == 2
+        assert "error_page 429 @often" in text
+        assert "add_header Retry-After 10 always" in text

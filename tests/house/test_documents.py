@@ -14,7 +14,7 @@ import wangxin.web.app
 import wangxin.web.tunnel  # noqa: F401 - their figures register themselves
 from tests.house.test_commands import EVERY
 from wangxin.config import Settings
-from wangxin.hub.figures import FIGURES
+from wangxin.hub.figures import FIGURES, REFUSED
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
@@ -67,7 +67,7 @@ def exported() -> dict[str, str]:
         for metric in collector.collect()
         if metric.name.startswith("wangxin_")
     }
-    return own | {name: "node" for name, *_ in FIGURES}
+    return own | {name: "node" for name, *_ in FIGURES} | {REFUSED[0]: "node,why"}
 
 
 def test_the_figures_that_operators_are_told_of_are_exported() -> None:

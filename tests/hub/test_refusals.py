@@ -20,7 +20,7 @@ from tests.hub.conftest import KEY, PATIENCE_S, House
 from wangxin import auth
 from wangxin.clock import new_id, now_ms
 from wangxin.hub import socket as hub_socket
-from wangxin.hub.figures import FIGURES
+from wangxin.hub.figures import FIGURES, REFUSED
 from wangxin.model import limits
 from wangxin.protocol.examples import example
 from wangxin.protocol.frames import AGENT_FRAMES, SHOPPER_FRAMES
@@ -289,7 +289,7 @@ async def test_a_hub_gives_its_figures_to_prometheus(house: House, shop: Shop) -
         for family in text_string_to_metric_families((await plain(house.ports[0], "/metrics")).decode())
         for sample in family.samples
     }
-    assert set(told) == {name for name, *_ in FIGURES}
+    assert set(told) == {REFUSED[0], *(name for name, *_ in FIGURES)}
     assert told["wangxin_hub_lines"].value == 1
     assert told["wangxin_hub_store_here"].labels == {"node": "a"}
     assert told["wangxin_hub_store_here"].value == 1
@@ -402,6 +402,7 @@ async def test_a_full_queue_says_busy(house: House, shop: Shop, monkeypatch: pyt
     hub = await house.open_hub()
     line, thread = await house.shopper(shop)
     monkeypatch.setattr(limits, "APPEND_WAITING_MAX", 0)
+    monkeypatch.setattr(limits, "SHOP_WAITING_MAX", 0)
     busy = await line.say(thread, "满了")
     assert (busy["code"], busy["retry"]) == ("hub.busy", 1_000)
     monkeypatch.undo()

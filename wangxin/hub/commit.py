@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from wangxin.storage.postgres import TRANSIENT
 log = logging.getLogger("wangxin.hub")
 
 BUSY = Refusal("hub.busy", "too many messages are waiting to be stored", retry=1_000, status=503)
+SHOP_BUSY = Refusal("shop.busy", "too many messages of this shop are waiting to be stored", retry=1_000, status=503)
 RETRY_S = 0.2
 
 
@@ -55,6 +57,8 @@ class Committer:
         self._refused = refused
         self._batch_max = batch_max
         self._waiting: list[Pending] = []
+        self._crowd: Counter[UUID] | None = None
+        """How many of those each shop has, from the first line that may be too much until the next batch."""
         self._wake = asyncio.Event()
         self._conn: asyncpg.Connection | None = None
         self._task: asyncio.Task[None] | None = None
@@ -70,12 +74,22 @@ class Committer:
         return len(self._waiting) + self.in_flight
 
     def submit(self, pending: Pending) -> None:
-        """Raises ``hub.busy`` when too much is waiting."""
-        if len(self._waiting) >= limits.APPEND_WAITING_MAX:
-            raise BUSY
+        """Raises ``hub.busy`` when too much is waiting, ``shop.busy`` when too much of one shop is."""
+        if len(self._waiting) >= limits.SHOP_WAITING_MAX:
+            self._share(pending.line.shop)
         self._waiting.append(pending)
         if len(self._waiting) == 1:
             self._wake.set()
+
+    def _share(self, shop: UUID) -> None:
+        """One shop's flood leaves room for the others. Counted only while there is one."""
+        if len(self._waiting) >= limits.APPEND_WAITING_MAX:
+            raise BUSY
+        if self._crowd is None:
+            self._crowd = Counter(one.line.shop for one in self._waiting)
+        if self._crowd[shop] >= limits.SHOP_WAITING_MAX:
+            raise SHOP_BUSY
+        self._crowd[shop] += 1
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -99,6 +113,7 @@ class Committer:
                 await self._wake.wait()
             batch = self._waiting[: self._batch_max]
             del self._waiting[: self._batch_max]
+            self._crowd = None
             self.in_flight = len(batch)
             await self._store(batch)
             self.in_flight = 0

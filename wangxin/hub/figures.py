@@ -15,8 +15,10 @@ FIGURES: tuple[tuple[str, str, Literal["gauge", "counter"], str], ...] = (
     ("wangxin_hub_read_back_total", "read_back", "counter", "Lines read from PostgreSQL to be sent"),
     ("wangxin_hub_store_here", "store", "gauge", "1 while PostgreSQL answers"),
     ("wangxin_hub_links_up", "links", "gauge", "1 while Valkey connects it with other hubs"),
+    ("wangxin_hub_slowed_total", "slowed", "counter", "Frames refused because they came too fast"),
     ("wangxin_hub_draining", "draining", "gauge", "1 while it sends its people to other hubs"),
 )
+REFUSED = ("wangxin_hub_refused_total", "Lines refused at the door", ("address", "pace", "origin"))
 _ONE = {"here": 1, "up": 1, "away": 0, "down": 0}
 
 
@@ -28,4 +30,7 @@ def prometheus(standing: Mapping[str, Any]) -> str:
         value = standing[key]
         number = int(_ONE[value] if isinstance(value, str) else value)
         lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}", f'{name}{{node="{node}"}} {number}']
+    name = REFUSED[0]
+    lines += [f"# HELP {name} {REFUSED[1]}", f"# TYPE {name} counter"]
+    lines += [f'{name}{{node="{node}",why="{why}"}} {standing["refused"].get(why, 0)}' for why in REFUSED[2]]
     return "\n".join(lines) + "\n"

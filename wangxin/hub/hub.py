@@ -7,18 +7,19 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 import orjson
 from websockets.http11 import Request
 
+from wangxin.callers import Trusted
 from wangxin.clock import monotonic_ms, now_ms
 from wangxin.hub import views, wire
 from wangxin.hub.answering import Answering
 from wangxin.hub.delivery import Delivery, Feed
 from wangxin.hub.door import Door, Said
+from wangxin.hub.doorstep import Doorstep
 from wangxin.hub.ephemeral import Ephemeral
 from wangxin.hub.figures import prometheus
 from wangxin.hub.links import Links
@@ -64,10 +65,12 @@ class Hub:
         on_disconnected: Told | None = None,
         on_typed: Callable[[UUID, UUID, int, int, int], None] | None = None,
         own_origins: Iterable[str] = (),
+        trusted: Trusted = lambda address: address == "127.0.0.1",
         traces: Traces | None = None,
         said: Said | None = None,
     ) -> None:
-        """``connect_store`` opens the one connection that commits. ``own_origins`` may open lines of every shop.
+        """``connect_store`` opens the one connection that commits. ``own_origins`` may open lines of every shop;
+        ``trusted`` proxies say for whom they come.
 
         ``said`` looks at agents' words before they are stored.
         """
@@ -79,8 +82,7 @@ class Hub:
         self.door = door
         self.pool = pool
         self._cork = Cork()
-        self._own_origins = frozenset(own_origins)
-        self._shop_origins: frozenset[str] = frozenset()
+        self.doorstep = Doorstep(own_origins, trusted)
         self.names = Names(door.names, door.personas)
         self.rooms = Rooms(self)
         self.standing = Standing(self)
@@ -99,6 +101,8 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._polling = False
         self.draining = False
+        self.slowed = 0
+        """Frames refused because they came too fast."""
 
     # --- life -------------------------------------------------------------------------------------------------
 
@@ -109,7 +113,7 @@ class Hub:
         self.ephemeral.start()
         self.answering.committer.start()
         self.links.start()
-        self._shop_origins = frozenset(await self.door.origins())
+        self.doorstep.shop_origins = frozenset(await self.door.origins())
 
     async def stop(self) -> None:
         """Send everybody to another hub; what was taken is stored and acknowledged first."""
@@ -159,6 +163,8 @@ class Hub:
             "store": "away" if self.answering.committer.away else "here",
             "links": "up" if self.links.up else "down",
             "draining": self.draining,
+            "refused": dict(self.doorstep.refused),
+            "slowed": self.slowed,
         }
 
     # --- lines (what a Socket asks) ---------------------------------------------------------------------------
@@ -173,25 +179,13 @@ class Hub:
             return 404, "The chat is at /ws.\n"
         if self.draining:
             return 503, "This hub is stopping; another one is there.\n"
-        origins = request.headers.get_all("Origin")
-        if len(origins) > 1 or (origins and not self._origin_allowed(origins[0], request.headers.get("Host", ""))):
-            return 403, "This origin may not open a line.\n"
-        socket.origin = origins[0] if origins else None
-        if socket.origin in self._own_origins or self._same_site(socket.origin or "", request.headers.get("Host", "")):
-            socket.origin = None  # our own page: as good as none
-        return None
+        return self.doorstep.asked(socket, request)
 
-    @staticmethod
-    def _same_site(origin: str, host: str) -> bool:
-        try:
-            parts = urlsplit(origin)
-        except ValueError:
-            return False
-        return parts.scheme in ("http", "https") and bool(host) and origin == f"{parts.scheme}://{host}"
+    def came(self, socket: Socket) -> bool:
+        return self.doorstep.came(socket)
 
-    def _origin_allowed(self, origin: str, host: str) -> bool:
-        """Exactly ours, or exactly one a shop named; the door then checks that it is this shop's."""
-        return origin in self._own_origins or origin in self._shop_origins or self._same_site(origin, host)
+    def left(self, socket: Socket) -> None:
+        self.doorstep.left(socket)
 
     def opened(self, socket: Socket) -> None:
         peer = Peer(socket, self._cork)
@@ -211,6 +205,7 @@ class Hub:
         try:
             frame = peer.session.receive(raw, monotonic_ms())
         except Refusal as refusal:
+            self.slowed += refusal.code == "rate.exceeded"
             peer.send(wire.error(refusal, **wire.marks(raw)))
         except Cut as cut:
             peer.send(wire.error(cut.refusal, **wire.marks(raw)))
@@ -310,6 +305,8 @@ class Hub:
 
     def _greet_person(self, peer: Peer) -> None:
         here = self.people.setdefault(peer.actor.id, [])
+        if here:
+            peer.session.bucket = here[0].session.bucket  # one person's pace, however many lines he opens
         here.append(peer)
         while len(here) > limits.CONNECTIONS_PER_PERSON_MAX:
             oldest = here.pop(0)
@@ -392,4 +389,4 @@ class Hub:
 
     async def _read_origins(self) -> None:
         with contextlib.suppress(*TRANSIENT):
-            self._shop_origins = frozenset(await self.door.origins())
+            self.doorstep.shop_origins = frozenset(await self.door.origins())

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
+from wangxin.callers import trusting
 from wangxin.config import Settings
 from wangxin.hub import server
 from wangxin.hub.door import Door, Said
@@ -81,6 +82,7 @@ async def run(
         on_disconnected=wiring.on_disconnected,
         on_typed=wiring.on_typed,
         own_origins=settings.allowed_origins,
+        trusted=trusting(settings.trusted_proxies),
         traces=traces,
         said=wiring.said,
     )

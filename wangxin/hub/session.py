@@ -54,14 +54,25 @@ class Cut(Exception):
         self.refusal = refusal
 
 
+class Bucket:
+    """A leaky bucket: each frame moves the moment at which nothing is owed."""
+
+    __slots__ = ("ready_ms",)
+
+    def __init__(self) -> None:
+        self.ready_ms = 0.0
+
+
 class Session:
-    __slots__ = ("_bad", "_bad_since_ms", "_may", "_rate_ms", "_ready_ms", "stage")
+    """``bucket`` may be shared by several lines of one person."""
+
+    __slots__ = ("_bad", "_bad_since_ms", "_may", "_rate_ms", "bucket", "stage")
 
     def __init__(self) -> None:
         self.stage = Stage.NEW
         self._may: frozenset[type[Frame]] = frozenset()
         self._rate_ms = 0.0
-        self._ready_ms = 0.0
+        self.bucket = Bucket()
         self._bad = 0
         self._bad_since_ms = 0
 
@@ -78,15 +89,15 @@ class Session:
         Raises Refusal (answered with an error frame; the line lives on) or Cut (an error frame, then the end).
         """
         if self.stage is Stage.LIVE:
-            # A leaky bucket: each frame moves the moment at which the line owes nothing.
-            ready = self._ready_ms if self._ready_ms > now_ms else now_ms
+            bucket = self.bucket
+            ready = bucket.ready_ms if bucket.ready_ms > now_ms else now_ms
             if ready - now_ms > (limits.FRAMES_BURST - 1) * self._rate_ms:
                 raise Refusal(
                     "rate.exceeded",
                     "too many frames",
                     retry=int(ready - now_ms - limits.FRAMES_BURST * self._rate_ms) + 1_000,
                 )
-            self._ready_ms = ready + self._rate_ms
+            bucket.ready_ms = ready + self._rate_ms
         try:
             frame = decode(raw)
         except Refusal as refusal:

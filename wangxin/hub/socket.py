@@ -32,6 +32,11 @@ PING_TIMEOUT_S = limits.PING_TIMEOUT_MS // 1_000
 CLOSE_S = limits.CLOSE_TIMEOUT_MS // 1_000
 STALLED_S = limits.OUTBOX_STALLED_MS_MAX // 1_000
 HEADER_BYTES_MAX = 32_768
+RETRY_AFTER_S = "10"
+_FULL = (
+    b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\ncache-control: no-store\r\nretry-after: 10\r\n"
+    b"connection: close\r\n\r\n"
+)
 
 
 def server_frame(payload: bytes) -> bytes:
@@ -46,6 +51,12 @@ def server_frame(payload: bytes) -> bytes:
 
 class Listener(Protocol):
     """Who answers what comes in on a line."""
+
+    def came(self, socket: Socket) -> bool:
+        """A connection: whether it may say anything at all."""
+
+    def left(self, socket: Socket) -> None:
+        """A connection that came is gone."""
 
     def asked(self, socket: Socket, request: Request) -> tuple[int, str] | None:
         """A request to open: None accepts it, else HTTP status and text."""
@@ -95,6 +106,10 @@ class Socket(asyncio.Protocol):
         # uvloop's transports are no subclass of asyncio's, though they are the same to us.
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=65_536, low=16_384)
+        if not self._listener.came(self):
+            self.transport.write(_FULL)
+            self.transport.close()
+            return
         self._wheel.at(self._wheel.second + HANDSHAKE_S, self)
 
     def data_received(self, data: bytes) -> None:
@@ -111,6 +126,8 @@ class Socket(asyncio.Protocol):
                 self._missing = whole.missing(data, self._missing)
         else:
             self._received += len(data)
+            if self.transport is None or self.transport.is_closing():
+                return  # refused before it said anything
             if self._received > HEADER_BYTES_MAX:
                 self.abort()
                 return
@@ -132,6 +149,7 @@ class Socket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self._fragments = None
+        self._listener.left(self)
         if self.accepted:
             self.accepted = False
             self._listener.lost(self)
@@ -149,6 +167,8 @@ class Socket(asyncio.Protocol):
         protocol = self._protocol
         answer = self._listener.asked(self, request)
         response = protocol.accept(request) if answer is None else protocol.reject(*answer)
+        if answer is not None and answer[0] == 429:
+            response.headers["Retry-After"] = RETRY_AFTER_S
         protocol.send_response(response)
         self._write_protocol()
         if protocol.state is State.OPEN:

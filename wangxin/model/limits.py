@@ -14,7 +14,8 @@ PING_TIMEOUT_MS = 10_000  # no pong: the line is taken as dead and closed
 CLOSE_TIMEOUT_MS = 3_000
 FRAMES_PER_S_SHOPPER = 10  # sustained; above: error rate.exceeded with retry_after
 FRAMES_PER_S_AGENT = 40
-FRAMES_BURST = 40
+FRAMES_BURST = 40  # of one person over all his lines at a hub
+LINES_ADDRESS = (20, 600)  # (a second for long, at once) new lines of one address at a hub; above: 429 rate.address
 BAD_FRAMES_PER_MINUTE_MAX = 20  # more: close 1008
 OUTBOX_BYTES_MAX = 262_144  # a reader further behind: close 4002, come back and resume
 OUTBOX_STALLED_MS_MAX = 10_000  # or this long without reading
@@ -24,6 +25,7 @@ HISTORY_PAGE_MAX = 200
 RESUME_ENTRIES_MAX = 2_000  # further behind: snapshot of the newest page, the rest by history
 APPEND_BATCH_MAX = 400  # lines in one commit
 APPEND_WAITING_MAX = 20_000  # lines waiting for a commit; above: error hub.busy with retry_after
+SHOP_WAITING_MAX = 10_000  # of them one shop's; above: error shop.busy, while other shops' lines are taken
 
 # --- messages --------------------------------------------------------------------------------------------------
 RECALL_MS_MAX = 120_000
@@ -44,6 +46,7 @@ LOGIN_TRIES_PER_MINUTE_LOGIN = 30  # of one login from anywhere
 LOGIN_TRIES_PER_MINUTE_ADDRESS = 60  # from one address: a whole team may sit behind it
 LOGINS_AT_ONCE = 2  # passwords checked side by side (64 MiB each); the others wait
 GUESTS_PER_MINUTE_ADDRESS = 60  # new visitor tokens; above: error guest.too_often
+GUESTS_PER_MINUTE_SHOP = 6_000  # of one shop, from wherever; above: error guest.too_often
 API_KEYS_MAX = 20  # of a shop, revoked ones aside; above: error key.too_many
 RETIRED_SECRETS_MAX = 3  # replaced signing secrets that still count; above: error secret.too_many
 SECRET_OVERLAP_HOURS = 24  # so long a replaced signing secret counts beside the new one
@@ -126,7 +129,12 @@ SHOP_EVENT_BYTES_MAX = 65_536  # a larger CloudEvent: event.too_large
 REQUEST_BYTES_MAX = 1_048_576  # larger (but for uploads): error request.too_large
 REQUEST_HEAD_MS_MAX = 10_000  # of a new connection or a further request on it; slower: the connection is cut
 REQUEST_BODY_MS_MAX = 300_000  # of a request; slower: the connection is cut
-CONNECTIONS_PER_ADDRESS_MAX = 500  # of one address at a web process, trusted proxies aside; above: 429
+CONNECTIONS_PER_ADDRESS_MAX = 500  # of one address at a web process or a hub, trusted proxies aside; above: 429
+BUCKETS_MAX = 50_000  # addresses or people whose pace a process remembers; the longest quiet are forgotten
+REQUESTS_ADDRESS = (100, 2_000)  # (a second for long, at once) of one address at a web process; above: 429 rate.address
+REQUESTS_SHOPPER = (5, 100)  # of one shopper; above: 429 rate.person
+REQUESTS_STAFF = (20, 400)  # of one agent, merchant or provider; above: 429 rate.person
+REQUESTS_SHOP = (200, 4_000)  # of one shop's own servers, over all its keys; above: 429 rate.shop
 UPLOADS_PER_MINUTE = 30  # of one person; above: error media.too_often
 UPLOADS_AT_ONCE = 4  # checked side by side in one web process; the others wait
 IMAGE_SIDE_MAX = 12_000  # pixels of one side; above: error media.too_large
@@ -147,3 +155,4 @@ PAGE_MAX = 200
 
 assert TEXT_CHARS_MAX * 4 <= BODY_BYTES_MAX <= FRAME_BYTES_MAX, "the longest text must fit its body, the body its frame"
 assert PING_EVERY_MS + PING_TIMEOUT_MS + CLOSE_TIMEOUT_MS <= 30_000, "half-open lines are found within 30 s"
+assert SHOP_WAITING_MAX < APPEND_WAITING_MAX, "one shop must not take all the room"

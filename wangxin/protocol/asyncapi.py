@@ -169,7 +169,7 @@ def page() -> str:
         ("a body", f"{limits.BODY_BYTES_MAX} bytes", "`message.too_large`"),
         ("brackets in brackets", str(limits.JSON_DEPTH_MAX), "`frame.too_deep`"),
         ("frames a second", f"{limits.FRAMES_PER_S_SHOPPER} (shopper), {limits.FRAMES_PER_S_AGENT} (agent), "
-         f"{limits.FRAMES_BURST} at once", "`rate.exceeded` with the time to wait"),
+         f"{limits.FRAMES_BURST} at once, over all lines of one person", "`rate.exceeded` with the time to wait"),
         ("bad frames a minute", str(limits.BAD_FRAMES_PER_MINUTE_MAX), "close 1008"),
         ("until hello", f"{limits.HELLO_MS_MAX} ms", "close 4408"),
         ("unread bytes", str(limits.OUTBOX_BYTES_MAX), "close 4002: come back and resume"),
@@ -180,6 +180,10 @@ def page() -> str:
         ("a page of history", f"{limits.HISTORY_PAGE_MAX} lines, {limits.OUTBOX_BYTES_MAX // 2} bytes", "`more`"),
         ("recalling", f"{limits.RECALL_MS_MAX} ms", "`recall.too_late`"),
         ("messages waiting for the store", str(limits.APPEND_WAITING_MAX), "`hub.busy` with the time to wait"),
+        ("of them one shop's", str(limits.SHOP_WAITING_MAX), "`shop.busy` with the time to wait"),
+        ("lines of one address", str(limits.CONNECTIONS_PER_ADDRESS_MAX), "429 with `Retry-After`"),
+        ("new lines of one address a second", f"{limits.LINES_ADDRESS[0]}, {limits.LINES_ADDRESS[1]} at once",
+         "429 with `Retry-After`"),
     ):  # fmt: skip
         lines.append(f"| {what} | {value} | {beyond} |")
     lines += ["", "## Examples", ""]

@@ -79,7 +79,7 @@ def create_app(
     app.include_router(pages.router(deps, shelf or Shelf()))
     app.include_router(_service(app, deps, asyncapi))
     errors.install(app)
-    app.add_middleware(Shield)
+    app.add_middleware(Shield, pace=deps.pace)
     _describe(app)
     return app
 

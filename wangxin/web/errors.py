@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -16,6 +17,8 @@ from wangxin.model.refusals import Refusal
 from wangxin.storage.postgres import TRANSIENT, UNSTORABLE
 
 log = structlog.get_logger()
+
+LIMITED = Counter("wangxin_web_limited_total", "Requests refused because there were too many", ["code"])
 
 _BY_STATUS = {404: "route.not_found", 405: "method.not_allowed", 413: "request.too_large", 415: "request.wrong_type"}
 
@@ -34,6 +37,8 @@ class Problem(BaseModel):
 
 def answer(refusal: Refusal, ref: str) -> JSONResponse:
     headers = {}
+    if refusal.status == 429:
+        LIMITED.labels(refusal.code).inc()
     if isinstance(refusal.retry, int):
         headers["Retry-After"] = str(-(-refusal.retry // 1_000))
     if refusal.status == 401:

@@ -6,13 +6,12 @@ uvicorn bounds none of the three.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import Counter as Figure
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from wangxin.callers import Callers
 from wangxin.model import limits
 
 CUT = Figure("wangxin_web_cut_total", "Connections ended because of how they were used", ["why"])
@@ -20,31 +19,6 @@ _FULL = (
     b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\ncache-control: no-store\r\nretry-after: 10\r\n"
     b"connection: close\r\n\r\n"
 )
-
-
-class Callers:
-    """How many connections each address holds. A trusted proxy stands for many people and is not counted."""
-
-    def __init__(self, trusted: Callable[[str], bool], most: int = limits.CONNECTIONS_PER_ADDRESS_MAX) -> None:
-        self._trusted, self._most = trusted, most
-        self._held: Counter[str] = Counter()
-
-    def came(self, address: str) -> bool:
-        """False: there are too many already, and this one is not counted."""
-        if not address or self._trusted(address):
-            return True
-        if self._held[address] >= self._most:
-            CUT.labels("address").inc()
-            return False
-        self._held[address] += 1
-        return True
-
-    def left(self, address: str) -> None:
-        """One that came is gone."""
-        if address and not self._trusted(address):
-            self._held[address] -= 1
-            if not self._held[address]:
-                del self._held[address]
 
 
 def patient_class(
@@ -63,6 +37,7 @@ def patient_class(
             super().connection_made(transport)
             address = self.client[0] if self.client else ""
             if not callers.came(address):
+                CUT.labels("address").inc()
                 transport.write(_FULL)
                 transport.close()
                 return

@@ -7,8 +7,8 @@ from typing import Any
 
 import uvicorn
 from fastapi import APIRouter
-from uvicorn.middleware.proxy_headers import _TrustedHosts
 
+from wangxin.callers import Callers, Pace, trusting
 from wangxin.config import Settings
 from wangxin.edge import Deps, Gate, ServedShops
 from wangxin.storage import postgres, valkey
@@ -16,7 +16,7 @@ from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import Pool
 from wangxin.storage.sockets import private_folder
 from wangxin.web.app import create_app
-from wangxin.web.patience import Callers, patient_class
+from wangxin.web.patience import patient_class
 from wangxin.web.tunnel import Hubs, tunnel_class
 
 Routers = Callable[[Deps], Sequence[APIRouter]]
@@ -33,7 +33,7 @@ async def open_deps(
     live = valkey.connect(settings.valkey_url.get_secret_value())
     key = settings.signing_key()
     gate = Gate(pool, key) if served is None else Gate(pool, key, served(pool))
-    return Deps(settings, pool, live, Hints(live), gate)
+    return Deps(settings, pool, live, Hints(live), gate, Pace(trusting(settings.trusted_proxies)))
 
 
 async def run(
@@ -47,13 +47,13 @@ async def run(
     """Serve on ``settings.host``:``settings.port`` until SIGTERM or SIGINT. ``demo`` opens the demo's member tokens."""
     deps = await open_deps(settings, served=served)
     app = create_app(settings, deps, routers(deps), asyncapi=asyncapi, demo=demo)
-    trusted = _TrustedHosts(list(settings.trusted_proxies))
-    callers = Callers(lambda address: address in trusted)
+    trusted = trusting(settings.trusted_proxies)
+    callers = Callers(trusted)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        ws=tunnel_class(Hubs(private_folder(settings.data, "hub")), lambda address: address in trusted, callers),
+        ws=tunnel_class(Hubs(private_folder(settings.data, "hub")), trusted, callers),
         http=patient_class(callers),
         lifespan="off",
         access_log=False,

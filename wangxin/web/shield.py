@@ -12,6 +12,8 @@ from prometheus_client import Counter, Histogram
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from wangxin.callers import Pace
+from wangxin.clock import monotonic_ms
 from wangxin.model import limits
 from wangxin.model.refusals import Refusal
 from wangxin.web.errors import answer
@@ -51,8 +53,9 @@ ALWAYS = (
 class Shield:
     """ASGI middleware. Sets ``scope["wangxin.ref"]``, which every error answer repeats and every log line carries."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, pace: Pace | None = None) -> None:
         self._app = app
+        self._pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -94,7 +97,11 @@ class Shield:
             )
             return
         try:
+            if self._pace is not None and scope.get("client"):
+                self._pace.of_address(scope["client"][0], monotonic_ms())
             await self._app(scope, bounded, guarded)
+        except Refusal as slow:
+            await answer(slow, ref)(scope, receive, guarded)
         except Exception as why:
             log.error("request failed", ref=ref, path=path, exc_info=why)
             if started:

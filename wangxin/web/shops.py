@@ -99,6 +99,7 @@ def router(deps: Deps, rate: Rate) -> APIRouter:
         now = clock.now_ms()
         await rate.spend("guest", address_of(request), limits.GUESTS_PER_MINUTE_ADDRESS, now, code="guest.too_often")
         shop = await shop_named(asked.shop)
+        await rate.spend("guest-s", str(shop.id), limits.GUESTS_PER_MINUTE_SHOP, now, code="guest.too_often")
         shopper = clock.new_id()
         name = f"{GUEST_NAMES[_language(shop.locale)]} {shopper.hex[-4:]}"
         await shoppers.make_guest(deps.pool, shop.id, shopper, name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,8 +16,8 @@ import structlog
 from prometheus_client import Counter as Figure
 from prometheus_client import Gauge
 
+from wangxin.callers import Callers, Trusted, believed
 from wangxin.model import limits
-from wangxin.web.patience import Callers
 
 log = structlog.get_logger()
 
@@ -36,12 +35,8 @@ def _plain(status: str, words: str) -> bytes:
     ).encode() + body
 
 
-def forwarded(head: bytes, peer: str, trusted: Callable[[str], bool]) -> bytes:
-    """The request head with an X-Forwarded-For that can be believed. Pure.
-
-    A trusted proxy's list counts from its right end up to the first address that is no trusted proxy; anybody else's
-    is thrown away.
-    """
+def forwarded(head: bytes, peer: str, trusted: Trusted) -> bytes:
+    """The request head with an X-Forwarded-For that can be believed. Pure."""
     lines = head[: -len(_HEAD_END)].split(b"\r\n")
     kept, told = [], []
     for line in lines:
@@ -50,11 +45,7 @@ def forwarded(head: bytes, peer: str, trusted: Callable[[str], bool]) -> bytes:
             told += [part.strip() for part in value.decode("latin-1").split(",")]
         else:
             kept.append(line)
-    address = peer
-    while told and trusted(address):
-        address = told.pop() or address
-    clean = address if all(c.isalnum() or c in ".:%[]-" for c in address) and len(address) <= 60 else peer
-    kept.append(b"X-Forwarded-For: " + clean.encode("latin-1"))
+    kept.append(b"X-Forwarded-For: " + believed(told, peer, trusted).encode("latin-1"))
     return b"\r\n".join(kept) + _HEAD_END
 
 
@@ -100,7 +91,7 @@ class _HubSide(asyncio.Protocol):
         self._tunnel.hub_ready()
 
 
-def tunnel_class(hubs: Hubs, trusted: Callable[[str], bool], callers: Callers | None = None) -> type[asyncio.Protocol]:
+def tunnel_class(hubs: Hubs, trusted: Trusted, callers: Callers | None = None) -> type[asyncio.Protocol]:
     """The class for uvicorn's ``ws=``: one instance a line, with backpressure in both directions."""
 
     class Tunnel(asyncio.Protocol):

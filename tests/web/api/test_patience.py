@@ -6,15 +6,27 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 import uvicorn
 import websockets
 from fastapi import FastAPI, Request
+from prometheus_client import REGISTRY
 
+from push.rest import router as push_router
+from tests.conftest import Shop
+from tests.web.api.conftest import Person
+from wangxin.callers import Callers, Pace, trusting
+from wangxin.clock import new_id
+from wangxin.edge import Deps
+from wangxin.model import limits
+from wangxin.storage import keys
 from wangxin.storage.sockets import private_folder
-from wangxin.web.patience import Callers, patient_class
+from wangxin.web.app import create_app
+from wangxin.web.patience import patient_class
 from wangxin.web.tunnel import Hubs, tunnel_class
 
 GET = b"GET /plain HTTP/1.1\r\nhost: shop.test\r\n"
@@ -104,3 +116,47 @@ async def test_one_address_holds_only_so_many_connections_sockets_included(folde
 async def test_a_trusted_proxy_stands_for_many(folder: Path) -> None:
     async with served(folder, most=0, trusted=lambda address: address == "127.0.0.1") as port:
         assert (await heard(port, GET + b"connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+async def test_an_address_a_person_and_a_shop_each_have_their_pace_and_wait_as_told(
+    deps: Deps, shop: Shop, agent: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REQUESTS_ADDRESS", "REQUESTS_SHOPPER", "REQUESTS_STAFF", "REQUESTS_SHOP"):
+        monkeypatch.setattr(limits, name, (0.5, {"REQUESTS_ADDRESS": 6}.get(name, 2)))
+    paced = replace(deps, pace=Pace(trusting(["10.0.0.0/8"])))
+    await keys.keep_api_key(deps.pool, shop.id, new_id(), "events", "wxk_" + "k" * 40, ["events"])
+    app = create_app(deps.settings, paced, [push_router(paced)])
+
+    def people(address: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 1)), base_url="http://shop.test")
+
+    def codes(replies: list[httpx.Response]) -> list[str]:
+        for reply in replies:
+            if reply.status_code == 429:
+                assert 1 <= int(reply.headers["retry-after"]) <= 2
+                assert 0 < reply.json()["retry"] <= 2_000
+        return [reply.json().get("code", "") if reply.status_code >= 400 else "" for reply in replies]
+
+    async with people("203.0.113.7") as here, people("203.0.113.8") as there, people("10.1.1.1") as proxy:
+        assert codes([await here.get("/api/v1/me", headers=agent.headers) for _ in range(3)]) == ["", "", "rate.person"]
+        assert codes([await there.get("/api/v1/me", headers=agent.headers)]) == ["rate.person"], "wherever he is"
+        assert codes([await here.get("/api/v1/shops/nobody") for _ in range(4)])[-2:] == [
+            "shop.not_found", "rate.address"
+        ]  # fmt: skip
+        assert codes([await there.get("/healthz")]) == [""]
+        assert codes([await proxy.get("/healthz") for _ in range(9)]) == [""] * 9
+        key = {"Authorization": "Bearer wxk_" + "k" * 40, "Content-Type": "application/json"}
+        told = codes([await proxy.post("/api/v1/events", json={}, headers=key) for _ in range(3)])
+        assert told[2] == "rate.shop"
+        assert "rate.shop" not in told[:2]
+    figures = REGISTRY.get_sample_value("wangxin_web_limited_total", {"code": "rate.person"})
+    assert figures is not None
+    assert figures >= 2
+
+
+async def test_new_guests_of_one_shop_are_bounded_from_wherever_they_come(
+    web: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GUESTS_PER_MINUTE_SHOP", 0)
+    reply = await web.post("/api/v1/visitor", json={"shop": shop.slug})
+    assert (reply.status_code, reply.json()["code"]) == (429, "guest.too_often")
