@@ -18,12 +18,17 @@ import psutil
 import pytest
 
 from tests.house.installation import Up, data_folder, up, wangxin
+from tests.web import screens
+from tests.web.browsing import launched
 from wangxin.commands.shell import FILES_WANTED
 from wangxin.config import Settings
 from wangxin.demo.till import Till
 from wangxin.storage import postgres
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+from wangxin.web.static import STATIC
 
+PAGES = Path(__file__).parents[2] / "frontend" / "src"
+PHONE_PX = 760  # a phone leaves out the agents' records and wall
 LOGIN = re.compile(r"^ *(\S+) / (\S+)")
 
 
@@ -164,6 +169,21 @@ def test_the_first_shop_and_its_people_are_made_by_command_and_can_log_in_at_onc
     assert installation.get("/api/v1/login", body={k: changed[k] for k in ("login", "password")})[0] == 200
     with pytest.raises(urllib.error.HTTPError, match="401"):
         installation.get("/api/v1/me", token=tokens["boss2"])
+
+
+@pytest.mark.parametrize("look", screens.LOOKS, ids=lambda look: f"{look.lang}-{look.theme}")
+def test_no_screen_has_barriers_missing_words_or_anything_beside_it(installation: Up, look: screens.Look) -> None:
+    """Every page, tab and fold of the five programs, with axe; and no page of the sources was left out."""
+    if not (STATIC / "consoles" / "merchant" / "index.html").exists():
+        pytest.skip("the pages are not built: make pages")
+    with launched() as browser:
+        walks = screens.walk_through(browser, f"http://localhost:{installation.port}", "senye", look)
+    assert [fault for walk in walks.values() for fault in walk.faults] == []
+    pages = {file.stem for file in (PAGES / "merchant" / "pages").glob("*.vue")}
+    assert pages <= {name.split("/")[1] for who in ("merchant", "provider") for name in walks[who].seen if "/" in name}
+    if look.width > PHONE_PX:
+        desk = {name for who in ("yun1", "supervisor") for name in walks[who].opened}
+        assert len(desk) == 2 + len(list((PAGES / "agent" / "pages").glob("*Page.vue")))
 
 
 def test_what_is_killed_comes_back_with_growing_pauses_and_everybody_is_served(installation: Up) -> None:
