@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from push.dates import lunar_month_day, month_day
+from wangxin.model.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def _amount(data: dict[str, JsonValue]) -> int:
     return 0
 
 
+OF_MEMBERS = ("member.updated", "member.joined")
 _COUNTERS = {
     "order.created": "order",
     "order.paid": "paid",
@@ -71,7 +73,7 @@ def change_of(event_type: str, data: dict[str, JsonValue]) -> Change:
             return Change((Counted("chat.rating", 1, hundredths),))
         case "complaint.made":
             return Change(moments=("last_complaint_at",))
-        case "member.updated" | "member.joined":
+        case _ if event_type in OF_MEMBERS:
             return Change(fields=profile_fields(data))
         case _ if event_type in _COUNTERS:
             return Change((Counted(_COUNTERS[event_type], 1, _amount(data)),), moments=("last_seen_at",))
@@ -117,12 +119,21 @@ def unread(data: dict[str, JsonValue]) -> list[str]:
     read = profile_fields(data)
     known = (*_WORDS, *_NUMBERS, *_MOMENTS, "tags", "blocked")
     missed = [name for name in known if data.get(name) is not None and name not in read]
+    tags = data.get("tags")
+    if isinstance(tags, list) and len(read.get("tags", ())) != len({str(tag) for tag in tags}):
+        missed.append("tags")
     days = {"birthday": "birth_md", "lunar_birthday": "lunar_md"}
     return missed + [
         name
         for name, column in days.items()
         if data.get(name) is not None and column not in _birthday({name: data[name]})
     ]
+
+
+def check(data: dict[str, JsonValue], at: str) -> None:
+    """Refusal ``member.unreadable`` that names, under ``at``, the first of what cannot be read."""
+    if missed := unread(data):
+        raise Refusal("member.unreadable", ", ".join(missed), field=f"{at}.{missed[0]}", status=422)
 
 
 def _birthday(data: dict[str, JsonValue]) -> dict[str, int]:

@@ -213,8 +213,7 @@ def _people(routes: APIRouter, deps: Deps) -> None:
     @routes.put("/push/{shop}/members/{ref}")
     async def keep_member(shop: UUID, ref: str, ask: MemberAsk, actor: Actor = merchant) -> MemberRow:
         """Raises ``member.unreadable``, naming what cannot be read: nothing is kept then."""
-        if missed := counting.unread(ask.fields):
-            raise Refusal("member.unreadable", ", ".join(missed), field=f"fields.{missed[0]}", status=422)
+        counting.check(ask.fields, "fields")
         async with deps.scope(actor, shop) as conn:
             shopper = await members.ensure_member(conn, shop, ref[:200], ask.name, clock.new_id(), rename=True)
             change = counting.Change(fields=counting.profile_fields(ask.fields))
@@ -270,12 +269,18 @@ def _doors(routes: APIRouter, deps: Deps) -> None:
         "application/json": {"schema": {"type": "object"}, "description": "binary mode, with ce- headers"},
     }}})  # fmt: skip
     async def receive(request: Request, key: ApiKey = Depends(deps.api_key("events"))) -> Received:
-        """CloudEvents 1.0 of the shop's own systems; the same (source, id) twice is one event."""
+        """CloudEvents 1.0 of the shop's own systems; the same (source, id) twice is one event. Raises
+        ``member.unreadable`` with the field: none of the request's events is kept then."""
         events = cloudevents.parse({k.lower(): v for k, v in request.headers.items()}, await request.body())
         new = 0
         async with deps.scope(key, key.shop) as conn:
-            for event in events:
-                new += await service.receive(conn, key.shop, event, clock.now_ms())
+            for number, event in enumerate(events):
+                try:
+                    new += await service.receive(conn, key.shop, event, clock.now_ms())
+                except Refusal as refusal:
+                    if len(events) > 1:
+                        refusal.field = f"{number}.{refusal.field}"
+                    raise
         if new:
             await deps.hints.wake(service.CONSUMER)
         return Received(received=new, duplicates=len(events) - new)

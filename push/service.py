@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
-from push import benefits, cloudevents, following, life, planning, reach, render, schedule, working
+from push import benefits, cloudevents, counting, following, life, planning, reach, render, schedule, working
 from push.audience.compile import count_sql
 from push.audience.leaves import Moment
 from push.audience.tree import InCrowd, leaves
@@ -38,13 +38,13 @@ SLICES_A_TICK = 20
 async def check(conn: Connection, shop: UUID, body: RuleBody) -> None:
     """Everything a rule must satisfy beyond its shape; the first fault as a Refusal."""
     schedule.check(body.trigger)
-    for step in body.steps:
-        render.check(step.content)
+    for number, step in enumerate(body.steps):
+        render.check(step.content, f"steps.{number}.content")
     for leaf in leaves(body.audience.root):
         if isinstance(leaf, InCrowd) and not await conn.fetchval(
             "select exists (select 1 from push_crowd where shop_id = $1 and id = $2)", shop, leaf.crowd_id
         ):
-            raise not_found("crowd")
+            raise Refusal("crowd.not_found", "no such crowd", field="audience.root", status=404)
 
 
 async def save(conn: Connection, shop: UUID, rule: UUID | None, body: RuleBody, by: UUID | None) -> Rule:
@@ -123,7 +123,12 @@ async def coming_of(conn: Connection, shop: UUID, body: RuleBody, now_ms: int, n
 
 # --- events in -------------------------------------------------------------------------------------------------------
 async def receive(conn: Connection, shop: UUID, event: ShopEvent, now_ms: int) -> bool:
-    """Store an event and hand it over, in one transaction. False: this (source, id) was here before."""
+    """Store an event and hand it over, in one transaction. False: this (source, id) was here before.
+
+    Refusal ``member.unreadable`` for one that says of a member what cannot be read: nothing of it is kept then.
+    """
+    if event.type in counting.OF_MEMBERS:
+        counting.check(event.data, "data")
     if not await members.store_event(conn, shop, event, cloudevents.moment_of(event, now_ms)):
         return False
     fact = ShopEventReceived(shop=shop, source=event.source, event=event.id, event_type=event.type, at_ms=now_ms)

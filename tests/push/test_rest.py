@@ -187,5 +187,18 @@ async def test_a_member_is_kept_by_the_shops_own_number(
     refused = await web.put(f"/push/{shop.id}/members/m7", json=wrong, headers=merchant.headers)
     assert refused.status_code == 422
     assert (refused.json()["code"], refused.json()["detail"]) == ("member.unreadable", "member_since, birthday")
+    # The same by an event, which is refused whole and by name; so is the batch it stands in.
+    told = {"specversion": "1.0", "source": "/crm", "type": "member.updated", "subject": "m7"}
+    bad = {**told, "id": "u2", "data": {"level": 6, "tags": ["x" * 61]}}
+    for said, kind, field in (
+        (bad, "cloudevents", "data.tags"),
+        ([{**told, "id": "u1", "data": {"level": 5}}, bad], "cloudevents-batch", "1.data.tags"),
+    ):
+        headers = {"Authorization": f"Bearer {KEY}", "Content-Type": f"application/{kind}+json"}
+        refused = await web.post("/events", content=orjson.dumps(said), headers=headers)
+        assert (refused.status_code, refused.json()["code"], refused.json()["field"]) == (
+            422, "member.unreadable", field,
+        )  # fmt: skip
+    assert await world.pool.fetchval("select count(*) from shop_event where source = '/crm'") == 0
     again = await web.put(f"/push/{shop.id}/members/m7", json={"fields": {}}, headers=merchant.headers)
     assert again.json()["level"] == 4, "nothing of it was kept"
