@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator, model_validator
 
 from push.audience import tree
 from push.audience.tree import AnniversaryField, Closed, LeapPolicy, LunarLeapPolicy, Node, ShortPolicy, Word
@@ -322,9 +322,15 @@ class RuleBody(Closed):
             not isinstance(self.trigger, OnEvent) or self.experiment or any(step.benefit for step in self.steps)
         ):
             raise ValueError("a transactional rule answers an event, without benefit and without experiment")
-        if self.starts_at and self.ends_at and self.starts_at >= self.ends_at:
-            raise ValueError("ends_at lies before starts_at")
         return self
+
+    @field_validator("ends_at")
+    @classmethod
+    def _later(cls, ends_at: datetime | None, info: ValidationInfo) -> datetime | None:
+        starts_at = info.data.get("starts_at")
+        if starts_at and ends_at and starts_at >= ends_at:
+            raise ValueError("ends_at lies before starts_at")
+        return ends_at
 
     @property
     def zone(self) -> ZoneInfo:

@@ -123,21 +123,31 @@ def templates(blocks: Iterable[Block]) -> Iterable[str]:
                 yield title
                 if text:
                     yield text
-            case MenuBlock(text=text):
-                yield text
 
 
-def check(content: Content) -> None:
-    """Refusal ``template.syntax``, ``template.unknown`` or ``template.default_missing``."""
-    for variant in content.variants:
-        for template in templates(variant.blocks):
-            for name in sorted(variables(template)):
-                field = f"content.defaults.{name}"
-                if name not in VARIABLES and not name.startswith("event."):
-                    raise Refusal("template.unknown", f"there is no variable {name}", field=field)
-                if name not in content.defaults:
-                    raise Refusal("template.default_missing", f"{name} needs a default", field=field)
-            compiled(template)(dict(content.defaults))
+def check(content: Content, at: str = "content") -> None:
+    """Refusal ``template.syntax``, ``template.unknown`` or ``template.default_missing``, placed below ``at``."""
+    for number, variant in enumerate(content.variants):
+        for place, block in enumerate(variant.blocks):
+            for template in templates([block]):
+                _check(template, content, at, f"{at}.variants.{number}.blocks.{place}")
+
+
+def _check(template: str, content: Content, at: str, block: str) -> None:
+    try:
+        names = sorted(variables(template))
+        for name in names:
+            if name not in VARIABLES and not name.startswith("event."):
+                raise Refusal("template.unknown", f"there is no variable {name}", field=f"{at}.defaults.{name}")
+            if name not in content.defaults:
+                raise Refusal("template.default_missing", f"{name} needs a default", field=f"{at}.defaults.{name}")
+        compiled(template)(dict(content.defaults))
+    except Refusal as refusal:
+        if refusal.code != "template.syntax":
+            raise
+        raise Refusal(refusal.code, refusal.detail, field=block) from refusal
+    except RenderFailed as failure:
+        raise Refusal("template.syntax", str(failure)[:200], field=block) from failure
 
 
 def filled(values: Mapping[str, str | int | None], defaults: Mapping[str, str]) -> dict[str, str | int]:

@@ -20,6 +20,7 @@ from push.audience.tree import All, AnyOf, Flag, Leaf, Level, Node, Not, Num, Ta
 from push.model import Audience
 from tests.conftest import Shop
 from tests.push import crowds
+from wangxin.model import limits
 
 NOW = datetime(2026, 2, 28, 9, 0, tzinfo=UTC)
 MOMENT = Moment(NOW, ZoneInfo("Asia/Shanghai"))
@@ -39,7 +40,7 @@ def test_absent_values_match_neither_a_condition_nor_its_opposite_number() -> No
 
 def test_a_tree_too_deep_or_too_large_is_refused() -> None:
     node: Node = Flag(field="is_member")
-    for _ in range(4):
+    for _ in range(limits.AUDIENCE_DEPTH_MAX):
         node = Not(of=node)
     with pytest.raises(ValidationError):
         Audience(root=node)

@@ -109,7 +109,7 @@ STUDY_AGENTS_MAX = 200  # agents of one pool in a study
 STUDY_S = 90  # a study that takes longer is given up
 
 # --- push ------------------------------------------------------------------------------------------------------
-AUDIENCE_DEPTH_MAX = 4
+AUDIENCE_DEPTH_MAX = 8  # three groups in one another, each turned round, on the page
 AUDIENCE_NODES_MAX = 60
 AUDIENCE_WORDS_MAX = 200  # words in one condition
 TEMPLATE_CHARS_MAX = 4_000
@@ -117,7 +117,7 @@ TEMPLATE_OUTPUT_CHARS_MAX = 4_000  # longer: that recipient is recorded as rende
 PUSH_CHUNK = 500  # recipients in one transaction: their thread rows are locked by its last statement
 PUSH_STEPS_MAX = 5
 PUSH_VARIANTS_MAX = 6
-PUSH_BLOCKS_MAX = 4
+PUSH_BLOCKS_MAX = 6
 PUSH_EVERY_MS_MIN = 300_000  # a rule that recurs more often is refused
 PUSH_HOLD_MS_MAX = 7 * 86_400_000  # held longer (quiet hours, open conversation): dropped, with the reason
 PUSH_CHUNK_ATTEMPTS_MAX = 3  # a chunk that fails this often is halved until the poisonous recipient stands alone

@@ -5,28 +5,39 @@ export type Node =
   | { k: "not"; of: Node }
   | { k: "level"; op: Compare; value: number }
   | { k: "num"; field: NumField; op: Compare; value: number }
-  | { k: "text"; field: "city" | "province"; op: "in" | "prefix"; values: string[] }
+  | { k: "text"; field: TextField; op: "in" | "prefix"; values: string[] }
   | { k: "tags"; op: "any" | "all"; values: string[] }
   | { k: "flag"; field: "is_member" | "blocked" }
   | { k: "within"; field: Moment; seconds: number }
+  | { k: "before"; field: Moment; at: string }
   | { k: "missing"; field: string }
-  | { k: "anniversary"; field: "birth"; calendar: Calendar; first: number; days: number }
-  | { k: "behaved"; event: string; metric: string; days: number; op: "ge" | "lt"; value: number }
+  | {
+      k: "anniversary"; field: "birth" | "member_since" | "first_order"; calendar: Calendar; first: number; days: number;
+      leap_policy?: string; short_policy?: string; lunar_leap_policy?: string;
+    }
+  | { k: "behaved"; event: string; metric: "n" | "cents" | "distinct_days"; days: number; op: "ge" | "lt"; value: number }
   | { k: "chatted"; metric: ChatMetric; days: number; op: "ge" | "lt"; value: number }
+  | { k: "bucket"; salt: string; start: number; end: number }
   | { k: "in_crowd"; crowd_id: string };
 export type Compare = "ge" | "gt" | "le" | "lt" | "eq";
 export type NumField = "points" | "orders_n" | "spent_cents" | "avg_order_cents" | "balance_cents";
 export type ChatMetric = "conversations" | "messages" | "waiting_ms" | "csat" | "refund_asked" | "human_asked";
-export type Moment = "last_order_at" | "last_chat_at" | "last_seen_at" | "member_since" | "first_order_at";
+export type TextField = "city" | "province" | "tz" | "lang" | "source";
+export type Moment = "last_order_at" | "last_chat_at" | "last_seen_at" | "member_since" | "first_order_at" | "last_complaint_at";
 export type Calendar = "solar" | "lunar";
 export type ZoneMode = "rule" | "recipient";
 
 export type Misfire = "skip" | "run_once";
 
+export interface Where {
+  field: string;
+  op: "eq" | "ne" | "ge" | "le" | "in";
+  value: number | string | boolean | string[];
+}
 export interface EventMatch {
   type: string;
   source?: string | null;
-  where?: unknown[];
+  where?: Where[];
 }
 export type Trigger =
   | { k: "event"; event: EventMatch; delay_ms: number; cancel_on: EventMatch[]; reentry: string; cooldown_ms: number }
@@ -44,7 +55,8 @@ export type Block =
   | { k: "card"; title: string; text: string; url: string; price_cents?: number | null; sku?: string }
   | { k: "menu"; text: string; items: { item: string; label: string }[] }
   | { k: "benefit" }
-  | { k: "image" | "video"; media_id: string };
+  | { k: "image"; media_id: string; alt?: string }
+  | { k: "video"; media_id: string };
 export interface Variant {
   id: string;
   weight: number;
@@ -116,24 +128,36 @@ export interface GrantRow {
 export interface Cap {
   n: number;
   window: "day" | "week" | "rolling";
+  hours?: number;
 }
 export interface Limits {
   per_shopper: Cap[];
-  quiet: { start: string; end: string; on_hit: "hold" | "drop" } | null;
+  per_rule: Cap | null;
+  quiet: { start: string; end: string; on_hit: "hold" | "drop"; weekdays?: number[]; hold_ms_max?: number } | null;
+  rate_per_s: number | null;
   hold_if_open_conversation: boolean;
-  [more: string]: unknown;
+  after_complaint_days: number;
+  topic: string;
+  max_recipients: number | null;
+}
+export interface Step {
+  after_ms?: number;
+  content: { variants: Variant[]; defaults: Record<string, string>; fallback?: string };
+  benefit: Benefit | null;
 }
 export interface RuleBody {
   name: string;
   kind: "marketing" | "service" | "transactional";
   trigger: Trigger;
-  audience: { root: Node };
-  steps: { after_ms?: number; content: { variants: Variant[]; defaults: Record<string, string>; fallback?: string }; benefit: Benefit | null }[];
+  audience: { root: Node; max_size?: number | null; sample_permille?: number | null };
+  steps: Step[];
   limits: Partial<Limits>;
-  experiment: { salt: string; holdout_permille: number } | null;
+  experiment: { salt: string; holdout_permille: number; global_holdout?: boolean; alpha?: number } | null;
   conversion?: { event: string; window_ms: number } | null;
   priority: number;
   tz: string;
+  starts_at?: string | null;
+  ends_at?: string | null;
   [more: string]: unknown;
 }
 export type Status = "draft" | "in_review" | "approved" | "running" | "paused" | "ended";

@@ -62,13 +62,28 @@ export function nodeText(node: Node): string {
       });
     }
     case "text":
-      return t("push.node.city", { words: node.values.join(" ") });
+      return node.field === "city" && node.op === "in"
+        ? t("push.node.city", { words: node.values.join(" ") })
+        : `${tMaybe(`push.row.${node.field}`, node.field)} ${tMaybe(`push.op.${node.op}`)} ${node.values.join(" ")}`;
+    case "all":
+    case "any":
+      return node.of.length ? `(${node.of.map(nodeText).join(t(node.k === "all" ? "push.node.joinAll" : "push.node.joinAny"))})` : t("push.node.other");
+    case "before":
+      return t("push.node.before", { field: tMaybe(`push.moment.${node.field}`, node.field), date: node.at.slice(0, 10) });
+    case "missing":
+      return t("push.node.missing", { field: tMaybe(`push.moment.${node.field}`) || tMaybe(`push.missing.${node.field}`, node.field) });
+    case "bucket":
+      return t("push.node.share", { from: node.start / 100, to: node.end / 100 });
     case "within":
       return t("push.node.within", { field: tMaybe(`push.moment.${node.field}`, node.field), days: formatNumber(node.seconds / 86_400) });
     case "anniversary":
       return t("push.node.birthday", { days: node.days });
     case "behaved":
-      return t("push.node.behaved", { days: node.days });
+      if (node.event === "paid" && node.metric === "n" && node.op === "ge" && node.value === 1) return t("push.node.behaved", { days: node.days });
+      return t("push.node.did", {
+        days: node.days, what: tMaybe(`push.deed.${node.event}`, node.event), metric: tMaybe(`push.metric.${node.metric}`),
+        op: tMaybe(`push.op.${node.op}`), value: formatNumber(node.metric === "cents" ? node.value / 100 : node.value),
+      });
     case "chatted":
       return t("push.node.chatted", {
         what: tMaybe(`push.chat.${node.metric}`, node.metric), op: tMaybe(`push.op.${node.op}`, node.op),
