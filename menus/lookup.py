@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
@@ -13,13 +14,15 @@ from menus.understand.normalise import normalise
 T = TypeVar("T")
 NEAR = 75.0
 """Of 100: about one character in four may be wrong or missing."""
-NAMED = 0.5
-"""Of :func:`_share`: one piece in common names an order, if no other order has as many."""
-
-
+NAMED = 0.45
+"""Of :func:`_share`: one piece in common names an order, if no other order has as much."""
+HEARD_PIECE = 0.9
+"""Of a piece that is spelt alike."""
 HEARD = 85.0
 """Of 100, by syllables or letters of them: fewer say less than characters do, so more of them must agree."""
 LETTERS_MIN = 2
+_PLAIN = re.compile(r"[a-z0-9\s]")
+_WORDS = re.compile(r"[a-z]+|[0-9]+")
 
 
 def near(words: str, titled: Sequence[tuple[str, T]], most: int) -> list[T]:
@@ -79,6 +82,25 @@ def named_first(words: str, titled: Sequence[tuple[str, T]]) -> list[T]:
 
 
 def _share(words: str, title: str) -> float:
-    """How many pieces of two characters words and title have in common, of two: more say no more."""
-    held = {title[at : at + 2] for at in range(len(title) - 1) if title[at : at + 2] in words}
-    return min(2, len(held)) / 2
+    """How much of the title the words say, of two pieces: more say no more. A piece is two characters written alike,
+    two that sound alike (which says a little less), or a Latin word or number nearly alike."""
+    spelt = _pairs(title) & _pairs(words)
+    heard = _pairs(_heard(title)) & _pairs(_heard(words))
+    latin = _latin(words)
+    near_latin = [one for one in _latin(title) if any(_alike(one, said) for said in latin)]
+    return min(2.0, max(len(spelt), len(heard) * HEARD_PIECE) + len(near_latin)) / 2
+
+
+def _pairs(text: str) -> set[str]:
+    """Two characters side by side, of those that are no Latin letter, digit or space."""
+    return {text[at : at + 2] for at in range(len(text) - 1) if not _PLAIN.search(text[at : at + 2])}
+
+
+def _latin(text: str) -> list[str]:
+    return [one for one in _WORDS.findall(text) if len(one) >= LETTERS_MIN]
+
+
+def _alike(one: str, other: str) -> bool:
+    """A number is itself or another one; a short word says too little to be guessed."""
+    guessed = min(len(one), len(other)) >= LETTERS_MIN * 2 and one.isalpha() and other.isalpha()
+    return one == other or (guessed and fuzz.ratio(one, other) >= NEAR)

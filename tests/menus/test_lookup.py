@@ -40,6 +40,19 @@ def test_the_order_that_words_name_stands_first_and_where_they_name_two_nothing_
     assert lookup.named_first("到哪了", TITLES) == kept
 
 
+def test_an_order_is_named_by_sound_by_a_misspelt_word_and_by_a_misspelt_latin_name() -> None:
+    titles = [*TITLES, ("Nintendo 游戏机 128G", "Nintendo 游戏机 128G"), ("蓝牙耳机 256G", "蓝牙耳机 256G")]
+    for words, named in (
+        ("我的毛依到哪了", "粗针圆领毛衣 秋冬 女"), ("羽绒付什么时候发", "轻薄立领羽绒服 男款"),
+        ("粗真元领那件到哪了", "粗针圆领毛衣 秋冬 女"), ("nintedno 到哪了", "Nintendo 游戏机 128G"),
+        ("256g 那个呢", "蓝牙耳机 256G"), ("開衫到哪了", "羊毛开衫 V 领 女"), ("v 领那件", "羊毛开衫 V 领 女"),
+    ):  # fmt: skip
+        assert lookup.named_first(words, titles)[0] == named, words
+    kept = [title for title, _ in titles]
+    for words in ("nike 到哪了", "64g 的到哪了", "", "🙂🙂", "a" * 4_000):
+        assert lookup.named_first(words, titles) == kept, words
+
+
 async def test_asking_for_the_parcel_of_a_thing_shows_that_one(window: Window) -> None:
     await window.order("D1", "shipped", parcel="SF1")
     await window.order("D2", "shipped", parcel="SF2")
@@ -51,7 +64,7 @@ async def test_asking_for_the_parcel_of_a_thing_shows_that_one(window: Window) -
     menu = await _published(window)
     item = menu.find("logistics")
     assert item is not None
-    for words, order in (("毛衣到哪了", "D2"), ("羽绒服到哪了", "D1"), ("到哪了", "D1")):
+    for words, order in (("毛依到哪了", "D2"), ("毛衣到哪了", "D2"), ("羽绒付到哪了", "D1"), ("到哪了", "D1")):
         said = await of_item(
             window.pool, StoredShopData(), menu, item, shop, shopper, guest=False, request=None, words=words
         )
