@@ -24,8 +24,8 @@ class Settled:
 MONEY = (LineKind.COMMISSION, LineKind.SILENT)
 CORRECTED = (LineKind.CONVERSATIONS, LineKind.ONLINE, LineKind.HANDLED, *MONEY)
 """What late events change. Seats and base sums do not move."""
-REJUDGED = ("qa_pass",)
-"""Promises are judged once, but for those whose verdicts may be appealed against after the cycle."""
+REJUDGED = ("qa_pass", "csat")
+"""Promises are judged once, but for those whose cases may come or turn after the cycle: appeals, late ratings."""
 
 
 def corrections(

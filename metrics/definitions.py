@@ -49,7 +49,8 @@ FIGURES: dict[str, str] = {
     "agent and pool (money may be shared by turns); touched, rescued, bot, silent and late orders add up to all "
     "that was paid. With a deposit an order counts on the day of the deposit, its money on the day of the balance.",
     "rescued_orders": "Orders made before and paid after a person's words.",
-    "rating": "Mean of the shoppers' stars, and the share of 4 and 5.",
+    "rating": "Mean of the shoppers' stars, and the share of 4 and 5. Of the conversations that one shopper began on "
+    "one business day, the rating given last counts and no other, for whoever served in the conversation it names.",
 }
 
 KINDS: dict[str, str] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
+from metrics.ratings import COUNTED_RATINGS
 from metrics.report_postgres import KEYS, Asked
 from metrics.rows import TURN, Row
 from metrics.sealing_postgres import COUNTED_TURN, SETTLED_TURN
@@ -24,6 +25,7 @@ _OUTCOMES: dict[Outcome, str] = {
     "excluded": "r.excluded <> '' or r.void_reason <> ''",
 }
 Those = Literal["all", "served", "asked", "lost", "short", "overflowed", "rated", "low_rated"]
+_RATED = f"r.conversation_id in (select k.conversation_id from {COUNTED_RATINGS} k)"
 _THOSE: dict[Those, str] = {
     "all": "r.shopper_messages > 0",
     "served": "r.shopper_messages > 0 and r.human_messages > 0",
@@ -32,8 +34,8 @@ _THOSE: dict[Those, str] = {
     "short": "r.abandoned = 'short'",
     "overflowed": "r.enqueued_at is not null and exists (select from assignment a where a.shop_id = r.shop_id"
     " and a.conversation_id = r.conversation_id and a.provider_id is not null)",
-    "rated": "r.score > 0",
-    "low_rated": "r.score between 1 and 2",
+    "rated": _RATED,
+    "low_rated": f"r.score between 1 and 2 and {_RATED}",
 }
 Cut = Literal["topic", "menu", "push", "hour"]
 

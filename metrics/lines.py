@@ -56,7 +56,8 @@ def line_of(
             stage=Stage.BOT if event is Event.OPENED else None,
         )
     if kind == "rating":
-        return Line(seq, at_ms, Speaker.SHOPPER, conversation, "rating", event=Event.RATED, score=body.get("stars", 0))
+        rated = UUID(body["conversation"]) if "conversation" in body else conversation
+        return Line(seq, at_ms, Speaker.SHOPPER, rated, "rating", event=Event.RATED, score=body.get("stars", 0))
     speaker = _SPEAKERS[sender_kind]
     return Line(
         seq,

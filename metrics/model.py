@@ -219,6 +219,7 @@ class Tally:
     gave_up_ms: int | None = None
     transfers: int = 0
     score: int = 0
+    rated_ms: int | None = None
 
     @property
     def served(self) -> bool:

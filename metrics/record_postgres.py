@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from metrics.lines import line_of
 from metrics.model import Line
 from metrics.packing import pack, unpack
 from metrics.rows import TABLES, Row, Table, Thread, rows_of
-from metrics.state import Changes, ThreadState
+from metrics.state import Changes, Rated, ThreadState
 from metrics.turns import fold
 from wangxin.storage.postgres import Connection
 
@@ -158,6 +159,17 @@ async def write(conn: Connection, table: Table, rows: Sequence[Row]) -> None:
         await conn.execute(table.upsert, orjson.dumps(rows, default=str).decode())
 
 
+async def write_ratings(conn: Connection, shop: UUID, late: Mapping[UUID | None, Rated]) -> None:
+    """Over conversations that were written before."""
+    if late:
+        await conn.execute(
+            """update tally t set score = w.score, rated_at = ms_at(w.at_ms)
+               from unnest($2::uuid[], $3::int[], $4::bigint[]) w(conversation, score, at_ms)
+               where t.shop_id = $1 and t.conversation_id = w.conversation""",
+            shop, list(late), [one.score for one in late.values()], [one.at_ms for one in late.values()],
+        )  # fmt: skip
+
+
 async def fold_threads(conn: Connection, threads: Sequence[tuple[UUID, UUID]]) -> tuple[int, set[tuple[UUID, UUID]]]:
     """Folds what is new in ``threads`` in the caller's transaction: (lines folded, (shop, shopper) concerned)."""
     cursors = await lock_cursors(conn, threads)
@@ -167,16 +179,20 @@ async def fold_threads(conn: Connection, threads: Sequence[tuple[UUID, UUID]]) -
     fresh = await read_lines(conn, cursors)
     rows: dict[str, list[Row]] = {table.name: [] for table in TABLES}
     moved: list[tuple[UUID, UUID, int, int, str]] = []
+    late: defaultdict[UUID, dict[UUID | None, Rated]] = defaultdict(dict)
     n = 0
     for cursor in cursors:
         new = fresh[cursor.whose.thread]
         state, changes = fold(cursor.state, new.lines)
         for name, some in rows_of(cursor.whose, changes, times[cursor.whose.shop]).items():
             rows[name] += some
+        late[cursor.whose.shop].update(changes.late_ratings)
         moved.append((cursor.whose.shop, cursor.whose.thread, new.public_seq, new.internal_seq, pack(state).decode()))
         n += len(new.lines)
     for table in TABLES:
         await write(conn, table, rows[table.name])
+    for shop, some_rated in late.items():
+        await write_ratings(conn, shop, some_rated)
     await conn.execute(
         """update fold_cursor c set public_seq = w.public, internal_seq = w.internal, state = w.state::jsonb,
              folded_at = clock_timestamp()

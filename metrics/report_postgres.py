@@ -16,6 +16,7 @@ from metrics.conversion_sql import PEOPLE, By, bought_bit, served_bit
 from metrics.figures import REPLY_MS, SERVICE_MS, Sums
 from metrics.histogram import Histogram
 from metrics.intervals import Rate
+from metrics.ratings import COUNTED_RATINGS, RATED
 from metrics.sealing_postgres import COUNTED_TURN, SETTLED_TURN
 from metrics.teams import Teams
 from wangxin.storage.postgres import Connection
@@ -314,17 +315,23 @@ async def _tallies(conn: Connection, by: By, common: tuple[Any, ...], group: Any
               count(*) filter (where r.abandoned in ('explicit', 'silent')) as lost,
               count(*) filter (where r.abandoned = 'no' and r.enqueued_at is not null) as kept,
               count(*) filter (where r.abandoned = 'short') as short,
-              count(*) filter (where r.left_message) as left_message,
-              count(*) filter (where r.score > 0) as ratings, coalesce(sum(r.score), 0)::int as stars,
-              count(*) filter (where r.score >= 4) as satisfied
+              count(*) filter (where r.left_message) as left_message
             from tally r where r.shop_id = $1 and r.day between $2 and $3 and {_ONLY.format("r")}
             group by {key}""",
         *common,
     )
     for row in rows:
         one = group(row["key"])
-        for name in ("conversations", "handed_off", "served", "overflowed", "lost", "kept", "short", "left_message",
-                     "ratings", "stars", "satisfied"):  # fmt: skip
+        for name in ("conversations", "handed_off", "served", "overflowed", "lost", "kept", "short", "left_message"):
+            setattr(one, name, getattr(one, name) + row[name])
+    rows = await conn.fetch(
+        f"""select ({key})::text as key, {RATED} from {COUNTED_RATINGS} r
+            where {_ONLY.format("r")} group by {key}""",
+        *common,
+    )
+    for row in rows:
+        one = group(row["key"])
+        for name in ("ratings", "stars", "satisfied"):
             setattr(one, name, getattr(one, name) + row[name])
 
 

@@ -154,6 +154,7 @@ TALLY = Table(
         "gave_up_at": "timestamptz",
         "transfers": "int",
         "score": "smallint",
+        "rated_at": "timestamptz",
         "abandoned": "text",
     },
 )
@@ -268,6 +269,7 @@ def _tally(whose: Thread, tally: Tally, calendar: Calendar) -> Row:
         "gave_up_at": tally.gave_up_ms,
         "transfers": tally.transfers,
         "score": tally.score,
+        "rated_at": tally.rated_ms,
         "abandoned": str(judge(tally)),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from metrics.model import Stage, Tally, Touch, Turn
@@ -32,6 +32,12 @@ class ThreadState:
     touch: Touch | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rated:
+    score: int
+    at_ms: int
+
+
 @dataclass(slots=True)
 class Changes:
     """Rows to write over what is there, by key."""
@@ -39,8 +45,19 @@ class Changes:
     turns: dict[int, Turn] = field(default_factory=dict)
     touches: dict[tuple[UUID | None, int], Touch] = field(default_factory=dict)
     tallies: dict[UUID | None, Tally] = field(default_factory=dict)
+    late_ratings: dict[UUID | None, Rated] = field(default_factory=dict)  # of conversations written in an earlier batch
 
     def update(self, later: Changes) -> None:
         self.turns.update(later.turns)
         self.touches.update(later.touches)
+        for conversation, rated in later.late_ratings.items():
+            self.rate(conversation, rated)
         self.tallies.update(later.tallies)
+
+    def rate(self, conversation: UUID | None, rated: Rated) -> None:
+        """A conversation that is over was rated: in its row if it is in hand, else over the one that is stored."""
+        tally = self.tallies.get(conversation)
+        if tally is None:
+            self.late_ratings[conversation] = rated
+        else:
+            self.tallies[conversation] = replace(tally, score=rated.score, rated_ms=rated.at_ms)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from metrics.model import NEEDS_ANSWER, SECOND, Answer, Event, Line, Speaker, Stage, Tally, Touch, Turn
-from metrics.state import Changes, ThreadState
+from metrics.state import Changes, Rated, ThreadState
 from metrics.touches import touched
 from metrics.unfrozen import OpenTally, OpenTurn
 
@@ -189,9 +189,7 @@ class _Run:
         turn = self.open
         assert turn is not None
         turn.cut_stint(self.pool, self.agent, line.at_ms)
-        turn.answered_ms = line.at_ms
-        turn.answer_seq = line.seq
-        turn.answered_by = by
+        turn.answered_ms, turn.answer_seq, turn.answered_by = line.at_ms, line.seq, by
         closed = turn.turn()
         self.changes.turns[closed.first_seq] = closed
         self.replied = closed
@@ -376,9 +374,10 @@ class _Run:
             self.open.excluded = "blocked"
 
     def _on_rated(self, line: Line) -> None:
-        # A late rating belongs to the conversation it names; only the current one is still in hand.
         if self.tally.conversation == line.conversation:
-            self.tally.score = line.score
+            self.tally.score, self.tally.rated_ms = line.score, line.at_ms
+        else:  # of one before
+            self.changes.rate(line.conversation, Rated(line.score, line.at_ms))
 
 
 _EVENTS = {

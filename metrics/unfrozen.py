@@ -157,6 +157,7 @@ class OpenTally:
     gave_up_ms: int | None
     transfers: int
     score: int
+    rated_ms: int | None
 
     @classmethod
     def of(cls, tally: Tally) -> OpenTally:

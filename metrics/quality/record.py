@@ -10,6 +10,7 @@ from uuid import UUID
 
 from metrics.intervals import Rate
 from metrics.quality.model import APPEAL_DAYS, Drawn, Graded, Mark, Served, Sheet, draw, graded, result
+from metrics.ratings import COUNTED_RATINGS
 from wangxin.clock import new_id
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection
@@ -41,8 +42,9 @@ async def write_sheet(conn: Connection, shop: UUID, new: Sheet, by: UUID) -> int
 
 # --- drawing --------------------------------------------------------------------------------------------------------
 
-_WEEK = """
-select t.conversation_id, t.thread_id, t.day, t.agent_id, t.pool_id, p.provider_id, t.score between 1 and 2 as low,
+_WEEK = f"""
+select t.conversation_id, t.thread_id, t.day, t.agent_id, t.pool_id, p.provider_id,
+  t.score between 1 and 2 and t.conversation_id in (select k.conversation_id from {COUNTED_RATINGS} k) as low,
   exists (select from assignment a where a.shop_id = t.shop_id and a.conversation_id = t.conversation_id
     and a.release_reason = 'silent') as reclaimed,
   t.conversation_id::text = any($4) as disputed, coalesce(s.stratum, '') as taken

@@ -71,3 +71,14 @@ class Counter:
                        case when $7 then clock_timestamp() - $6 * interval '1 second' end)""",
             self.chat.shop, id_, self.chat.shopper, "paid" if paid else "unpaid", fen, back_s, paid,
         )  # fmt: skip
+
+    async def rates(self, stars: int, conversation: UUID | None = None) -> UUID:
+        """The thread's newest conversation, or the one that is named; which it was."""
+        if conversation is None:
+            conversation = await self.pool.fetchval(
+                "select conversation_id from thread where shop_id = $1 and id = $2", self.chat.shop, self.chat.thread
+            )
+        assert conversation is not None
+        body = {"conversation": str(conversation), "stars": stars, "reasons": [], "text": ""}
+        await self.line("shopper", self.chat.shopper, "rating", body)
+        return conversation

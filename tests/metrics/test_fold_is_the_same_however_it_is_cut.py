@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from metrics.clocks import Calendar, daily
 from metrics.model import Event, Line, Speaker, Stage
 from metrics.packing import pack, unpack
-from metrics.rows import TABLES, Row, Thread, rows_of
+from metrics.rows import TABLES, TALLY, Row, Thread, rows_of
 from metrics.state import Changes, ThreadState
 from metrics.turns import fold
 from tests.metrics.talk import ANNA, BEN, BOSS, NIGHT, OWN, PROVIDER, who
@@ -42,6 +42,8 @@ def history(choices: list[int]) -> list[Line]:
         else:
             event = EVENTS[choice // 4 % len(EVENTS)] if what > 9 else [Event.ASSIGNED, Event.ROUTED][choice // 4 % 2]
             target = max(1, seq - choice // 64 % 4)
+            if event is Event.RATED:  # perhaps of a conversation before
+                chat = who(100 + conversation - choice // 64 % 3)
             stage = [None, Stage.BOT, Stage.WAITING][choice // 256 % 3]
             lines.append(
                 Line(seq, at_ms, Speaker.SYSTEM, chat, "event", event=event, target_seq=target, stage=stage, score=3,
@@ -90,6 +92,9 @@ def test_rows_are_the_same_when_the_shop_moves_to_other_zones_meanwhile(
         now_ms, start = lines[cut - 1].at_ms, cut
         known = Calendar(tuple(one for one in begun if one[0] <= now_ms))
         found = rows_of(whose, changes, known)
+        for conversation, rated in changes.late_ratings.items():
+            if row := streamed.get((TALLY.name, whose.shop, conversation)):
+                row |= {"score": rated.score, "rated_at": rated.at_ms}
         streamed |= {(table.name, *table.key_of(row)): row for table in TABLES for row in found[table.name]}
     again = rows_of(whose, whole, Calendar(tuple(begun)))
     assert streamed == {(table.name, *table.key_of(row)): row for table in TABLES for row in again[table.name]}

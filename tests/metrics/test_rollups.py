@@ -131,6 +131,7 @@ class Past:
                     rows = rows_of(told.whose, changes, calendar)
                     for table in TABLES:
                         await record.write(conn, table, rows[table.name])
+                    await record.write_ratings(conn, self.shop, changes.late_ratings)
 
     async def buys(self, orders: int) -> None:
         for _ in range(orders):
