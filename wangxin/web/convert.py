@@ -19,7 +19,7 @@ from wangxin.model import limits
 from wangxin.model.refusals import Refusal
 from wangxin.storage.objects import Objects
 from wangxin.storage.postgres import Pool
-from wangxin.web import media_record, video
+from wangxin.web import cage, media_record, video
 from wangxin.web.media_record import Media, Plays
 
 log = logging.getLogger("wangxin.convert")
@@ -113,7 +113,8 @@ def percent_of(line: str, duration_ms: int) -> int | None:
 
 
 def _bounded() -> None:
-    """In the child: bounds on time and memory, after everybody else."""
+    """In the child: bounds on time and memory, no address to reach, after everybody else."""
+    cage.without_network()
     seconds = limits.VIDEO_CONVERT_MS_MAX // 1000 * 2
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     most = limits.VIDEO_CONVERT_BYTES_MAX

@@ -19,7 +19,7 @@ from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.protocol.base import Id
 from wangxin.storage.objects import Objects, Variant
-from wangxin.web import media_record, video
+from wangxin.web import media_record, video_child
 from wangxin.web.login import Asked
 from wangxin.web.media_record import Media, Plays
 from wangxin.web.pictures import reencode
@@ -129,7 +129,7 @@ def router(deps: Deps, rate: Rate, objects: Objects) -> APIRouter:
             shop = _shop(actor, form.get("shop"))
             content = await _whole(form.get("file"), "file", limits.VIDEO_BYTES_MAX)
             is_video = content[4:8] == b"ftyp" or content.startswith(_VIDEO_HEADS)
-            checked = video.read(content) if is_video else None
+            checked = await video_child.read(content) if is_video else None
             shows = checked is not None and not checked.is_voice
             poster = await _whole(form.get("poster"), "poster", limits.IMAGE_BYTES_MAX) if shows else b""
             name = str(getattr(form.get("file"), "filename", "") or "")

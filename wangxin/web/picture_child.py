@@ -1,14 +1,11 @@
-"""Re-encodes one picture in a process of its own, bounded by the system: what breaks a decoder breaks only this.
+"""Re-encodes one picture, shut in: without its remarks (place, device, owner), and with a thumbnail.
 
-Reads the picture on stdin, writes one line of JSON and then the bytes it announces: the picture without its remarks
-(place, device, owner), and a thumbnail. Run as ``python -m wangxin.web.picture_child``.
+Run as ``python -m wangxin.web.picture_child`` (``wangxin.web.cage``).
 """
 
 from __future__ import annotations
 
 import io
-import json
-import resource
 import sys
 import warnings
 from typing import Any
@@ -20,25 +17,30 @@ from PIL import (
     ImageOps,
     ImageSequence,
     JpegImagePlugin,
+    MpoImagePlugin,
     PngImagePlugin,
     WebPImagePlugin,
 )
 
 from wangxin.model import limits
+from wangxin.model.refusals import Refusal
+from wangxin.web.cage import Bounds, main
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-# Only these decoders are loaded.
-_LOADED = (GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
-_STATUS = {"media.wrong_type": 415, "media.too_large": 422, "media.broken": 422}
+# Only these decoders are loaded; once shut in, none could be read any more (MPO is how some cameras write JPEG).
+_LOADED = (GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin)
+_WORDS = {
+    "media.wrong_type": "a JPEG, PNG, WebP or GIF picture, an MP4 or WebM video, or a voice",
+    "media.too_large": "the picture has too many pixels",
+    "media.broken": "the picture cannot be read",
+}
+BOUNDS = Bounds(
+    limits.IMAGE_CHILD_BYTES_MAX, limits.IMAGE_CHILD_MS_MAX, "media.broken", "media.too_large", _WORDS["media.broken"]
+)
 
 
-def _bound() -> None:
-    most = limits.IMAGE_CHILD_BYTES_MAX
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    seconds = limits.IMAGE_CHILD_MS_MAX // 1_000
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _refused(code: str) -> Refusal:
+    return Refusal(code, _WORDS[code], status=415 if code == "media.wrong_type" else 422)
 
 
 def _to_srgb(picture: Image.Image) -> Image.Image:
@@ -55,13 +57,11 @@ def _to_srgb(picture: Image.Image) -> Image.Image:
 
 def _plain(picture: Image.Image) -> Image.Image:
     """Upright, in RGB or RGBA, not larger than what is kept."""
-    upright = ImageOps.exif_transpose(picture)
-    has_alpha = upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info
+    has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
     mode = "RGBA" if has_alpha else "RGB"
-    upright = upright if upright.mode == mode else upright.convert(mode)
-    upright = _to_srgb(upright)
-    upright.thumbnail((limits.IMAGE_SIDE_KEPT, limits.IMAGE_SIDE_KEPT))
-    return upright
+    plain = picture if picture.mode == mode else picture.convert(mode)
+    plain.thumbnail((limits.IMAGE_SIDE_KEPT, limits.IMAGE_SIDE_KEPT))  # first: all else then costs less
+    return _to_srgb(ImageOps.exif_transpose(plain))
 
 
 def _encoded(picture: Image.Image, form: str, **how: Any) -> bytes:
@@ -85,29 +85,31 @@ def _animated(picture: Image.Image) -> tuple[bytes, Image.Image]:
     return out.getvalue(), frames[0]
 
 
-def reencode(content: bytes) -> tuple[dict[str, Any], bytes, bytes]:
-    """(what it is, picture, thumbnail). Raises ValueError with a refusal's code."""
+def reencode(content: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    """What it is, the picture, the thumbnail. Raises ``media.wrong_type``, ``media.too_large``, ``media.broken``."""
     warnings.simplefilter("ignore")
     Image.MAX_IMAGE_PIXELS = None  # bounded below, with an answer of ours
     try:
         picture = Image.open(io.BytesIO(content), formats=_FORMATS)
     except (OSError, SyntaxError, ValueError, OverflowError) as why:
-        raise ValueError("media.wrong_type") from why
+        raise _refused("media.wrong_type") from why
     width, height = picture.size
     frames = getattr(picture, "n_frames", 1)
     if (
         max(width, height) > limits.IMAGE_SIDE_MAX
-        or width * height > limits.IMAGE_PIXELS_MAX
+        or width * height > (limits.WEBP_PIXELS_MAX if picture.format == "WEBP" else limits.IMAGE_PIXELS_MAX)
         or (picture.format in ("GIF", "WEBP") and frames > limits.IMAGE_FRAMES_MAX)
         or (picture.format in ("GIF", "WEBP", "PNG") and width * height * frames > limits.IMAGE_PIXELS_MAX * 4)
     ):
-        raise ValueError("media.too_large")
+        raise _refused("media.too_large")
     try:
         if frames > 1 and picture.format in ("GIF", "WEBP"):
             kept, still = _animated(picture)
             mime = "image/webp"
         else:
             picture.load()
+            if hasattr(picture, "_decoder"):
+                picture._decoder = None  # WebP's holds the whole picture twice more
             still = _plain(picture)
             if picture.format == "WEBP":
                 kept, mime = _encoded(still, "WEBP", quality=85, method=2), "image/webp"
@@ -123,27 +125,14 @@ def reencode(content: bytes) -> tuple[dict[str, Any], bytes, bytes]:
             ground.paste(small, mask=small.getchannel("A"))
             small = ground
         thumb = _encoded(small, "JPEG", quality=80)
-    except Exception as why:  # decoders raise whatever they like on what was made to break them
-        raise ValueError("media.broken") from why
-    return {"mime": mime, "width": size[0], "height": size[1]}, kept, thumb
-
-
-def main() -> int:
-    _bound()
-    content = sys.stdin.buffer.read()
-    try:
-        about, kept, thumb = reencode(content)
-    except ValueError as why:
-        code = str(why) if str(why) in _STATUS else "media.broken"
-        sys.stdout.write(json.dumps({"code": code, "status": _STATUS[code]}) + "\n")
-        return 0
     except MemoryError:
-        sys.stdout.write(json.dumps({"code": "media.too_large", "status": 422}) + "\n")
-        return 0
-    head = json.dumps({**about, "kept": len(kept), "thumb": len(thumb)}) + "\n"
-    sys.stdout.buffer.write(head.encode() + kept + thumb)
-    return 0
+        raise
+    except Exception as why:  # decoders raise whatever they like on what was made to break them
+        raise _refused("media.broken") from why
+    about = {"mime": mime, "width": size[0], "height": size[1], "kept": len(kept), "thumb": len(thumb)}
+    return about, [kept, thumb]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    Image.preinit()
+    sys.exit(main(reencode, BOUNDS))

@@ -184,6 +184,8 @@ class _Pieces:
         self.scales[self.track] = struct.unpack_from(">I", content, at)[0]
 
     def read(self, kind: bytes, content: bytes, payload: int, stop: int) -> None:
+        if stop - payload > limits.VIDEO_LIST_BYTES_MAX:
+            raise _broken("a list is too long")
         words = struct.unpack_from(f">{(stop - payload) // 4}I", content, payload)
         if len(words) < 2:
             raise _broken("a part is cut off")
