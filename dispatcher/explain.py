@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from dispatcher.contracts import Terms
@@ -75,7 +75,9 @@ async def explain(conn: Connection, shop: UUID, conversation: UUID) -> list[Row]
     return found
 
 
-async def names(conn: Connection, table: str, column: str, ids: set[str]) -> dict[str, str]:
+async def names(
+    conn: Connection, table: Literal["pool", "seat"], column: Literal["id", "agent_id"], ids: set[str]
+) -> dict[str, str]:
     """Of rows that the asker may see."""
     rows = await conn.fetch(
         f"select {column} as id, name from {table} where {column} = any($1)", [UUID(id_) for id_ in ids]
