@@ -12,27 +12,14 @@ from dispatcher.decisions import Assign
 from dispatcher.model import Id
 from wangxin.storage.postgres import Connection
 
-_BEGIN = """insert into assignment (shop_id, conversation_id, epoch, thread_id, shopper_id, agent_id, pool_id,
-     provider_id, contract_id, contract_version, policy_version, stage, reason, level, waited_ms, predicted_ms,
-     explanation, released_at, release_reason, wrapped_at)
-   select n.shop, n.conversation, n.epoch, n.thread, n.shopper, n.agent, n.pool, n.provider, n.contract,
-     n.contract_version, n.policy_version, n.stage, n.reason, n.level, n.waited_ms, n.predicted_ms,
-     n.explanation::jsonb, case when n.ended is not null then clock_timestamp() end, n.ended,
-     case when n.wrapped then clock_timestamp() end
-   from unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
-     $9::uuid[], $10::int[], $11::int[], $12::smallint[], $13::text[], $14::smallint[], $15::bigint[], $16::bigint[],
-     $17::text[], $18::text[], $19::boolean[]) n(shop, conversation, epoch, thread, shopper, agent, pool, provider,
-     contract, contract_version, policy_version, stage, reason, level, waited_ms, predicted_ms, explanation, ended,
-     wrapped)"""
+_PUT = f"select put_assignments({', '.join(f'${n}' for n in range(1, 23))})"
 _WRAP = """update assignment set wrapped_at = clock_timestamp()
    where shop_id = $1 and conversation_id = $2 and released_at is null"""
-_END = """update assignment a set released_at = clock_timestamp(), release_reason = w.reason
-   from unnest($1::uuid[], $2::uuid[], $3::text[]) w(shop, conversation, reason)
-   where a.shop_id = w.shop and a.conversation_id = w.conversation and a.released_at is null"""
 
 
 _REASON, _WRAPPED = 17, 18
 """Where a row says why it ended, and that its agent wraps it up."""
+_COLUMNS = 19
 
 
 class Assignments:
@@ -76,7 +63,7 @@ class Assignments:
     async def write(self, conn: Connection) -> None:
         if self._wrapped:
             await conn.executemany(_WRAP, self._wrapped)
-        if self._ended:
-            await conn.execute(_END, *zip(*self._ended.values(), strict=True))
-        if self._begun:
-            await conn.execute(_BEGIN, *zip(*self._begun, strict=True))
+        if self._ended or self._begun:
+            ended = list(map(list, zip(*self._ended.values(), strict=True))) or [[], [], []]
+            begun = list(map(list, zip(*self._begun, strict=True))) or [[] for _ in range(_COLUMNS)]
+            await conn.execute(_PUT, *ended, *begun)

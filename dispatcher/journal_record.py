@@ -9,13 +9,15 @@ from typing import Any
 import orjson
 
 from dispatcher.journal import Line, Row
+from wangxin.model.facts import Fact
+from wangxin.storage import outbox
 from wangxin.storage.postgres import Connection
 
 FORGET_AT_ONCE = 5_000
 _READ_AT_ONCE = 500
 
 
-_WRITE = """with followed as (delete from outbox where id = any($7))
+_WRITE = f"""with followed as (delete from outbox where id = any($7)), told as ({outbox.writing(8)})
   insert into dispatch_journal (shard, epoch, seq, at_ms, event, decisions)
   select $1, $2, l.seq, l.at_ms, l.event::jsonb, l.decisions::jsonb
     from unnest($3::bigint[], $4::bigint[], $5::text[], $6::text[]) l(seq, at_ms, event, decisions)"""
@@ -23,14 +25,16 @@ _WRITE = """with followed as (delete from outbox where id = any($7))
 
 async def write(
     conn: Connection, shard: str, epoch: int, rows: Sequence[tuple[int, int, Row, list[Row]]],
-    followed: Sequence[int] = (),
+    followed: Sequence[int] = (), facts: Sequence[Fact] = (),
 ) -> None:  # fmt: skip
-    """(seq, at_ms, event, decisions) each. ``followed``: facts of the outbox that they follow up, forgotten here."""
-    if rows or followed:
+    """(seq, at_ms, event, decisions) each. ``followed``: facts of the outbox that they follow up, forgotten here;
+    ``facts``: what others are to follow up."""
+    told = outbox.rows_of(facts)
+    if rows or followed or told:
         await conn.execute(
             _WRITE, shard, epoch, [row[0] for row in rows], [row[1] for row in rows],
             [orjson.dumps(row[2]).decode() for row in rows], [orjson.dumps(row[3]).decode() for row in rows],
-            list(followed),
+            list(followed), [row[0] for row in told], [row[1] for row in told], [row[2] for row in told],
         )  # fmt: skip
 
 

@@ -222,6 +222,23 @@ async def threads_of(conn: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> d
     return {row["id"]: row for row in rows}
 
 
+async def locked(conn: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Any]:
+    """The same, and where the threads stand; they are locked, in their order, until the transaction ends."""
+    rows = await conn.fetch(
+        f"""select c.id, c.thread_id, c.shopper_id, c.topic, p.name as shopper_name, s.name as shop_name, t.state,
+                   t.conversation_id, t.agent_id, t.pool_id, t.epoch, {_MS.format("t.human_wrote_at")} as human_ms
+              from unnest($1::uuid[], $2::uuid[]) w(shop, id)
+              join conversation c on c.shop_id = w.shop and c.id = w.id
+              join thread t on t.shop_id = c.shop_id and t.id = c.thread_id
+              join shopper p on p.shop_id = c.shop_id and p.id = c.shopper_id
+              join shop s on s.shop_id = c.shop_id
+             order by t.shop_id, t.id for update of t""",
+        [shop for shop, _ in wanted],
+        [conversation for _, conversation in wanted],
+    )
+    return {row["id"]: row for row in rows}
+
+
 async def unanswered(conn: Connection) -> list[Any]:
     """Live assignments and when shopper and agent wrote last, for those where somebody may be overdue."""
     rows: list[Any] = await conn.fetch(

@@ -11,12 +11,12 @@ from dispatcher import decisions as de
 from dispatcher.ability_record import keep_fits
 from dispatcher.assignments import Assignments
 from dispatcher.model import Routing
-from dispatcher.moves import Diverged, Move, apply_moves
+from dispatcher.moves import At, Diverged, Move, apply_moves
 from dispatcher.record_guard import write_callbacks, write_guarded
-from dispatcher.record_load import threads_of
+from dispatcher.record_load import locked
 from wangxin.model.conversation import State
 from wangxin.model.facts import AnyFact, ConversationClosed, parse_fact
-from wangxin.storage import accounts, outbox
+from wangxin.storage import accounts
 from wangxin.storage.postgres import Connection
 
 
@@ -31,7 +31,8 @@ class Told:
     """Who joined a line, with his thread."""
     shops: set[str] = field(default_factory=set)
     """Shops whose line of waiting conversations changed."""
-    closed: bool = False
+    facts: list[AnyFact] = field(default_factory=list)
+    """What others follow up; the caller writes it into the outbox, in the same transaction."""
 
 
 class Writer:
@@ -54,7 +55,7 @@ class Writer:
         """
         heard = heard_ms or {}
         told = Told()
-        about = await threads_of(
+        about = await locked(
             conn, sorted({(UUID(d.shop), UUID(d.conversation)) for d in made if not isinstance(d, _WITHOUT_SHOP)})
         )
         # First, so that a step stands before the assignment that followed from it.
@@ -62,7 +63,6 @@ class Writer:
         frames, noted = await write_guarded(conn, guarded, about, self._names, heard)
         told.to_people += frames
         moves: list[Move] = []
-        facts: list[ConversationClosed] = []
         assignments = Assignments(self._providers)
         for d in made:
             if isinstance(d, de.SetSeatState):
@@ -97,7 +97,7 @@ class Writer:
                 why = d.reason if isinstance(d, de.Requeue) else _RELEASED[type(d)]
                 assignments.end(d.shop, d.conversation, why)
             if isinstance(d, de.Close):
-                facts.append(
+                told.facts.append(
                     ConversationClosed(
                         shop=UUID(d.shop), thread=row["thread_id"], conversation=UUID(d.conversation),
                         shopper=row["shopper_id"], reason=d.reason, at_ms=now_ms,
@@ -108,10 +108,16 @@ class Writer:
         await self._offers(conn, made, told)
         callbacks = await write_callbacks(conn, [d for d in made if isinstance(d, de.Callback)], about)
         told.shops.update(d.shop for d in made if isinstance(d, de.Callback))
-        stored = [*noted, *callbacks, *await apply_moves(conn, moves)]
+        at = {
+            row["thread_id"]: At(
+                State(row["state"]), row["conversation_id"], row["agent_id"], row["pool_id"], row["epoch"],
+                row["human_ms"],
+            )
+            for row in about.values()
+        }  # fmt: skip
+        await apply_moves(conn, moves, at)
+        stored = [*noted, *callbacks]
         told.grown.update((entry.shop, entry.thread) for entry in stored)
-        await outbox.write(conn, facts)
-        told.closed = bool(facts)
         return told
 
     async def begin(self, conn: Connection) -> None:
@@ -309,20 +315,23 @@ async def hold_lease(conn: Connection, shard: str, epoch: int, lease_ms: int, wh
         raise Superseded(f"epoch {epoch} of shard {shard} is over")
 
 
-def _held(conn: Connection) -> str:
-    whole = ", set_config('transaction_timeout', $4, true)" if conn.get_server_version() >= (17,) else ", $4::text"
-    return (
-        f"select set_config('idle_in_transaction_session_timeout', $3, true){whole}"
-        " from dispatch_lease where shard = $1 and epoch = $2 for share"
-    )
+def _held(conn: Connection, *, renew: bool = False) -> str:
+    whole = "set_config('transaction_timeout', $4, true)" if conn.get_server_version() >= (17,) else "$4::text"
+    limits = f"set_config('idle_in_transaction_session_timeout', $3, true), {whole}"
+    mine = "shard = $1 and epoch = $2"
+    if renew:
+        until = "clock_timestamp() + $3::text::int * interval '1 ms'"
+        return f"update dispatch_lease set until_at = {until} where {mine} returning {limits}"
+    return f"select {limits} from dispatch_lease where {mine} for share"
 
 
 async def hold_lease_and_claim(
-    conn: Connection, shard: str, epoch: int, lease_ms: int, whole_ms: int, limit: int
+    conn: Connection, shard: str, epoch: int, lease_ms: int, whole_ms: int, limit: int, *, renew: bool = False
 ) -> list[tuple[int, AnyFact]]:
-    """``hold_lease`` and the oldest facts for the dispatcher, locked, in one statement."""
+    """``hold_lease`` and the oldest facts for the dispatcher, locked, in one statement; with ``renew`` the lease is
+    longer once the transaction commits."""
     rows = await conn.fetch(
-        f"""with mine as materialized ({_held(conn)}), claimed as materialized (
+        f"""with mine as materialized ({_held(conn, renew=renew)}), claimed as materialized (
               select id, fact from outbox where consumer = 'dispatcher' and failed is null order by id limit $5
                  for update)
             select c.id, c.fact from mine left join claimed c on true order by c.id""",

@@ -24,11 +24,12 @@ from dispatcher.facts import open_turns, overdue, to_event
 from dispatcher.moves import Diverged
 from dispatcher.positions import Positions
 from dispatcher.record_write import Superseded, Told, Writer
+from dispatcher.telling import Teller
 from wangxin import clock
 from wangxin.model import limits
 from wangxin.model.facts import AnyFact, HandoffRequested, RoutingChanged
 from wangxin.storage import outbox
-from wangxin.storage.hints import Hints, wake_channel
+from wangxin.storage.hints import wake_channel
 from wangxin.storage.postgres import TRANSIENT, Connection
 from wangxin.storage.valkey import VALKEY_DOWN, ending
 
@@ -40,6 +41,7 @@ LOOK_MS = 250
 """How often the outbox is looked at when no hint comes."""
 STEP_MS = limits.LEASE_MS + 1_000
 """A step takes no longer, or whoever began it sleeps. Fewer facts are taken at once after one that did."""
+RENEW_MS = limits.LEASE_MS // 3
 LOAD_MS = 60_000
 STANDBY_S = 0.4
 NODE_SILENT_MS = 10_000
@@ -57,7 +59,7 @@ class Dispatcher:
     def __init__(self, pool: asyncpg.Pool, valkey: Any, *, shard: str = "main", holder: str = "") -> None:
         self._pool, self._valkey, self._shard = pool, valkey, shard
         self._holder = holder or str(clock.new_id())
-        self._hints = Hints(valkey)
+        self._teller = Teller(valkey)
         self._positions = Positions(valkey)
         self._core: Core | None = None
         self._writer: Writer | None = None
@@ -66,7 +68,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._offset_ms = clock.now_ms() - clock.monotonic_ms()
         self._fitted_ms = self._now_ms()
-        self._swept_ms = self._placed_ms = self._began_ms = 0
+        self._swept_ms = self._placed_ms = self._began_ms = self._renewed_ms = 0
         self._forgetting = False
         self._placing: asyncio.Task[None] | None = None
         self._batch = BATCH_MAX
@@ -81,7 +83,7 @@ class Dispatcher:
     # --- leading -----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        listening = asyncio.create_task(self._listen())
+        beside = [asyncio.create_task(self._listen()), asyncio.create_task(self._teller.run())]
         try:
             while not ending():
                 try:
@@ -101,8 +103,12 @@ class Dispatcher:
                     self._forget(lead=True)
                     await asyncio.sleep(STANDBY_S)
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, *([self._placing] if self._placing else ()), return_exceptions=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STANDBY_S):
+                    await self._teller.rest()
+            for one in beside:
+                one.cancel()
+            await asyncio.gather(*beside, *([self._placing] if self._placing else ()), return_exceptions=True)
             if self._epoch is not None:
                 with contextlib.suppress(*TRANSIENT):
                     async with self._pool.acquire() as conn:
@@ -120,7 +126,7 @@ class Dispatcher:
             epoch = await record_write.take_lease(conn, self._shard, self._holder, limits.LEASE_MS)
         if epoch is None:
             return False
-        self._epoch, self._seq = epoch, 0
+        self._epoch, self._seq, self._renewed_ms = epoch, 0, self._now_ms()
         log.info("leading shard %s, epoch %d", self._shard, epoch)
         return True
 
@@ -144,10 +150,13 @@ class Dispatcher:
             await asyncio.gather(renewing, return_exceptions=True)
 
     async def _renew(self) -> None:
-        """Raises Superseded when the lease is somebody else's; the lease itself outlives a few lost renewals."""
+        """Raises Superseded when the lease is somebody else's; the lease itself outlives a few lost renewals. Steps
+        renew it within their own commit: only where none came for long is one made for that alone."""
         assert self._epoch is not None, "only a leader renews"
         while True:
-            await asyncio.sleep(limits.LEASE_MS / 3_000)
+            await asyncio.sleep(RENEW_MS / 1_000)
+            if self._now_ms() - self._renewed_ms < 2 * RENEW_MS:
+                continue
             async with self._pool.acquire() as conn:
                 if not await record_write.renew_lease(conn, self._shard, self._epoch, limits.LEASE_MS):
                     raise Superseded(f"epoch {self._epoch} of shard {self._shard} is over")
@@ -203,7 +212,7 @@ class Dispatcher:
             told = await writer.write(conn, made, now)
             self._seq += 1
             row = (self._seq, now, journal.to_row(start), [journal.to_row(d) for d in made])
-            await journal_record.write(conn, self._shard, self._epoch, [row])
+            await journal_record.write(conn, self._shard, self._epoch, [row], facts=told.facts)
             await self._name_threads(conn, core)
         self._core, self._writer, self._began_ms, self._forgetting = core, writer, now, True
         self._dirty.update(shop.id for shop in routing.shops)
@@ -217,11 +226,11 @@ class Dispatcher:
         assert core is not None, "a leader has a core"
         assert self._epoch is not None, "a leader has an epoch"
         now = self._now_ms()
-        sweep = now - self._swept_ms >= SWEEP_MS
+        sweep, renew = now - self._swept_ms >= SWEEP_MS, now - self._renewed_ms >= RENEW_MS
         try:
             async with self._pool.acquire() as conn, conn.transaction():
                 claimed = await record_write.hold_lease_and_claim(
-                    conn, self._shard, self._epoch, limits.LEASE_MS, STEP_MS, self._batch
+                    conn, self._shard, self._epoch, limits.LEASE_MS, STEP_MS, self._batch, renew=renew
                 )
                 events: list[ev.Event] = []
                 if sweep:
@@ -244,6 +253,8 @@ class Dispatcher:
             raise Diverged("a fact was set aside") from None
         if sweep:
             self._swept_ms = now
+        if renew:
+            self._renewed_ms = now
         await self._tell(told)
         more = len(claimed) == self._batch
         self._batch = min(BATCH_MAX, 2 * self._batch)
@@ -269,7 +280,7 @@ class Dispatcher:
         assert writer is not None, "a leader has a writer"
         assert self._epoch is not None, "a leader has an epoch"
         told = await writer.write(conn, made, now, self._heard)
-        await journal_record.write(conn, self._shard, self._epoch, lines, followed)
+        await journal_record.write(conn, self._shard, self._epoch, lines, followed, told.facts)
         for conversation, thread in told.waiting.items():
             self._positions.thread(conversation, thread)
         if told.shops:
@@ -328,13 +339,8 @@ class Dispatcher:
                 self._positions.thread(str(conversation), row["thread_id"])
 
     async def _tell(self, told: Told) -> None:
-        """After the commit. Lost hints cost a second, no more."""
-        if told.grown:
-            await self._hints.grown(told.grown, agents=sorted(told.agents))
-        for person, frame in told.to_people:
-            await self._hints.tell(frame, people=[person], roles=("agent",))
-        if told.closed:
-            await self._hints.wake("push")
+        """After the commit."""
+        await self._teller.say(told)
         self._dirty |= told.shops
         core = self._core
         if core is None:

@@ -40,6 +40,12 @@ def telling(
     )
 
 
+def growing(threads: Iterable[tuple[UUID, UUID]], *, agents: Sequence[UUID] = ()) -> bytes:
+    """What ``Hints.grown`` publishes."""
+    pairs = sorted({(str(shop), str(thread)) for shop, thread in threads})
+    return orjson.dumps({"grown": pairs, "agents": [str(agent) for agent in agents]})
+
+
 class Hints:
     """Publishes hints; when Valkey is away it stays silent, for sweeps find what was not announced."""
 
@@ -54,9 +60,9 @@ class Hints:
 
     async def grown(self, threads: Iterable[tuple[UUID, UUID]], *, agents: Sequence[UUID] = ()) -> None:
         """These (shop, thread) have new lines. ``agents`` should attach them if they have not yet."""
-        pairs = sorted({(str(shop), str(thread)) for shop, thread in threads})
+        pairs = list(threads)
         if pairs or agents:
-            await self._publish(HINT, orjson.dumps({"grown": pairs, "agents": [str(agent) for agent in agents]}))
+            await self._publish(HINT, growing(pairs, agents=agents))
 
     async def tell(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from wangxin.model.facts import FOLLOWS, AnyFact, Consumer, Fact, parse_fact
@@ -15,11 +15,25 @@ _IF_HEARD = """ where w.consumer <> 'webhooks'
   or exists (select 1 from webhook h where h.shop_id = w.shop and h.stopped_at is null)"""
 
 
+Row = tuple[UUID, Consumer, str]
+
+
+def rows_of(facts: Iterable[Fact]) -> list[Row]:
+    """One for everyone whom the table of consequences names."""
+    return [(fact.shop, consumer, fact.model_dump_json()) for fact in facts for consumer in FOLLOWS[type(fact)]]
+
+
+def writing(first: int) -> str:
+    """Rows as part of a statement whose parameters from ``first`` on are their shops, consumers and facts."""
+    three = f"${first}::uuid[], ${first + 1}::text[], ${first + 2}::text[]"
+    return _WRITE.replace("$1::uuid[], $2::text[], $3::text[]", three) + _IF_HEARD
+
+
 async def write(conn: Connection, facts: Sequence[Fact]) -> None:
     """Hand ``facts`` to everyone whom the table of consequences names, in the caller's transaction.
 
     Most shops have no webhook: where nobody listens, nothing is written for them."""
-    rows = [(fact.shop, consumer, fact.model_dump_json()) for fact in facts for consumer in FOLLOWS[type(fact)]]
+    rows = rows_of(facts)
     if rows:
         perhaps = _IF_HEARD if any(consumer == "webhooks" for _, consumer, _ in rows) else ""
         await conn.execute(_WRITE + perhaps, *zip(*rows, strict=True))
