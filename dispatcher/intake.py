@@ -248,8 +248,9 @@ class Intake:
         await self._hint()
         return seat
 
-    async def agent_gone(self, agent: UUID, node: str = "") -> None:
-        """An agent's last line on ``node`` is closed. After the grace his conversations go to others."""
+    async def agent_gone(self, agent: UUID, node: str = "", silent_ms: int = 0) -> None:
+        """An agent's last line on ``node`` is closed, and had brought nothing for so long. After the grace his
+        conversations go to others, and his attendance ended when he was last heard."""
         async with self._pool.acquire() as conn, conn.transaction():
             row = await conn.fetchrow("select connected from seat where agent_id = $1 for update", agent)
             if row is None:
@@ -258,6 +259,10 @@ class Intake:
             left = await conn.fetchval("select exists (select 1 from seat_line where agent_id = $1)", agent)
             if row["connected"] and not left:
                 await self._connected(conn, agent, False)
+                await conn.execute(
+                    "update seat set heard_at = clock_timestamp() - $2 * interval '1 ms' where agent_id = $1",
+                    agent, silent_ms,
+                )  # fmt: skip
         await self._hint()
 
     async def node_here(self, node: str, agents: Collection[UUID]) -> None:

@@ -261,19 +261,27 @@ async def unanswered(conn: Connection) -> list[Any]:
 async def silent_nodes(conn: Connection, silent_ms: int) -> list[UUID]:
     """Forget hubs that fell silent, and their lines; returns the agents who have no line any more."""
     gone = await conn.fetch(
-        "delete from hub_node where seen_at < clock_timestamp() - $1 * interval '1 ms' returning node", silent_ms
+        "delete from hub_node where seen_at < clock_timestamp() - $1 * interval '1 ms' returning node, seen_at",
+        silent_ms,
     )
     if not gone:
         return []
     rows = await conn.fetch(
-        "delete from seat_line where node = any($1) returning agent_id", [row["node"] for row in gone]
+        "delete from seat_line where node = any($1) returning agent_id, node", [row["node"] for row in gone]
     )
+    seen = {row["node"]: row["seen_at"] for row in gone}
+    heard: dict[UUID, Any] = {}
+    for row in rows:
+        at = seen[row["node"]]
+        heard[row["agent_id"]] = max(at, heard.get(row["agent_id"], at))
     lost = await conn.fetch(
-        """update seat s set connected = false, connected_at = clock_timestamp()
-            where s.agent_id = any($1) and s.connected
+        """update seat s set connected = false, connected_at = clock_timestamp(), heard_at = w.at
+             from unnest($1::uuid[], $3::timestamptz[]) w(agent, at)
+            where s.agent_id = w.agent and s.connected
               and not exists (select 1 from seat_line l where l.agent_id = s.agent_id and not l.node = any($2))
-           returning agent_id""",
-        list({row["agent_id"] for row in rows}),
-        [row["node"] for row in gone],
+           returning s.agent_id""",
+        list(heard),
+        list(seen),
+        list(heard.values()),
     )
     return [row["agent_id"] for row in lost]

@@ -215,7 +215,7 @@ class Writer:
     async def _seat(self, conn: Connection, d: de.SetSeatState, told: Told, now_ms: int) -> None:
         agent = UUID(d.agent)
         before = await conn.fetchrow(
-            "select owner_id, state, connected from seat where agent_id = $1 for update", agent
+            "select owner_id, state, connected, heard_at from seat where agent_id = $1 for update", agent
         )
         if before is None:
             return
@@ -225,14 +225,24 @@ class Writer:
             " where agent_id = $1",
             agent, d.state, d.reason, lost,
         )  # fmt: skip
-        await conn.execute(
-            "update seat_time set to_at = clock_timestamp() where agent_id = $1 and to_at is null", agent
-        )
+        # Whoever crashed was there until he was last heard, whenever that was noticed.
+        heard = before["heard_at"] if d.reason == "disconnected" else None
+        ended = await conn.fetchval(
+            """update seat_time set to_at = greatest(coalesce($2, clock_timestamp()), from_at + interval '1 us')
+               where agent_id = $1 and to_at is null returning to_at""",
+            agent, heard,
+        )  # fmt: skip
         await conn.execute(
             "insert into seat_time (owner_id, agent_id, from_at, state, reason)"
-            " values ($1, $2, clock_timestamp(), $3, $4)",
-            before["owner_id"], agent, d.state, d.reason,
+            " values ($1, $2, coalesce($5, clock_timestamp()), $3, $4)",
+            before["owner_id"], agent, d.state, d.reason, ended,
         )  # fmt: skip
+        if heard is not None:
+            await conn.execute(
+                "update assignment set attended_until = greatest(assigned_at, $2)"
+                " where agent_id = $1 and released_at is null",
+                agent, heard,
+            )  # fmt: skip
         told.to_people.append(
             (
                 agent,

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Literal
 from uuid import UUID
 
-from metrics.settlement import Terms
+from metrics.terms import Terms
 from wangxin.storage.postgres import Connection
 
 

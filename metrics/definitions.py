@@ -94,8 +94,9 @@ STATEMENT: dict[LineKind, str] = {
     "reply of the contract's people. Each costs its place in the tiers, counted from the beginning of the cycle.",
     LineKind.SEATS: "Committed seats, by the days of the month.",
     LineKind.ONLINE: "Time in which seats of the contract's pools were ready or busy, shared equally by the shops "
-    "under contract for these pools.",
-    LineKind.HANDLED: "Time for which conversations were with the contract's people; parked time is not.",
+    "under contract for these pools. A seat whose line is lost was there until it was last heard.",
+    LineKind.HANDLED: "Time for which conversations were with the contract's people; parked time is not. Of one who "
+    "lost his line, until he was last heard; what came after is named in the evidence and paid by nobody.",
     LineKind.BASE: "The fixed sum of a cycle, by its days in force.",
     LineKind.COMMISSION: "A share of each order credited by the rule last_touch to the contract's pools, net of "
     "refunds known when the day is issued (or without them, as the contract says).",

@@ -25,9 +25,6 @@ from metrics.settlement import (
     LineKind,
     Measured,
     Online,
-    PerMinute,
-    PerOnlineHour,
-    PerOrder,
     SeatDays,
     Served,
     Sold,
@@ -36,6 +33,7 @@ from metrics.settlement import (
     settle,
 )
 from metrics.teams import Teams
+from metrics.terms import PerMinute, PerOnlineHour, PerOrder
 from wangxin.storage.postgres import Connection
 
 NOT_FEE = frozenset({LineKind.SERVICE, LineKind.CAP, LineKind.CORRECTION})
@@ -140,10 +138,12 @@ class _Reading:
                 self.shop, sorted(terms.pools), from_ms, to_ms,
             )  # fmt: skip
             online = [Online(row["agent_id"], max(0, row["ms"]), row["shops"]) for row in rows]
-        handled: defaultdict[UUID, int] = defaultdict(int)
+        handled: defaultdict[UUID, list[int]] = defaultdict(lambda: [0, 0])
         for span in self.spans:
             if span.pool in terms.pools:
-                handled[span.conversation] += max(0, min(span.to_ms, to_ms) - max(span.from_ms, from_ms))
+                until_ms = min(span.to_ms, to_ms)
+                handled[span.conversation][0] += max(0, until_ms - max(span.from_ms, from_ms))
+                handled[span.conversation][1] += max(0, min(span.freed_ms, to_ms) - max(span.to_ms, from_ms))
         measured = await self._measured(version, begins, day, calendar) if cycle.ends and terms.promises else []
         earlier = (one for one in self.served if begins <= one.day < day)
         return (
@@ -153,7 +153,7 @@ class _Reading:
                 silent=[Sold(one.order, None, one.net(version)) for one in silent],
                 seats=_seats(version, day),
                 online=online,
-                handled=[Handled(conversation, ms) for conversation, ms in handled.items()],
+                handled=[Handled(conversation, ms, lost_ms) for conversation, (ms, lost_ms) in handled.items()],
                 measured=measured,
                 cycle=cycle,
                 before=len(effective(earlier, terms.pools)),
@@ -243,21 +243,26 @@ async def _sold(
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """A conversation was with a pool's agent; parked time lies between two spans."""
+    """A conversation was with a pool's agent; parked time lies between two spans. It was freed later than his
+    attendance ended where he lost his line."""
 
     conversation: UUID
     pool: UUID
     from_ms: int
     to_ms: int
+    freed_ms: int
 
 
 async def _spans(conn: Connection, shop: UUID, pools: Sequence[UUID], first: date, last: date) -> list[_Span]:
     rows = await conn.fetch(
         """select conversation_id, pool_id, at_ms(assigned_at) as from_ms,
-             at_ms(coalesce(released_at, clock_timestamp())) as to_ms
+             at_ms(least(coalesce(released_at, clock_timestamp()), attended_until)) as to_ms,
+             at_ms(coalesce(released_at, clock_timestamp())) as freed_ms
            from assignment where shop_id = $1 and pool_id = any($4)
              and assigned_at < $3::date + interval '2 days'
              and coalesce(released_at, clock_timestamp()) > $2::date - interval '1 day'""",
         shop, first, last, pools,
     )  # fmt: skip
-    return [_Span(row["conversation_id"], row["pool_id"], row["from_ms"], row["to_ms"]) for row in rows]
+    return [
+        _Span(row["conversation_id"], row["pool_id"], row["from_ms"], row["to_ms"], row["freed_ms"]) for row in rows
+    ]

@@ -11,6 +11,7 @@ import dispatcher.admin_read
 from dispatcher.contracts import Terms
 from dispatcher.hours import open_spans
 from metrics import settlement
+from metrics import terms as prices
 from metrics.agreements import Agreement, Version
 from wangxin.storage.postgres import Connection
 
@@ -38,12 +39,12 @@ def _version(contract: UUID, shop: UUID, pools: Sequence[UUID], version: dict[st
         return settlement.share_of(whole, place, among)
 
     cap = terms.get("fee_fen_max")
-    prices = _prices(terms["price"], part)
+    agreed = _prices(terms["price"], part)
     if commission["per_mille"]:
-        prices.append(settlement.PerOrder(commission["per_mille"], commission["silent_orders"]))
+        agreed.append(prices.PerOrder(commission["per_mille"], commission["silent_orders"]))
     return Version(
-        settlement.Terms(
-            contract, version["version"], frozenset(pools), tuple(prices), _promises(terms),
+        prices.Terms(
+            contract, version["version"], frozenset(pools), tuple(agreed), _promises(terms),
             terms["penalty_cap_per_mille"], None if cap is None else part(cap),
         ),
         version["starts_ms"], version["ends_ms"], terms["seats_committed"], terms["settlement"],
@@ -52,20 +53,20 @@ def _version(contract: UUID, shop: UUID, pools: Sequence[UUID], version: dict[st
     )  # fmt: skip
 
 
-def _prices(price: dict[str, Any], part: Callable[[int], int]) -> list[settlement.Price]:
+def _prices(price: dict[str, Any], part: Callable[[int], int]) -> list[prices.Price]:
     match price["model"]:
         case "per_seat_month":
-            return [settlement.PerSeat(part(price["price_fen"]))]
+            return [prices.PerSeat(part(price["price_fen"]))]
         case "per_online_hour":
-            return [settlement.PerOnlineHour(price["price_fen"])]
+            return [prices.PerOnlineHour(price["price_fen"])]
         case "per_handled_minute":
-            return [settlement.PerMinute(price["price_fen"])]
+            return [prices.PerMinute(price["price_fen"])]
         case "base_plus_tier":
             included = part(price["included"])
             above = sorted((max(tier["above"], included), tier["price_fen"]) for tier in price["tiers"])
             if not above or above[0][0] > included:
                 above.insert(0, (included, price["price_fen"]))
-            return [settlement.Base(part(price["base_fen"])), _tiers([(0, 0), *above] if included else above)]
+            return [prices.Base(part(price["base_fen"])), _tiers([(0, 0), *above] if included else above)]
         case _:
             above = sorted((tier["above"], tier["price_fen"]) for tier in price["tiers"])
             if not above or above[0][0] > 0:
@@ -73,29 +74,23 @@ def _prices(price: dict[str, Any], part: Callable[[int], int]) -> list[settlemen
             return [_tiers(above)]
 
 
-def _tiers(above: Sequence[tuple[int, int]]) -> settlement.PerConversation:
+def _tiers(above: Sequence[tuple[int, int]]) -> prices.PerConversation:
     """From the (above)-th conversation on each costs so much; of two that begin at one place, the later stands."""
     begins = dict(above)
     ends: list[int | None] = [*list(begins)[1:], None]
-    return settlement.PerConversation(
-        tuple(settlement.Tier(end, fen) for end, fen in zip(ends, begins.values(), strict=True))
-    )
+    return prices.PerConversation(tuple(prices.Tier(end, fen) for end, fen in zip(ends, begins.values(), strict=True)))
 
 
-def _promises(terms: dict[str, Any]) -> tuple[settlement.Promise, ...]:
+def _promises(terms: dict[str, Any]) -> tuple[prices.Promise, ...]:
     """Each target with what missing it costs; the page of the contract shows both beside each other."""
-    bands: dict[str, list[settlement.Band]] = {}
+    bands: dict[str, list[prices.Band]] = {}
     for penalty in terms["penalties"]:
-        bands.setdefault(penalty["metric"], []).append(
-            settlement.Band(penalty["off_per_mille"], penalty["fee_per_mille"])
-        )
-    bonuses: dict[str, list[settlement.Band]] = {}
+        bands.setdefault(penalty["metric"], []).append(prices.Band(penalty["off_per_mille"], penalty["fee_per_mille"]))
+    bonuses: dict[str, list[prices.Band]] = {}
     for bonus in terms["bonuses"]:
-        bonuses.setdefault(bonus["metric"], []).append(
-            settlement.Band(bonus["better_per_mille"], bonus["fee_per_mille"])
-        )
+        bonuses.setdefault(bonus["metric"], []).append(prices.Band(bonus["better_per_mille"], bonus["fee_per_mille"]))
     return tuple(
-        settlement.Promise(
+        prices.Promise(
             target["metric"], target["op"] == ">=", target["value"], target["sample_min"],
             tuple(bands.get(target["metric"], ())), tuple(bonuses.get(target["metric"], ())),
         )

@@ -284,10 +284,10 @@ class Lines:
         async with self._reporting:
             await self._intake.agent_here(actor.id, self._node)
 
-    async def left(self, actor: Actor) -> None:
-        self._agents.discard(actor.id)
+    async def left(self, actor: Actor, silent_ms: int) -> None:
         async with self._reporting:
-            await self._intake.agent_gone(actor.id, self._node)
+            self._agents.discard(actor.id)  # not before: the next report would be of a line lost without a silence
+            await self._intake.agent_gone(actor.id, self._node, silent_ms)
 
     async def keep(self) -> None:
         while True:

@@ -6,17 +6,7 @@ from uuid import UUID
 
 from dispatcher import admin_record
 from dispatcher.contracts import Bonus, Price, Target, Terms
-from metrics.settlement import (
-    Band,
-    Base,
-    PerConversation,
-    PerMinute,
-    PerOnlineHour,
-    PerOrder,
-    PerSeat,
-    Promise,
-    Tier,
-)
+from metrics.terms import Band, Base, PerConversation, PerMinute, PerOnlineHour, PerOrder, PerSeat, Promise, Tier
 from tests.dispatcher.conftest import House
 from wangxin.agreements import agreements_of
 from wangxin.app import desk_sources

@@ -110,6 +110,39 @@ async def test_an_agent_whose_line_breaks_loses_his_conversations_after_the_grac
         await house.until(lambda: house.seat_state("own1"), "ready")
 
 
+async def test_attendance_ends_when_an_agent_or_his_hub_was_last_heard_not_when_it_was_noticed(house: House) -> None:
+    """One loses his line after 20 silent seconds; the hub of the other is killed."""
+    await house.policy(grace_ms=300)
+    lost = """select a.attended_until, a.released_at, t.to_at, o.from_at, t.state from assignment a
+        join seat_time t on t.agent_id = a.agent_id and t.state in ('ready', 'busy') and t.from_at < a.assigned_at
+        join seat_time o on o.agent_id = a.agent_id and o.reason = 'disconnected' and o.from_at = t.to_at
+        where a.agent_id = $1 order by a.epoch limit 1"""
+    async with house.dispatcher():
+        for name in ("own1", "yun1"):
+            await house.ready(name)
+            chat = await house.chat(name)
+            await house.ask(chat)
+            await house.until(lambda chat=chat: house.holder(chat), name)
+            agent = house.agents[name]
+            await house.pool.execute("update assignment set assigned_at = assigned_at - interval '1 min'")
+            await house.pool.execute(
+                "update seat_time set from_at = from_at - interval '2 min' where agent_id = $1", agent
+            )
+            if name == "own1":
+                await house.intake.agent_gone(agent, "n1", 20_000)
+                heard = await house.pool.fetchval("select heard_at from seat where agent_id = $1", agent)
+            else:
+                await house.intake.node_here("n2", [agent])
+                await house.intake.agent_gone(agent, "n1")
+                heard = await house.pool.fetchval(
+                    "update hub_node set seen_at = seen_at - interval '30 s' where node = 'n2' returning seen_at"
+                )
+            await house.until(lambda chat=chat: house.holder(chat), None)
+            row = await house.pool.fetchrow(lost, agent)
+            assert row["attended_until"] == row["to_at"] == row["from_at"] == heard, name
+            assert (row["released_at"] - heard).total_seconds() > 19
+
+
 async def test_a_silent_agent_loses_the_conversation_and_the_shopper_keeps_his_place(house: House) -> None:
     await house.pool.execute(
         "update routing_policy set policy = policy || '{\"first_reply_ms\": 1200}'::jsonb where shop_id = $1",

@@ -178,7 +178,8 @@ class House:
         async def came(actor: Actor) -> None:
             self.connected.append(actor.id)
 
-        async def went(actor: Actor) -> None:
+        async def went(actor: Actor, silent_ms: int) -> None:
+            assert silent_ms >= 0
             self.disconnected.append(actor.id)
 
         hub = Hub(

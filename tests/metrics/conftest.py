@@ -10,8 +10,8 @@ import pytest
 
 from metrics.agreements import Agreement, Version
 from metrics.service import Figures
-from metrics.settlement import PerConversation, PerOrder, Terms, Tier
 from metrics.teams import PoolName, Teams
+from metrics.terms import PerConversation, PerOrder, Terms, Tier
 from tests.conftest import Shop, make_chat
 from tests.metrics.shopping import Counter
 from tests.metrics.talk import ANNA, BEN, NIGHT, OWN, PROVIDER

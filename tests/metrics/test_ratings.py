@@ -18,7 +18,8 @@ from metrics.model import DAY
 from metrics.quality import record as quality
 from metrics.ratings import COUNTED_RATINGS, Rating, counted
 from metrics.service import Figures
-from metrics.settlement import Band, LineKind, Promise
+from metrics.settlement import LineKind
+from metrics.terms import Band, Promise
 from tests.conftest import Shop
 from tests.metrics.conftest import TEAMS, serve
 from tests.metrics.shopping import Counter

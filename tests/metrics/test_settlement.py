@@ -14,14 +14,23 @@ from hypothesis import strategies as st
 
 from metrics.corrections import Settled, corrections
 from metrics.settlement import (
-    Band,
-    Base,
     Cycle,
     Handled,
     Happened,
     LineKind,
     Measured,
     Online,
+    SeatDays,
+    Served,
+    Sold,
+    Statement,
+    effective,
+    off_per_mille,
+    settle,
+)
+from metrics.terms import (
+    Band,
+    Base,
     PerConversation,
     PerMinute,
     PerOnlineHour,
@@ -29,15 +38,8 @@ from metrics.settlement import (
     PerSeat,
     Price,
     Promise,
-    SeatDays,
-    Served,
-    Sold,
-    Statement,
     Terms,
     Tier,
-    effective,
-    off_per_mille,
-    settle,
 )
 from tests.metrics.talk import NIGHT, OWN, who
 

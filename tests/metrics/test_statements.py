@@ -19,8 +19,9 @@ from metrics.model import DAY
 from metrics.quality import record as quality
 from metrics.quality.model import PROPOSED, Graded
 from metrics.service import Figures
-from metrics.settlement import Band, Base, LineKind, PerMinute, PerOnlineHour, PerOrder, Promise, Terms
+from metrics.settlement import LineKind
 from metrics.statement_out import csv_response, issued_json, xlsx_response
+from metrics.terms import Band, Base, PerMinute, PerOnlineHour, PerOrder, Promise, Terms
 from metrics.xlsx_out import Sheet, workbook
 from tests.conftest import Shop
 from tests.metrics.conftest import NIGHT_CONTRACT, agreements_of
@@ -250,6 +251,28 @@ async def test_online_time_handled_minutes_base_fee_and_promises_come_from_the_r
     fee = sum(line.amount_fen for kind, line in lines.items() if kind is not LineKind.SERVICE)
     if LineKind.SERVICE in lines:  # the contract's last day, unless it ended after midnight
         assert lines[LineKind.SERVICE].amount_fen == (fee * 100 + 500) // 1000
+
+
+async def test_who_lost_his_line_is_paid_until_he_was_last_heard_and_the_rest_is_named(
+    pool: asyncpg.Pool, past_shop: Shop
+) -> None:
+    shop = past_shop.id
+    day: date = await pool.fetchval("select min(day) from tally")
+    chat = await pool.fetchrow("select conversation_id, thread_id, shopper_id from tally where pool_id = $1", NIGHT)
+    await pool.execute(
+        f"""insert into assignment (shop_id, conversation_id, epoch, thread_id, shopper_id, agent_id, pool_id, stage,
+              reason, level, waited_ms, predicted_ms, explanation, assigned_at, attended_until, released_at,
+              release_reason)
+            values ($1, $2, 1, $3, $4, $5, $6, 1, 'ring', 0, 0, 0, '{{}}', '{day} 12:00+08', '{day} 12:02+08',
+                    '{day} 12:02:40+08', 'disconnected')""",
+        shop, chat["conversation_id"], chat["thread_id"], chat["shopper_id"], BEN, NIGHT,
+    )  # fmt: skip
+    terms = Terms(NIGHT_CONTRACT, 1, frozenset({NIGHT}), (PerMinute(100),))
+    version = Version(terms, now_ms() - DAY, None, 0, "month", False)
+    await issue(pool, shop, [Agreement(NIGHT_CONTRACT, PROVIDER, "客满满", (version,))])
+    (line,) = [line for one in await all_issued(pool) for line in one.lines if one.day == day]
+    assert (line.kind, line.quantity, line.amount_fen) == (LineKind.HANDLED, 2, 200)
+    assert line.evidence == (str(chat[0]), f"{chat[0]}: 40000 ms after the last sign of a lost line")
 
 
 async def test_the_worker_issues_and_lapses(pool: asyncpg.Pool, past_shop: Shop) -> None:

@@ -26,7 +26,7 @@ from wangxin.hub.links import Links
 from wangxin.hub.names import Names
 from wangxin.hub.peer import Cork, Peer, Side
 from wangxin.hub.rooms import Rooms
-from wangxin.hub.seats import Seats, Told
+from wangxin.hub.seats import Lost, Seats, Told
 from wangxin.hub.session import FRAMES_PER_S, Cut, Stage
 from wangxin.hub.socket import Socket, server_frame
 from wangxin.hub.standing import Standing
@@ -62,7 +62,7 @@ class Hub:
         door: Door,
         handlers: Mapping[type[Frame], Handler],
         on_connected: Told | None = None,
-        on_disconnected: Told | None = None,
+        on_disconnected: Lost | None = None,
         on_typed: Callable[[UUID, UUID, int, int, int], None] | None = None,
         own_origins: Iterable[str] = (),
         trusted: Trusted = lambda address: address == "127.0.0.1",
@@ -230,7 +230,9 @@ class Hub:
                 here.remove(peer)
                 if not here:
                     self.people.pop(actor.id, None)
-                    if actor.role is Role.AGENT:
+                if actor.role is Role.AGENT:
+                    self.seats.heard(actor.id, monotonic_ms() - socket.silent_s * 1_000)
+                    if not here:
                         self.spawn(self.seats.changed(actor))
 
     def _over(self, peer: Peer, code: CloseCode) -> None:

@@ -19,7 +19,7 @@ from wangxin.config import Settings
 from wangxin.hub import server
 from wangxin.hub.door import Door, Said
 from wangxin.hub.hub import Hub
-from wangxin.hub.seats import Told
+from wangxin.hub.seats import Lost, Told
 from wangxin.hub.traces import traces_of
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
@@ -37,7 +37,7 @@ class Wiring:
     door: Door
     handlers: Mapping[type[Frame], Handler] = field(default_factory=dict)
     on_connected: Told | None = None
-    on_disconnected: Told | None = None
+    on_disconnected: Lost | None = None
     on_typed: Callable[[UUID, UUID, int, int, int], None] | None = None
     """agent, thread, characters typed, ms that took, characters of the message."""
     said: Said | None = None

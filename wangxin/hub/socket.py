@@ -146,6 +146,11 @@ class Socket(asyncio.Protocol):
         self._write_protocol()
         return False
 
+    @property
+    def silent_s(self) -> int:
+        """For how long nothing has come from the other side."""
+        return self._wheel.second - self._heard
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self._fragments = None
