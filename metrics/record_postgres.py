@@ -17,8 +17,11 @@ from metrics.packing import pack, unpack
 from metrics.rows import TABLES, Row, Table, Thread, rows_of
 from metrics.state import Changes, Rated, ThreadState
 from metrics.turns import fold
+from wangxin.storage.archive import Archive, lines_of
 from wangxin.storage.postgres import Connection
 
+_READ = ("event", "routing", "rating", "text")
+"""Kinds whose body the fold looks into."""
 LINES_EACH_MAX = 2_000  # of one thread in one transaction; the rest follows in the next
 
 
@@ -207,8 +210,13 @@ async def fold_threads(conn: Connection, threads: Sequence[tuple[UUID, UUID]]) -
 # --- recomputing ----------------------------------------------------------------------------------------------------
 
 
-async def recompute(conn: Connection, shop: UUID, threads: Sequence[UUID], calendar: Calendar) -> dict[str, list[Row]]:
-    """The rows of some threads computed again from the record, up to where their cursors are."""
+async def recompute(
+    conn: Connection, shop: UUID, threads: Sequence[UUID], calendar: Calendar, archive: Archive
+) -> dict[str, list[Row]]:
+    """The rows of some threads computed again from archive and record, up to where their cursors are.
+
+    Raises ArchiveDamaged.
+    """
     found = await conn.fetch(
         """select c.thread_id, c.public_seq, c.internal_seq, t.shopper_id from fold_cursor c
            join thread t on t.shop_id = c.shop_id and t.id = c.thread_id
@@ -221,11 +229,30 @@ async def recompute(conn: Connection, shop: UUID, threads: Sequence[UUID], calen
     rows: dict[str, list[Row]] = {table.name: [] for table in TABLES}
     # In one go, not in the pieces in which it was streamed: that is the point of the comparison.
     fresh = await read_lines(conn, cursors, limit_each=10_000_000, until=ends)
+    old = await _archived(conn, archive, shop, threads)
     for cursor in cursors:
-        changes: Changes = fold(ThreadState(), fresh[cursor.whose.thread].lines)[1]
+        thread = cursor.whose.thread
+        changes: Changes = fold(ThreadState(), old.get(thread, []) + fresh[thread].lines)[1]
         for name, some in rows_of(cursor.whose, changes, calendar).items():
             rows[name] += some
     return rows
+
+
+async def _archived(conn: Connection, archive: Archive, shop: UUID, threads: Sequence[UUID]) -> dict[UUID, list[Line]]:
+    """The archived lines of each thread as the fold reads them, in the order they were written; moments are rounded as
+    ``at_ms`` does."""
+    found: dict[UUID, list[Line]] = {}
+    for row in await lines_of(conn, archive, shop, threads):
+        conversation = row["conversation_id"]
+        line = line_of(
+            public=row["lane"] == "public", seq=row["seq"], at_ms=(row["at"] + 500) // 1_000,
+            sender_kind=row["sender_kind"], sender=UUID(row["sender_id"]),
+            conversation=None if conversation is None else UUID(conversation), kind=row["kind"],
+            body=orjson.loads(row["body"]) if row["kind"] in _READ else {},
+        )  # fmt: skip
+        if line is not None:
+            found.setdefault(UUID(row["thread_id"]), []).append(line)
+    return found
 
 
 async def stored(conn: Connection, table: Table, shop: UUID, threads: Sequence[UUID]) -> list[Row]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from metrics.quality import record as quality
 from metrics.rows import TABLES, Row, Table
 from metrics.teams import TeamsOf
 from wangxin import clock
+from wangxin.storage.archive import Archive
 from wangxin.storage.postgres import Connection, Pool
 
 LATELY_S = 300  # a quick sweep looks at threads and orders that moved within this time; the slow one at all
@@ -31,6 +33,8 @@ THREADS_MAX = 200  # folded in one transaction
 SEALED_MAX = 40  # days summed in one sweep
 SEAL_AGAIN_S = 900  # a day that goes on moving is read live meanwhile
 ELSEWHERE_S = 0.02  # between looks at threads that somebody else is folding
+NO_ARCHIVE = Archive(Path("/nonexistent"))
+"""For installations and tests in which nothing is archived."""
 DIFFERENCES_MAX = 50  # listed; the rest is only counted
 
 
@@ -137,8 +141,11 @@ class Figures:
             n += await orders.credit_orders(conn, shop, some, times[shop])
         return n
 
-    async def verify(self, shop: UUID, told: Callable[[int, int], None] | None = None) -> Verdict:
-        """Compute every row of a shop again from the record and compare. ``told(done, all)`` hears of the progress."""
+    async def verify(
+        self, shop: UUID, told: Callable[[int, int], None] | None = None, archive: Archive = NO_ARCHIVE
+    ) -> Verdict:
+        """Compute every row of a shop again from record and archive and compare. ``told(done, all)`` hears of the
+        progress. Raises ArchiveDamaged."""
         verdict = Verdict()
         async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             calendar = (await record.calendars(conn, [shop]))[shop]
@@ -146,7 +153,7 @@ class Figures:
             after = UUID(int=0)
             while threads := await record.threads_after(conn, shop, after, THREADS_MAX):
                 after = threads[-1]
-                again = await record.recompute(conn, shop, threads, calendar)
+                again = await record.recompute(conn, shop, threads, calendar, archive)
                 for table in TABLES:
                     verdict.compare(table, await record.stored(conn, table, shop, threads), again[table.name])
                 verdict.threads += len(threads)

@@ -42,6 +42,7 @@ def issued_json(one: Issued, *, evidence: bool = False) -> dict[str, Any]:
         "due_ms": one.due_ms,
         "signed_ms": one.signed_ms,
         "total_fen": one.total_fen,
+        "archived": one.archived,
         "lines": [
             {
                 **_line(line, one.amount_fen(number), disputes.get(number), evidence=evidence),
@@ -98,13 +99,14 @@ def csv_response(name: str, statements: Sequence[dict[str, Any]]) -> Response:
 def xlsx_response(name: str, statements: Sequence[dict[str, Any]]) -> Response:
     """One sheet of lines, one with a row for each piece of evidence."""
     proofs: list[list[Cell]] = [
-        [one["day"].isoformat(), str(one["contract"]), number + 1, str(line["kind"]), proof]
+        [one["day"].isoformat(), str(one["contract"]), number + 1, str(line["kind"]), proof,
+         "archived" if one.get("archived") else ""]
         for one in statements for number, line in enumerate(one["lines"]) for proof in line["evidence"]
     ]  # fmt: skip
     book = workbook(
         [
             Sheet("lines", _HEADINGS, _rows(statements)),
-            Sheet("evidence", ("day", "contract", "line", "kind", "evidence"), proofs),
+            Sheet("evidence", ("day", "contract", "line", "kind", "evidence", "words"), proofs),
         ]
     )
     return file_response(book, XLSX, f"{name}.xlsx")

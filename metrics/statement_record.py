@@ -35,7 +35,8 @@ def _query(*, evidence: bool) -> str:
     return f"""select s.shop_id, s.id, s.contract_id, s.version, s.provider_id, v.name as provider_name,
       h.name as shop_name, s.day, s.cycle_first, {"s.lines" if evidence else _BARE} as lines,
       {"s.nets" if evidence else "'{}'::jsonb"} as nets, s.fee_fen, at_ms(s.due_at) as due_ms,
-      at_ms(s.signed_at) as signed_ms, s.signed_by,
+      at_ms(s.signed_at) as signed_ms, s.signed_by, exists (select 1 from archive_run a
+        where a.shop_id = s.shop_id and a.through > s.day) as archived,
       coalesce((select jsonb_agg(jsonb_build_object('line', d.line, 'reason', d.reason, 'claimed_fen', d.claimed_fen,
           'agreed_fen', d.agreed_fen, 'note', d.note) order by d.line)
         from statement_dispute d where d.shop_id = s.shop_id and d.statement_id = s.id), '[]') as disputes
@@ -74,6 +75,8 @@ class Issued:
     due_ms: int
     signed_ms: int | None
     signed_by: UUID | None
+    archived: bool
+    """The words of that day's conversations lie in the shop's archive."""
     disputes: tuple[Dispute, ...]
 
     @property
@@ -100,7 +103,7 @@ def _issued(row: Any) -> Issued:
         row["shop_id"], row["shop_name"], row["id"], row["contract_id"], row["version"], row["provider_id"],
         row["provider_name"], row["day"], row["cycle_first"], tuple(_line(one) for one in row["lines"]),
         tuple(one["n"] if "n" in one else len(one["evidence"]) for one in row["lines"]), row["nets"], row["fee_fen"],
-        row["due_ms"], row["signed_ms"], row["signed_by"],
+        row["due_ms"], row["signed_ms"], row["signed_by"], row["archived"],
         tuple(Dispute(**one) for one in row["disputes"]),
     )  # fmt: skip
 

@@ -60,13 +60,15 @@ def _files(media: Path) -> list[Path]:
 
 
 async def gapped(conn: Any) -> int:
-    """Lanes of threads whose numbers are not 1, 2, 3 … up to what the thread row says."""
+    """Lanes of threads whose numbers are not 1, 2, 3 … up to what the thread row says, archived ones first."""
     count: int = await conn.fetchval(
         """select count(*) from thread t cross join (values (0, 'public'), (1, 'internal')) lane (number, name)
-             left join lateral (select count(*) as n, max(seq) as newest from entry e where e.shop_id = t.shop_id
-               and e.thread_id = t.id and e.lane = lane.number) found on true
-           where found.n <> (case lane.number when 0 then t.public_seq else t.internal_seq end)
-              or coalesce(found.newest, 0) <> found.n"""
+             left join lateral (select count(*) as n, max(seq) as newest, min(seq) as oldest from entry e
+               where e.shop_id = t.shop_id and e.thread_id = t.id and e.lane = lane.number) found on true
+             left join lateral (select coalesce(sum(case lane.number when 0 then a.public_n else a.internal_n end), 0)
+               as n from archive_thread a where a.shop_id = t.shop_id and a.thread_id = t.id) old on true
+           where old.n + found.n <> (case lane.number when 0 then t.public_seq else t.internal_seq end)
+              or coalesce(found.newest, old.n) <> old.n + found.n or coalesce(found.oldest, old.n + 1) <> old.n + 1"""
     )
     return count
 

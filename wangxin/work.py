@@ -35,7 +35,8 @@ from wangxin.app import forbidden_of, patient_pool, teams_of, until_stopped, url
 from wangxin.chat.rest_calls import Calls
 from wangxin.config import Settings
 from wangxin.model.facts import Consumer
-from wangxin.storage import privacy
+from wangxin.storage import privacy, retention
+from wangxin.storage.archive import Archive
 from wangxin.storage.hints import Hints, wake_channel
 from wangxin.storage.objects import Objects
 from wangxin.storage.postgres import TRANSIENT, Pool
@@ -59,6 +60,7 @@ GRADE_S = 3_600.0
 GRADE_AFTER_DAYS = 2  # of a month, so that its last days are sealed
 QUALITY_SWEEP_S = 60.0
 THROUGHPUT_S = 600.0
+ARCHIVE_S = 60.0
 RETRY_S = 1.0
 LISTEN_S = 5.0
 RQ_NICE = 10  # chatting people go first where processors are few
@@ -285,6 +287,7 @@ async def run_worker(settings: Settings) -> None:
         _every("quality rules", CHECK_S, lambda: checking.check(pool, forbidden_of)),
         _every("quality samples", GRADE_S, lambda: figures.sample(lambda shop: shop.day(clock.now_ms()))),
         _every("erasing", privacy.SWEEP_S, lambda: privacy.sweep(pool, objects)),
+        _every("archive", ARCHIVE_S, lambda: retention.work(pool, Archive(objects.folder), clock.now_ms())),
         _every("reports", REPORTS_S, Reports(pool, teams_of, post_of(settings)).work),
         _keep_rq(QUEUE),
         *videos,

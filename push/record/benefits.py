@@ -133,7 +133,8 @@ async def next_grants(conn: Connection, of: Withdrawal, limit: int) -> list[Any]
                     and (g.run_key, g.step, g.shopper_id) > ($4, $3, $5)
                   order by g.run_key, g.step, g.shopper_id limit $6 for update)
                select g.id, g.run_key, g.step, g.shopper_id, g.kind, g.amount, d.thread_id,
-                      coalesce(g.state = 'granted' and coalesce(r.read_seq, 0) < e.seq, false) as unread
+                      coalesce(g.state = 'granted' and coalesce(r.read_seq, 0) < coalesce(e.seq, d.archived_seq), false)
+                        as unread
                  from next g
                  left join push_delivery d on d.shop_id = g.shop_id and d.rule_id = g.rule_id
                                           and d.run_key = g.run_key and d.step = g.step

@@ -51,13 +51,15 @@ async def response(conn: Connection, shop: UUID, rule: UUID) -> Response:
     Answers open conversations: ``opened``, and those of them that came to a person: ``served``."""
     row = await conn.fetchrow(
         f"""with sent as (
-              select d.shopper_id, d.at, e.thread_id, e.seq from push_delivery d
-                join entry e on e.shop_id = d.shop_id and e.thread_id = d.thread_id and e.sender_id = d.rule_id
+              select d.shopper_id, d.at, d.thread_id, coalesce(e.seq, d.archived_seq) as seq, d.archived_reply
+                from push_delivery d
+                left join entry e on e.shop_id = d.shop_id and e.thread_id = d.thread_id and e.sender_id = d.rule_id
                             and e.client_msg_id = d.msg_id
-               where d.shop_id = $1 and d.rule_id = $2 and d.state = 'sent' and {_REAL})
+               where d.shop_id = $1 and d.rule_id = $2 and d.state = 'sent' and {_REAL}
+                 and coalesce(e.seq, d.archived_seq) is not null)
             select count(*) filter (where r.delivered_seq >= s.seq or r.read_seq >= s.seq) as delivered,
                    count(*) filter (where r.read_seq >= s.seq) as seen,
-                   count(*) filter (where exists (
+                   count(*) filter (where s.archived_reply or exists (
                      select 1 from entry w where w.shop_id = $1 and w.thread_id = s.thread_id and w.lane = 0
                         and w.seq > s.seq and w.sender_kind = 'shopper' and w.at < s.at + interval '1 day')) as replied,
                    count(*) filter (where exists (

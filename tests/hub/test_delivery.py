@@ -79,6 +79,26 @@ async def test_whoever_comes_back_to_a_hub_that_lags_behind_gets_only_what_he_mi
     assert "snapshot" not in [frame["type"] for frame in back.frames]
 
 
+async def test_whoever_comes_back_to_a_thread_whose_old_lines_are_archived_is_live_and_gets_what_is_there(
+    house: House, shop: Shop
+) -> None:
+    await house.open_hub()
+    before, thread = await house.shopper(shop)
+    seq = (await before.say(thread, "很久以前"))["seq"]
+    await before.socket.close()
+    await house.pool.execute("delete from entry where thread_id = $1", thread)
+    for after in (0, 1, seq):
+        back, _ = await house.shopper(shop, resume=[{"thread": str(thread), "after": after}])
+        page = await back.ask({"type": "history", "thread": str(thread), "lane": "public", "limit": 50})
+        words = [entry["body"]["text"] for entry in page["entries"] if entry["body"]["kind"] == "text"]
+        ack = await back.say(thread, f"又来了{after}")
+        await back.line(thread, ack["seq"])
+        assert "很久以前" not in words
+        assert page["more"] is False
+        await back.socket.close()
+    assert ack["seq"] == seq + 3
+
+
 async def test_a_thread_that_ends_while_its_agents_are_read_does_not_come_back(house: House, shop: Shop) -> None:
     """What was read before it was taken away must not give it to him again."""
     hub = await house.open_hub()

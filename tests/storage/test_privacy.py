@@ -16,6 +16,7 @@ from tests.metrics.talk import ANNA, OWN
 from wangxin.clock import new_id
 from wangxin.model.refusals import Refusal
 from wangxin.storage import entries, privacy, shoppers
+from wangxin.storage.archive import Archive
 from wangxin.storage.objects import Objects
 
 WORDS = "住在杭州文三路"
@@ -148,7 +149,9 @@ async def test_an_erased_member_comes_back_as_a_stranger_and_an_erased_guest_not
     assert await privacy.gone(pool) == {member.shopper, guest.shopper}
 
 
-async def test_a_guest_who_turned_out_to_be_the_member_goes_with_him(pool: asyncpg.Pool, shop: Shop) -> None:
+async def test_a_guest_who_turned_out_to_be_the_member_goes_with_him(
+    pool: asyncpg.Pool, shop: Shop, tmp_path: Path
+) -> None:
     member, guest = await make_chat(pool, shop.id, "林晓", "M1"), await make_chat(pool, shop.id, "访客")
     await shoppers.merge_guest(pool, shop.id, guest.shopper, member.shopper)
     await entries.append(
@@ -157,10 +160,10 @@ async def test_a_guest_who_turned_out_to_be_the_member_goes_with_him(pool: async
                       entries.body_json({"text": WORDS}), opens=new_id())],
     )  # fmt: skip
     async with pool.acquire() as conn, conn.transaction():
-        handed = await privacy.hand_out(conn, shop.id, member.shopper)
+        handed = await privacy.hand_out(conn, shop.id, member.shopper, Archive(tmp_path))
         assert [row["body"]["text"] for row in handed["entry"] if row["kind"] == "text"] == [WORDS]
         assert set(await privacy.ask_erasing(conn, shop.id, member.shopper)) == {member.shopper, guest.shopper}
-        await privacy.erase(conn, shop.id, member.shopper)
+        await privacy.erase(conn, shop.id, member.shopper, Archive(tmp_path))
     assert found_in(await everything(pool), WORDS) == set()
 
 
@@ -183,7 +186,7 @@ async def test_what_is_handed_out_is_one_file_with_his_words_and_uploads_and_nob
     await a_life(pool, him, objects, WORDS)
     await a_life(pool, other, objects, "别人的话")
     async with pool.acquire() as conn:
-        rows = await privacy.hand_out(conn, shop.id, him.shopper)
+        rows = await privacy.hand_out(conn, shop.id, him.shopper, Archive(tmp_path))
     privacy.bundle(tmp_path / "out.zip", shop.id, rows, objects)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         data = archive.read("data.json").decode()

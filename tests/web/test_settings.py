@@ -114,9 +114,26 @@ def test_what_is_kept_of_a_shopper_is_downloaded_and_erased_on_the_page(chromium
         " values ($1, '99100', $2, 'paid', 18900, clock_timestamp())",
         house.shop.id, shopper,
     )  # fmt: skip
+    house.sql(
+        "insert into conversation (shop_id, id, thread_id, shopper_id, state, opened_at, opened_seq, closed_at)"
+        " values ($1, $2, $2, $3, 'closed', '2024-11-11', 1, '2024-11-11')",
+        house.shop.id, new_id(), shopper,
+    )  # fmt: skip
     with screen(chromium) as shown:
         sign_in(shown, house, "zh-CN", "light")
         page = shown.page
+        keeping = page.locator("[data-keeping]")
+        expect(keeping.locator("[data-kept]")).to_contain_text("会话永久保存")
+        keeping.get_by_label("保存天数").fill("120")
+        page.keyboard.press("Enter")
+        expect(keeping.locator("[data-concerned]")).to_contain_text("之前结束的 1 个会话会移入归档")
+        picture(page, "merchant-keeping")
+        keeping.get_by_role("button", name="保存 120 天").press("Enter")
+        page.get_by_role("button", name="确定归档").press("Enter")
+        expect(keeping.locator("[data-kept]")).to_contain_text("会话保存 120 天")
+        assert house.sql("select kept_days from shop where shop_id = $1", house.shop.id) == 120
+        keeping.get_by_role("button", name="从现在起永久保存").click()
+        expect(keeping.locator("[data-kept]")).to_contain_text("会话永久保存")
         page.get_by_label("会员编号，或顾客在本系统的编号").fill("m9")
         page.keyboard.press("Enter")
         row = page.locator("[data-person]")

@@ -127,7 +127,7 @@ def metrics_verify(
     shop: Annotated[str, typer.Argument(help="The shop's short name.")] = "senye",
     as_json: AsJson = False,
 ) -> None:
-    """Compute every figure's rows again from the record and compare; exit 1 if any differs.
+    """Compute every figure's rows again from record and archive and compare; exit 1 if any differs.
 
     Example: [bold]wangxin metrics verify senye[/bold]
     """
@@ -135,6 +135,7 @@ def metrics_verify(
 
     from metrics.service import Figures, Verdict
     from wangxin.app import patient_pool
+    from wangxin.storage.archive import Archive, ArchiveDamaged
     from wangxin.storage.shoppers import find_shop
 
     async def check(found: Settings) -> Verdict | None:
@@ -146,12 +147,17 @@ def metrics_verify(
             with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
                 task = progress.add_task("computing again from the record", total=None)
                 return await Figures(pool).verify(
-                    known.id, lambda done, total: progress.update(task, completed=done, total=total)
+                    known.id,
+                    lambda done, total: progress.update(task, completed=done, total=total),
+                    Archive(found.data / "media"),
                 )
         finally:
             await pool.close()
 
-    verdict = run(check(connected("verify")))
+    try:
+        verdict = run(check(connected("verify")))
+    except ArchiveDamaged as why:
+        raise fail(str(why)) from None
     if verdict is None:
         raise fail(f"There is no shop called {shop}.")
     if as_json:

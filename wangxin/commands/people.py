@@ -170,6 +170,7 @@ def shopper_export(
     Example: [bold]wangxin shopper export senye M10023 --out M10023.zip[/bold]
     """
     from wangxin.storage import privacy
+    from wangxin.storage.archive import Archive, ArchiveDamaged
     from wangxin.storage.objects import Objects
 
     if target.exists():
@@ -177,9 +178,12 @@ def shopper_export(
 
     async def gather(conn: Any) -> tuple[Any, dict[str, list[dict[str, Any]]]]:
         shop_id, shopper = await _shopper_of(conn, shop, whom)
-        return shop_id, await privacy.hand_out(conn, shop_id, shopper)
+        return shop_id, await privacy.hand_out(conn, shop_id, shopper, Archive(settings().data / "media"))
 
-    shop_id, rows = _change(gather)
+    try:
+        shop_id, rows = _change(gather)
+    except ArchiveDamaged as why:
+        raise fail(str(why)) from None
     try:
         privacy.bundle(target, shop_id, rows, Objects(settings().data / "media"))
     except OSError as why:

@@ -303,6 +303,7 @@ class Delivery:
             if hold.cursors is not None
             for lane in hold.lanes
         ]
+        began = {hold.feed.thread: tuple(hold.feed.sent) for hold in holds}
         found = await entries.read_many_after(self._pool, wanted, PAGE)
         await self.names.fetch(entry.sender for entry in found if entry.sender_kind in ("shopper", "agent"))
         by_thread = {hold.feed.thread: hold for hold in holds}
@@ -324,8 +325,13 @@ class Delivery:
             if cursors is None or hold.unsure:
                 continue
             for lane in hold.lanes:
-                if cursors[lane] > sent[lane] and not got.get((hold.feed.thread, lane)):
-                    cursors[lane] = sent[lane]  # numbers that are not there: the record was put back to an older day
+                if not got.get((hold.feed.thread, lane)):
+                    if cursors[lane] > sent[lane]:
+                        cursors[lane] = sent[
+                            lane
+                        ]  # numbers that are not there: the record was put back to an older day
+                    else:  # what was there before the read and was not found is in the archive
+                        cursors[lane] = max(cursors[lane], began[hold.feed.thread][lane])
             if all(cursors[lane] == sent[lane] for lane in hold.lanes):
                 hold.cursors = None
 

@@ -15,7 +15,11 @@ from uuid import UUID
 
 import orjson
 
+from wangxin import clock
 from wangxin.model.refusals import Refusal
+from wangxin.storage import archive as archived
+from wangxin.storage import retention
+from wangxin.storage.archive import Archive
 from wangxin.storage.objects import Objects
 from wangxin.storage.postgres import TRANSIENT, Connection, Pool
 
@@ -81,6 +85,7 @@ KEPT: tuple[Kept, ...] = (
     Kept("quality_sample", "thread_id", "threads", why="how the agent was graded", shown="conversation_id, drawn_at"),
     Kept("quality_check", "thread_id", "threads", why="what rules found in the agent's lines", shown="day, hints"),
     Kept("person_number", "shopper_id", why="a number in place of a name"),
+    Kept("archive_thread", "thread_id", "threads", why="where his archived lines lie; their words go from the files"),
     Kept("fold_cursor", "thread_id", "threads", why="where the figures stand", shown="folded_at"),
 )  # fmt: skip
 
@@ -114,7 +119,9 @@ async def summary(conn: Connection, shop: UUID, shopper: UUID) -> dict[str, Any]
     ids = await _ids(conn, shop, shopper)
     row = await conn.fetchrow(
         """select s.id, s.name, s.external_id as ref,
-             (select count(*) from entry where shop_id = $1 and thread_id = any($4) and lane = 0) as lines,
+             (select count(*) from entry where shop_id = $1 and thread_id = any($4) and lane = 0)
+             + (select coalesce(sum(public_n), 0) from archive_thread where shop_id = $1 and thread_id = any($4))
+               as lines,
              (select count(*) from shop_order where shop_id = $1 and shopper_id = any($3)) as orders,
              (select count(*) from media where shop_id = $1 and owner_id = any($3)) as media
            from shopper s where s.shop_id = $1 and s.id = $2""",
@@ -132,10 +139,19 @@ async def same_person(conn: Connection, shop: UUID, shopper: UUID) -> list[UUID]
     return [row["id"] for row in rows]
 
 
-async def hand_out(conn: Connection, shop: UUID, shopper: UUID) -> dict[str, list[dict[str, Any]]]:
-    """Every row that is kept of a shopper, by table, at most EXPORT_ROWS_MAX each; words that were recalled too."""
+async def threads_of(conn: Connection, shop: UUID, shopper: UUID) -> list[UUID]:
+    """His threads, and those of the guests who turned out to be he."""
+    return (await _ids(conn, shop, shopper))["threads"]
+
+
+async def hand_out(conn: Connection, shop: UUID, shopper: UUID, archive: Archive) -> dict[str, list[dict[str, Any]]]:
+    """Every row that is kept of a shopper, by table, at most EXPORT_ROWS_MAX each; words that were recalled too.
+
+    ``archived``: his lines in the archive. Raises ArchiveDamaged.
+    """
     ids = await _ids(conn, shop, shopper)
-    return {
+    lines = await archived.lines_of(conn, archive, shop, ids["threads"])
+    return {"archived": [archived.shown(line) for line in lines]} | {
         kept.table: [
             dict(row)
             for row in await conn.fetch(
@@ -200,9 +216,11 @@ async def gone(conn: Connection | Pool) -> set[UUID]:
     return {row["id"] for row in rows}
 
 
-async def erase(conn: Connection, shop: UUID, shopper: UUID) -> list[UUID]:
-    """Take a shopper's words out of every table, in the caller's transaction; returns the media whose files go too."""
+async def erase(conn: Connection, shop: UUID, shopper: UUID, archive: Archive) -> list[UUID]:
+    """Take a shopper's words out of every table, in the caller's transaction, and out of the archive at once; returns
+    the media whose files go too. Raises ArchiveDamaged."""
     ids = await _ids(conn, shop, shopper)
+    await retention.lock(conn, shop)  # before the threads: whoever archives takes it first, too
     await _lock(conn, shop, ids["threads"])
     media = await conn.fetch("select id from media where shop_id = $1 and owner_id = any($2)", shop, ids["people"])
     for kept in KEPT:
@@ -210,6 +228,7 @@ async def erase(conn: Connection, shop: UUID, shopper: UUID) -> list[UUID]:
             what = f"delete from {kept.table}" if kept.erase == DELETE else f"update {kept.table} set {kept.erase}"
             await conn.execute(f"{what} where {_which(kept)}", shop, ids[kept.whose])
     await conn.execute(_BLANK, shop, ids["threads"])
+    await retention.blank(conn, archive, shop, ids["threads"], clock.now_ms())
     await conn.execute(
         "update shopper set erased_at = clock_timestamp() where shop_id = $1 and id = any($2)", shop, ids["people"]
     )
@@ -223,7 +242,7 @@ async def sweep(pool: Pool, objects: Objects, *, after_s: float = SHUT_S) -> int
         for shop, shopper in await to_erase(conn, SWEEP_MAX, after_s=after_s):
             try:
                 async with conn.transaction():
-                    for media in await erase(conn, shop, shopper):
+                    for media in await erase(conn, shop, shopper, Archive(objects.folder)):
                         # Before the commit: a file without its row is found by nobody and would stay for ever.
                         await objects.drop(shop, media)
                 done += 1

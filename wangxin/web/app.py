@@ -14,7 +14,20 @@ from wangxin.config import Settings
 from wangxin.edge import Deps
 from wangxin.storage.objects import Objects
 from wangxin.storage.postgres import TRANSIENT
-from wangxin.web import catalogue, docs, errors, login, media, members, pages, privacy, shops, webhooks, workbooks
+from wangxin.web import (
+    catalogue,
+    docs,
+    errors,
+    keeping,
+    login,
+    media,
+    members,
+    pages,
+    privacy,
+    shops,
+    webhooks,
+    workbooks,
+)
 from wangxin.web import settings as shop_settings
 from wangxin.web.rate import Rate
 from wangxin.web.shield import Shield, csp
@@ -69,7 +82,7 @@ def create_app(
     own = [
         login.router(deps, rate), shops.router(deps, rate), media.router(deps, rate, objects),
         shop_settings.router(deps), members.router(deps), webhooks.router(deps),
-        catalogue.router(deps), workbooks.router(deps), privacy.router(deps, objects),
+        catalogue.router(deps), workbooks.router(deps), privacy.router(deps, objects), keeping.router(deps),
     ]  # fmt: skip
     if demo:
         own.append(shops.demo_router(deps))

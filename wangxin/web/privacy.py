@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -17,9 +18,12 @@ from wangxin.edge import Deps
 from wangxin.model.actor import Actor, Role
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage import privacy
+from wangxin.storage.archive import Archive, ArchiveDamaged
 from wangxin.storage.objects import Objects
 from wangxin.storage.postgres import Connection
 from wangxin.web.login import Asked
+
+log = logging.getLogger("wangxin.privacy")
 
 BUNDLE_BYTES_MAX = 256 << 20
 """Uploads in one file made by the page; the command makes larger ones."""
@@ -71,10 +75,19 @@ def router(deps: Deps, objects: Objects) -> APIRouter:
 
     @routes.post("/{shop}/personal/hand-out")
     async def hand_out(shop: UUID, asked: Whom, actor: Actor = merchant) -> FileResponse:
-        """All that is kept of him, as a zip file. Raises ``shopper.not_found``, ``privacy.too_large``."""
+        """All that is kept of him, as a zip file.
+
+        Raises ``shopper.not_found``, ``privacy.too_large``, ``archive.damaged``.
+        """
         async with deps.scope(actor, shop) as conn:
             shopper = await known(conn, shop, asked.shopper)
-            rows = await privacy.hand_out(conn, shop, shopper)
+            try:
+                rows = await privacy.hand_out(conn, shop, shopper, Archive(objects.folder))
+            except ArchiveDamaged as why:
+                log.error("%s", why)
+                raise Refusal(
+                    "archive.damaged", "a file of the archive is missing; ask who runs wangxin", status=503
+                ) from why
             if sum(media["bytes"] for media in rows["media"]) > BUNDLE_BYTES_MAX:
                 raise Refusal(
                     "privacy.too_large", "too much for a page: use the command `wangxin shopper export`", status=413

@@ -191,6 +191,8 @@ export interface Statement {
   due_ms: number | null;
   signed_ms: number | null;
   total_fen: number;
+  /** the words of that day's conversations lie in the archive */
+  archived?: boolean;
   lines: StatementLine[];
 }
 

@@ -27,6 +27,22 @@ export interface Person {
   media: number;
 }
 
+/** `days` null: for ever. `through`: lines of before this day are in the archive. */
+export interface Keeping {
+  days: number | null;
+  through: string | null;
+  files: number;
+  entries: number;
+  bytes: number;
+}
+
+/** Conversations that ended before `before`; `more`: at least so many. */
+export interface Concerned {
+  before: string;
+  conversations: number;
+  more: boolean;
+}
+
 export interface ShopSettings {
   id: string;
   slug: string;
