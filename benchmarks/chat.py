@@ -23,10 +23,11 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.measure import end_on_term, halves, machine, memory_kib
-from benchmarks.stage import Arrangement, Stage, System
+from benchmarks.stage import Arrangement, NaiveStage, Stage
 
 Round = dict[str, Any]
-SYSTEMS: tuple[System, System] = ("wangxin", "naive")
+SYSTEMS = ("wangxin", "naive")
+STAGES: dict[str, type[Stage]] = {"wangxin": Stage, "naive": NaiveStage}
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ async def stages(folder: Path, arrangements: Sequence[Arrangement], load_cpus: s
     try:
         for what in arrangements:
             tell(f"  {what.name}: stores, hubs and {what.conversations * 2 + what.idle:,} people are coming in")
-            stage = Stage(what, folder / f"{what.system}-{what.hubs}-{what.conversations}-{what.idle}", load_cpus)
+            stage = STAGES[what.system](
+                what, folder / f"{what.system}-{what.hubs}-{what.conversations}-{what.idle}", load_cpus
+            )
             opened.append(stage)
             await stage.open(enter=what.conversations > 0)
         yield opened

@@ -1,8 +1,8 @@
 """The people of the chat benchmark, in a process of their own: many websockets, one command a line on stdin.
 
 ``enter`` opens lines and says hello, ``closed`` and ``open`` talk for a while and answer with what was measured. The
-client is as cheap as it can be (it speaks the websocket protocol by hand) so that it is not what is measured, but it
-checks what it gets: every line must see the numbers of its thread without a gap.
+client is cheap (``benchmarks/line.py``), but it checks what it gets: every line must see the numbers of its thread
+without a gap, where there are numbers.
 """
 
 from __future__ import annotations
@@ -17,105 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 import uvloop
-from websockets.speedups import apply_mask
 
+from benchmarks.line import LINES, Line, client_frame
 from benchmarks.measure import cpu_us, family, percentile
 
-WORDS = (
-    "您好，这件羽绒服的尺码偏大还是偏小？我身高一米七二，体重六十五公斤，"
-    "平时穿大码，想问问选哪个更合身，今天下单明天能发货吗"
-)
-"""60 Chinese characters."""
 PATIENCE_S = 20.0
 """What has not come by then is missing."""
 HELLO_S = 60.0
 TICK_S = 0.001
 now = time.perf_counter
-
-
-def client_frame(payload: bytes, opcode: int = 1) -> bytes:
-    """A masked frame, as clients must send them."""
-    mask = os.urandom(4)
-    size = len(payload)
-    head = bytes((0x80 | opcode, 0x80 | size)) if size < 126 else bytes((0x80 | opcode, 0xFE)) + size.to_bytes(2, "big")
-    return head + mask + apply_mask(payload, mask)
-
-
-class Line(asyncio.Protocol):
-    """One websocket of one person. ``heard`` is told of acks and new messages as (frame, line)."""
-
-    def __init__(self, host: str, token: str, heard: Callable[[dict[str, Any], Line], None]) -> None:
-        self._host = host
-        self._token = token
-        self._heard = heard
-        self._buffer = b""
-        self._shaken = False
-        self.live: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.thread = ""
-        self.epoch = 0
-        self.seq = 0
-        self.closed = False
-        self.transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]  # uvloop's transports are no subclass of asyncio's
-        self.transport.write(
-            f"GET /ws HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed = True
-        if not self.live.done():
-            self.live.set_exception(ConnectionError(f"the hub closed the line: {exc}"))
-
-    def data_received(self, data: bytes) -> None:
-        buffer = self._buffer + data if self._buffer else data
-        at, end = 0, len(buffer)
-        if not self._shaken:
-            at = buffer.find(b"\r\n\r\n") + 4
-            if at < 4:
-                self._buffer = buffer
-                return
-            assert buffer.startswith(b"HTTP/1.1 101"), buffer[:200]
-            self._shaken = True
-            hello = {"type": "hello", "token": self._token}
-            self.transport.write(client_frame(json.dumps(hello).encode()))
-        while end - at >= 2:
-            size, head = buffer[at + 1], 2
-            if size == 126:
-                if end - at < 4:
-                    break
-                size, head = int.from_bytes(buffer[at + 2 : at + 4], "big"), 4
-            elif size == 127:
-                if end - at < 10:
-                    break
-                size, head = int.from_bytes(buffer[at + 2 : at + 10], "big"), 10
-            if end - at < head + size:
-                break
-            opcode, payload = buffer[at] & 15, buffer[at + head : at + head + size]
-            at += head + size
-            if opcode == 1:
-                self._text(payload)
-            elif opcode == 9:
-                self.transport.write(client_frame(payload, 10))
-        self._buffer = buffer[at:]
-
-    def _text(self, payload: bytes) -> None:
-        frame = orjson.loads(payload)
-        kind = frame["type"]
-        if kind == "message.new" or kind == "ack":
-            self._heard(frame, self)
-        elif kind == "welcome":
-            if frame["threads"]:
-                view = frame["threads"][0]
-                self.thread, self.seq, self.epoch = view["thread"], view["public_seq"], view.get("epoch", 0)
-        elif kind == "live":
-            self.live.set_result(None)
-        elif kind == "error":
-            raise AssertionError(f"the hub refused: {frame}")
 
 
 class Conversation:
@@ -130,12 +41,7 @@ class Conversation:
         self.turn = 0
 
     def ready(self) -> None:
-        for line in self.lines:
-            epoch = f'"epoch":{line.epoch},' if line.epoch else ""
-            self.frames.append(
-                f'{{"type":"message.send","thread":"{line.thread}",{epoch}"body":{{"kind":"text","text":"{WORDS}"}},'
-                '"client_msg_id":"'.encode()
-            )
+        self.frames = [line.opening() for line in self.lines]
 
 
 class Load:
@@ -162,9 +68,10 @@ class Load:
         window = Window(self, watch)
 
         async def come(person: dict[str, Any]) -> None:
+            speaks = LINES[person.get("speaks", "wangxin")]
             async with gate:
                 _, line = await loop.create_connection(
-                    lambda: Line(f"{person['host']}:{person['port']}", person["token"], self._heard),
+                    lambda: speaks(f"{person['host']}:{person['port']}", person["token"], self._heard),
                     person["host"], person["port"],
                 )  # fmt: skip
                 await asyncio.wait_for(line.live, HELLO_S)
@@ -194,7 +101,7 @@ class Load:
             self.broken += 1
             return
         conversation.out[msg] = Way(due, line)
-        line.transport.write(client_frame(conversation.frames[turn] + msg.encode() + b'"}'))
+        line.transport.write(client_frame(conversation.frames[turn] + msg.encode() + line.tail))
 
     def _heard(self, frame: dict[str, Any], line: Line) -> None:
         conversation = self.of[line]
@@ -208,9 +115,9 @@ class Load:
             self.acks.append(now() - way.due)
         else:
             entry = frame["entry"]
-            if entry["seq"] != line.seq + 1:
-                self.gaps += 1
-            line.seq = entry["seq"]
+            if line.numbered:
+                self.gaps += entry["seq"] != line.seq + 1
+                line.seq = entry["seq"]
             msg = entry["client_msg_id"]
             found = conversation.out.get(msg)
             if found is None or found.sender is line:

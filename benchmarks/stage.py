@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 from urllib.request import urlopen
 from uuid import UUID
 
@@ -29,7 +29,6 @@ from wangxin.storage.migrate import migrate
 KEY = "b" * 43
 SHOP_SECRET = "s" * 43
 PATIENCE_S = 60.0
-System = Literal["wangxin", "naive"]
 HOST = "127.0.0.1"
 
 
@@ -37,7 +36,7 @@ HOST = "127.0.0.1"
 class Arrangement:
     """``conversations`` between two people each; ``idle`` more shoppers who are logged in and silent."""
 
-    system: System
+    system: str
     hubs: int
     conversations: int
     idle: int = 0
@@ -49,6 +48,9 @@ class Arrangement:
 
 @dataclass
 class Stage:
+    """Ours. Others differ in what they keep, what is run, and who their people are."""
+
+    cwd: ClassVar[Path | None] = None
     what: Arrangement
     folder: Path
     load_cpus: set[int]
@@ -63,12 +65,9 @@ class Stage:
         self.valkey = EmbeddedValkey(self.folder)
         await asyncio.gather(self.postgres.start(), self.valkey.start())
         conn = await asyncpg.connect(self.postgres.url)
-        if self.what.system == "wangxin":
-            await migrate(self.postgres.url)
-        else:
-            await conn.execute(naive.TABLES)
+        await self._tables(conn)
         await self._start_hubs()
-        people = await (self._people(conn) if self.what.system == "wangxin" else self._naive_people(conn))
+        people = await self._people(conn)
         await conn.execute("analyze")
         await conn.close()
         (self.folder / "people.jsonl").write_text("\n".join(json.dumps(person) for person in people))
@@ -120,13 +119,12 @@ class Stage:
             **os.environ, "WANGXIN_DATA": str(self.folder), "WANGXIN_SECRET": KEY, "WANGXIN_HOST": HOST,
             "WANGXIN_POSTGRES_URL": self.postgres.url, "WANGXIN_VALKEY_URL": self.valkey.url,
         }  # fmt: skip
-        module = "benchmarks.hub_process" if self.what.system == "wangxin" else "benchmarks.naive"
         for n in range(self.what.hubs):
             with socket.create_server((HOST, 0)) as probe:
                 port = probe.getsockname()[1]
             with open(self.folder / f"hub-{n}.log", "wb") as log:
-                command = [sys.executable, "-m", module, f"bench{n}", str(port)]
-                self.hubs.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+                command = self._command(f"bench{n}", port)
+                self.hubs.append(subprocess.Popen(command, cwd=self.cwd, env=environment, stdout=log, stderr=log))
             self.ports.append(port)
         async with asyncio.timeout(PATIENCE_S):
             for port, hub in zip(self.ports, self.hubs, strict=True):
@@ -135,13 +133,15 @@ class Stage:
                         raise RuntimeError(f"a hub did not start: {self._logs()}")
                     await asyncio.sleep(0.05)
 
+    async def _tables(self, conn: asyncpg.Connection) -> None:
+        await migrate(self.postgres.url)
+
+    def _command(self, node: str, port: int) -> list[str]:
+        return [sys.executable, "-m", "benchmarks.hub_process", node, str(port)]
+
     def _answers(self, port: int) -> bool:
-        if self.what.system == "wangxin":
-            with contextlib.suppress(OSError), urlopen(f"http://{HOST}:{port}/healthz", timeout=2) as answer:
-                return bool(json.load(answer)["links"] == "up")
-            return False
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), 2):
-            return True
+        with contextlib.suppress(OSError), urlopen(f"http://{HOST}:{port}/healthz", timeout=2) as answer:
+            return bool(json.load(answer)["links"] == "up")
         return False
 
     def _logs(self) -> str:
@@ -204,7 +204,18 @@ class Stage:
         agents = [self._line(i, 1, auth.sign_account(ids["agent"][i], ids["session"][i], KEY, at)) for i in range(n)]
         return shoppers + agents
 
-    async def _naive_people(self, conn: asyncpg.Connection) -> list[dict[str, Any]]:
+
+class NaiveStage(Stage):
+    async def _tables(self, conn: asyncpg.Connection) -> None:
+        await conn.execute(naive.TABLES)
+
+    def _command(self, node: str, port: int) -> list[str]:
+        return [sys.executable, "-m", "benchmarks.naive", node, str(port)]
+
+    def _answers(self, port: int) -> bool:
+        return listens(port)
+
+    async def _people(self, conn: asyncpg.Connection) -> list[dict[str, Any]]:
         n = self.what.conversations
         threads = [(new_id(), new_id(), new_id()) for _ in range(n + self.what.idle)]
         await conn.executemany("insert into naive_thread (id, shopper, agent, seq) values ($1, $2, $3, 0)", threads)
@@ -215,3 +226,9 @@ class Stage:
         shoppers = [self._line(i, 0, token(shopper)) for i, (_, shopper, _) in enumerate(threads)]
         agents = [self._line(i, 1, token(agent)) for i, (_, _, agent) in enumerate(threads[:n])]
         return shoppers + agents
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), 2):
+        return True
+    return False
