@@ -18,6 +18,7 @@ from uuid import UUID
 
 import dispatcher.admin_read
 import dispatcher.people
+import dispatcher.pools_of
 from dispatcher.ability_record import Typed
 from dispatcher.intake import Intake
 from dispatcher.intake import seat_now as seat_of
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from dispatcher.training.exam import Known
-    from wangxin.chat import rest_agent, rest_wording
+    from wangxin.chat import rest_agent, rest_replies, rest_wording
     from wangxin.chat.door import ShopDoor
     from wangxin.edge import Deps, ServedShops
     from wangxin.hub.run import Wiring
@@ -90,10 +91,11 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
     import push.rest
     import push.rest_files
     import push.uses
-    from wangxin.chat import rest_agent, rest_calls, rest_wording
+    from wangxin.chat import rest_agent, rest_calls, rest_replies, rest_wording
 
     return (
         rest_agent.router(deps, desk_sources(deps.pool, deps.settings)),
+        rest_replies.router(deps, places_of(deps.pool)),
         rest_wording.router(deps, looked_at()),
         rest_calls.router(deps),
         menus.rest.router(deps),
@@ -115,6 +117,15 @@ def routers(deps: Deps) -> Sequence[APIRouter]:
         metrics.rest_statements.router(deps, agreements_of),
         metrics.rest_statements.provider_router(deps),
     )
+
+
+def places_of(pool: Pool) -> rest_replies.Pools:
+    """The pools somebody sits in or leads."""
+
+    async def found(actor: Actor) -> list[dispatcher.pools_of.Place]:
+        return await dispatcher.pools_of.pools_of(pool, actor)
+
+    return found
 
 
 def looked_at() -> rest_wording.Words:
@@ -204,7 +215,16 @@ def desk_sources(pool: Pool, settings: Settings | None = None) -> rest_agent.Sou
         return lookup.near(words, [(title, at) for at, title in enumerate(titles)], most)
 
     return rest_agent.Sources(
-        profile, opened_fields(pool), reply_limits, set_tags, seat, offers, named, orders if caller else None, near
+        profile,
+        opened_fields(pool),
+        reply_limits,
+        set_tags,
+        seat,
+        offers,
+        named,
+        orders if caller else None,
+        near,
+        places_of(pool),
     )
 
 

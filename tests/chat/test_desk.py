@@ -13,7 +13,11 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from dispatcher import admin_record
+from dispatcher.contracts import Terms
 from tests.conftest import Chat, Shop, make_chat, make_shop
+from wangxin.app import places_of
+from wangxin.chat import rest_replies
 from wangxin.chat.desk import fields_for, initials, shown_order
 from wangxin.chat.rest_agent import Sources, router
 from wangxin.clock import new_id
@@ -60,6 +64,7 @@ async def desk(pool: asyncpg.Pool) -> AsyncIterator[Desk]:
         return {"level": "V4", "tags": ["高复购"], "birthday": "02-29"}
 
     app.include_router(router(desk, Sources(profile=profile)))
+    app.include_router(rest_replies.router(desk, places_of(pool)))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk") as desk.http:
         yield desk
 
@@ -201,7 +206,7 @@ async def test_a_remark_is_kept_and_shown_with_its_writer(desk: Desk, pool: Any,
 
 
 async def test_canned_replies_are_the_shops_and_ones_own(desk: Desk, shop: Shop) -> None:
-    own = desk.sits(shop.id)
+    own = desk.sits(shop.id, supervisor=True)
     reply = {"code": "hh", "title": "换货", "body": "亲 {昵称},换货运费由店铺承担。", "topic": "售后"}
     shared, mine = new_id(), new_id()
     path = f"/desk/shops/{shop.id}/replies/"
@@ -220,6 +225,68 @@ async def test_canned_replies_are_the_shops_and_ones_own(desk: Desk, shop: Shop)
     assert (await desk.http.delete(f"{path}{mine}")).status_code == 404
     desk.actor_now = own
     assert (await desk.http.delete(f"{path}{mine}")).status_code == 204
+
+
+async def test_an_agent_of_the_own_team_writes_for_himself_and_a_merchant_for_the_shop(desk: Desk, shop: Shop) -> None:
+    reply = {"code": "hh", "title": "换货", "body": "好的", "whole_shop": True}
+    path = f"/desk/shops/{shop.id}/replies/"
+    desk.sits(shop.id)
+    assert (await desk.http.put(f"{path}{new_id()}", json=reply)).json()["code"] == "reply.not_yours"
+    assert (await desk.get("/replies"))["writes_for_all"] is False
+    desk.actor_now = Actor(Role.MERCHANT, new_id(), frozenset({shop.id}), "店主")
+    assert (await desk.http.put(f"{path}{new_id()}", json=reply)).status_code == 204
+    assert (await desk.get("/replies"))["writes_for_all"] is True
+
+
+async def test_a_pools_replies_are_its_leaders_to_write_and_of_use_in_every_shop_it_serves(
+    desk: Desk, pool: asyncpg.Pool, shop: Shop
+) -> None:
+    other, provider, theirs, ours, away = await make_shop(pool, "ruiyun"), new_id(), new_id(), new_id(), new_id()
+    agent, inside = new_id(), new_id()
+    async with pool.acquire() as conn, conn.transaction():
+        await admin_record.add_provider(conn, provider, "云杉客服")
+        await admin_record.add_pool(conn, provider, theirs, "夜班", outsourced=True)
+        await admin_record.add_pool(conn, provider, away, "别组", outsourced=True)
+        await admin_record.add_pool(conn, shop.id, ours, "一组", outsourced=False)
+        await admin_record.put_seat(conn, provider, agent, "云朵", [theirs], outsourced=True)
+        await admin_record.put_seat(conn, shop.id, inside, "小禾", [ours], outsourced=False)
+        for served in (shop.id, other.id):
+            await admin_record.add_contract_version(
+                conn, shop=served, id_=new_id(), provider=provider, pools=[theirs], starts_ms=0, ends_ms=None,
+                terms=Terms(name="合同"), by=new_id(),
+            )  # fmt: skip
+    reply = {"code": "wa", "title": "晚安", "body": "亲，夜里由我接待。", "topic": "开场"}
+    id = new_id()
+    chief = Actor(Role.PROVIDER, new_id(), frozenset(), "主管", provider=provider)
+    desk.actor_now = chief
+    base = "/outsourcing/pools"
+    assert (await desk.http.put(f"{base}/{theirs}/replies/{id}", json=reply)).status_code == 204
+    assert (await desk.http.put(f"{base}/{theirs}/replies/{new_id()}", json=reply)).json()["code"] == "reply.code_taken"
+    assert (await desk.http.put(f"{base}/{ours}/replies/{id}", json=reply)).json()["code"] == "pool.not_found"
+    seen = (await desk.http.get("/outsourcing/replies")).json()
+    assert [(row["id"], row["pool"], row["initials"]) for row in seen["replies"]] == [(str(id), str(theirs), "wa")]
+    assert {(one["name"], one["leads"], len(one["shops"])) for one in seen["pools"]} == {
+        ("夜班", True, 2),
+        ("别组", True, 0),
+    }
+
+    desk.sits(shop.id, other.id, provider=provider, id=agent)
+    mine = await desk.get("/replies")
+    assert [(row["code"], set(row["shops"])) for row in mine["replies"]] == [("wa", {str(shop.id), str(other.id)})]
+    assert [(one["name"], one["leads"]) for one in mine["pools"]] == [("夜班", False)]
+    refused = await desk.http.put(f"/desk/pools/{theirs}/replies/{id}", json=reply)
+    assert (refused.status_code, refused.json()["code"]) == (403, "reply.not_yours")
+    assert (await desk.http.put(f"{base}/{theirs}/replies/{id}", json=reply)).json()["code"] == "role.wrong"
+    assert (await desk.http.post(f"/desk/pools/{theirs}/replies/{id}/used")).status_code == 204
+    assert await pool.fetchval("select used from pool_reply") == 1
+
+    desk.sits(shop.id, id=inside, supervisor=True)  # the shop's own supervisor: his pool, and none of the provider's
+    assert (await desk.http.put(f"/desk/pools/{ours}/replies/{id}", json=reply)).status_code == 204
+    assert (await desk.http.delete(f"/desk/pools/{theirs}/replies/{id}")).json()["code"] == "pool.not_found"
+    assert [row["pool"] for row in (await desk.get("/replies"))["replies"]] == [str(ours)]
+    desk.actor_now = chief
+    assert (await desk.http.delete(f"{base}/{theirs}/replies/{id}")).status_code == 204
+    assert await pool.fetchval("select count(*) from pool_reply") == 1
 
 
 async def test_a_reply_brings_only_what_its_writer_uploaded(desk: Desk, pool: Any, shop: Shop) -> None:
@@ -242,7 +309,7 @@ async def test_a_reply_brings_only_what_its_writer_uploaded(desk: Desk, pool: An
 async def test_nothing_of_one_shop_reaches_an_agent_of_another(desk: Desk, pool: Any, shop: Shop, chat: Chat) -> None:
     await put_in_state(pool, chat, "waiting")
     await add_order(pool, chat)
-    owner = desk.sits(shop.id)
+    owner = desk.sits(shop.id, supervisor=True)
     reply = {"code": "hh", "title": "换货", "body": "好的", "whole_shop": True}
     id = new_id()
     assert (await desk.http.put(f"/desk/shops/{shop.id}/replies/{id}", json=reply)).status_code == 204

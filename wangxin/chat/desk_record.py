@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from wangxin.model.refusals import Refusal, not_found
+from wangxin.model.refusals import not_found
 from wangxin.storage.postgres import Connection
 
 Row = dict[str, Any]
@@ -212,71 +212,6 @@ async def keep_remark(
         by,
         name,
     )
-
-
-async def replies(conn: Connection, owner: UUID) -> list[Row]:
-    """The shops' canned replies and the agent's own, most used first."""
-    return _rows(
-        await conn.fetch(
-            """select r.shop_id as shop, r.id, (r.owner_id is not null) as own, r.code, r.title, r.body, r.topic,
-                      r.initials, case when m.id is not null then jsonb_build_object('media', m.id, 'kind', m.kind,
-                        'width', m.width, 'height', m.height, 'duration_ms', m.duration_ms) end as media
-               from canned_reply r left join media m on m.shop_id = r.shop_id and m.id = r.media
-               where r.owner_id is null or r.owner_id = $1 order by r.used desc, r.code limit 2000""",
-            owner,
-        )
-    )
-
-
-async def keep_reply(
-    conn: Connection, *, shop: UUID, id: UUID, owner: UUID | None, code: str, title: str, body: str, topic: str,
-    initials: str, media: UUID | None = None, by: UUID | None = None,
-) -> None:  # fmt: skip
-    """Add a canned reply, or write it anew if ``id`` is the same owner's. ``media``: an upload of ``by``, or the one
-    that is there already. Raises ``reply.code_taken``, ``reply.not_found``, ``media.not_found``."""
-    if media is not None and not await conn.fetchval(
-        "select true from media m where m.shop_id = $1 and m.id = $2 and (m.owner_id = $3 or exists ("
-        "  select 1 from canned_reply r where r.shop_id = $1 and r.id = $4 and r.media = $2))",
-        shop, media, by, id,
-    ):  # fmt: skip
-        raise not_found("media")
-    try:
-        kept = await conn.fetchval(
-            """insert into canned_reply (shop_id, id, owner_id, code, title, body, topic, initials, media)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-               on conflict (shop_id, id) do update set code = excluded.code, title = excluded.title,
-                 body = excluded.body, topic = excluded.topic, initials = excluded.initials, media = excluded.media,
-                 changed_at = clock_timestamp()
-               where canned_reply.owner_id is not distinct from excluded.owner_id returning id""",
-            shop,
-            id,
-            owner,
-            code,
-            title,
-            body,
-            topic,
-            initials,
-            media,
-        )
-    except asyncpg.UniqueViolationError:
-        raise Refusal("reply.code_taken", "another canned reply has this code", field="code", status=409) from None
-    if kept is None:
-        raise not_found("reply")
-
-
-async def use_reply(conn: Connection, shop: UUID, id: UUID) -> None:
-    await conn.execute("update canned_reply set used = used + 1 where shop_id = $1 and id = $2", shop, id)
-
-
-async def drop_reply(conn: Connection, shop: UUID, id: UUID, owner: UUID | None) -> None:
-    gone = await conn.fetchval(
-        "delete from canned_reply where shop_id = $1 and id = $2 and owner_id is not distinct from $3 returning id",
-        shop,
-        id,
-        owner,
-    )
-    if gone is None:
-        raise not_found("reply")
 
 
 async def keep_persona(conn: Connection, shop: UUID, id: UUID, agent: UUID, role: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""REST of the agent's desk: who waits, what has ended, the shopper panel, canned replies.
+"""REST of the agent's desk: who waits, what has ended, the shopper panel.
 
 The shop is the wall twice over: every query runs in ``shop_scope`` of the agent's shops, and a shopper's record is
 shown for threads the agent serves or served (an outsourced agent) or for any thread of his shops (the own team).
@@ -17,6 +17,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from wangxin.chat import desk, desk_lines, desk_record
+from wangxin.chat.rest_replies import Pools, usable
 from wangxin.clock import new_id, now_ms
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
@@ -66,6 +67,7 @@ class Sources:
     named: Named | None = None
     orders: Orders | None = None
     near: Near | None = None
+    pools: Pools | None = None
 
 
 def _no_nul(value: str) -> str:
@@ -94,15 +96,6 @@ class Remark(Asked):
 
 class Tags(Asked):
     tags: tuple[_Tag, ...] = Field(max_length=30)
-
-
-class Reply(Asked):
-    code: str = Field(pattern=r"^[a-z0-9]{1,12}$")
-    title: _Title
-    body: _Text1000 = Field(min_length=1)
-    topic: _Text20 = ""
-    whole_shop: bool = False
-    media: UUID | None = Field(default=None, strict=False, description="a picture or video that goes with it")
 
 
 class Persona(Asked):
@@ -302,7 +295,8 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
         words = q.replace("\x00", "").strip()
         async with scope(actor) as conn:
             shop, _ = await opened(actor, conn, thread)
-            rows = [row for row in await desk_record.replies(conn, actor.id) if row["shop"] == shop] if words else []
+            places = () if known.pools is None else await known.pools(actor)
+            rows = [row for row in await usable(conn, actor, places) if shop in row["shops"]] if words else []
         by_title = await near_of(words, rows, [row["title"] for row in rows])
         by_text = [] if words.isascii() else await near_of(words, rows, [row["body"] for row in rows])
         return {"replies": list(dict.fromkeys(str(row["id"]) for row in (*by_title, *by_text)))[:REPLIES_NEAR]}
@@ -334,37 +328,5 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
             await desk_record.keep_persona(conn, shop, new_id(), actor.id, str(actor.role), kept.name)
         if known.named is not None:
             await known.named(shop, actor.id)
-
-    @routes.get("/replies")
-    async def replies(actor: Actor = Depends(agent)) -> dict[str, Any]:
-        async with scope(actor) as conn:
-            return {"replies": await desk_record.replies(conn, actor.id)}
-
-    @routes.put("/shops/{shop}/replies/{id}", status_code=204)
-    async def keep_reply(shop: UUID, id: UUID, kept: Reply, actor: Actor = Depends(agent)) -> None:
-        """Add or change a canned reply under an id the page makes: one's own, or (own team) the whole shop's."""
-        if shop not in actor.shops:
-            raise not_found("shop")
-        if kept.whole_shop and actor.provider is not None:
-            raise forbidden("reply.not_yours", "only the shop's own team writes replies for everyone")
-        async with scope(actor) as conn:
-            await desk_record.keep_reply(
-                conn, shop=shop, id=id, owner=None if kept.whole_shop else actor.id, code=kept.code, title=kept.title,
-                body=kept.body, topic=kept.topic, initials=desk.initials(kept.title), media=kept.media, by=actor.id,
-            )  # fmt: skip
-
-    @routes.post("/shops/{shop}/replies/{id}/used", status_code=204)
-    async def used(shop: UUID, id: UUID, actor: Actor = Depends(agent)) -> None:
-        if shop not in actor.shops:
-            raise not_found("shop")
-        async with scope(actor) as conn:
-            await desk_record.use_reply(conn, shop, id)
-
-    @routes.delete("/shops/{shop}/replies/{id}", status_code=204)
-    async def drop_reply(shop: UUID, id: UUID, whole_shop: bool = False, actor: Actor = Depends(agent)) -> None:
-        if whole_shop and actor.provider is not None:
-            raise forbidden("reply.not_yours", "only the shop's own team writes replies for everyone")
-        async with scope(actor) as conn:
-            await desk_record.drop_reply(conn, shop, id, None if whole_shop else actor.id)
 
     return routes

@@ -57,6 +57,7 @@ WEBHOOK_ATTEMPTS_KEPT = 10  # tries of a call in its log; older ones are forgott
 WEBHOOK_FAILING_DAYS_MAX = 5  # a webhook that no call has reached for longer is stopped
 WEBHOOK_LOG_DAYS = 30  # calls that are done are kept so long
 DEVICES_MAX = 5  # on which one agent is called; the oldest go
+REPLIES_MAX = 1_000  # canned replies of one agent in a shop, of a shop, of a pool; above: error reply.too_many
 WORD_RULES_MAX = 500  # words of a shop that are looked at before an agent sends
 MEMBERS_MAX = 50  # merchants of one shop; above: error member.too_many
 ORIGINS_MAX = 20  # pages that may embed a shop's window; above: error request.invalid

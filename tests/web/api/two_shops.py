@@ -310,6 +310,9 @@ async def _written(web: httpx.AsyncClient, deps: Deps, side: Side) -> None:
     ids["policy"] = (await web.get(f"{API}/dispatch/{shop}/policy", headers=boss)).json()["policy"]
     await done("PUT", f"{API}/dispatch/{shop}/policy", "{policy}")
     await done("PUT", f"{API}/desk/shops/{shop}/replies/{{id}}".format_map(ids), REPLY, side.people["agent"])
+    await done("PUT", f"{API}/desk/pools/{{pool}}/replies/{{id}}".format_map(ids), REPLY)
+    providers = f"{API}/outsourcing/pools/{{outsourced_pool}}/replies/{{id}}".format_map(ids)
+    await done("PUT", providers, REPLY, side.people["provider"])
     await done("PUT", f"{API}/desk/threads/{{thread}}/remark".format_map(ids), {"text": "{mark}", "starred": True})
     upload = await web.post(f"{API}/media", files={"file": ("x.png", picture())}, headers=side.people["member"])
     ids["media"] = upload.json()["id"]
