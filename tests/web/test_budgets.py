@@ -120,7 +120,7 @@ def test_every_locale_says_the_same_things_with_the_same_places(locale: str) -> 
 
 def test_english_pages_speak_english() -> None:
     """But for the names of languages and of the variables in canned replies, and the mark of the house."""
-    own = {"agent.replies.variables", "common.logoMark", "common.locale.zh-CN", "common.locale.zh-TW"}
+    own = {"replies.variables", "common.logoMark", "common.locale.zh-CN", "common.locale.zh-TW"}
     assert {key for key, said in texts("en").items() if HAN.search(said)} <= own
 
 

@@ -387,11 +387,20 @@ def test_new_pages_can_be_read_at_twice_the_size_in_traditional_script(chromium:
     with screen(chromium, width=683, height=384, lang="zh-TW", theme="dark") as shown:
         sign_in(shown, house, "zh-TW", "dark")
         page = shown.page
-        for name in ("start", "settings/people", "settings/webhooks", "settings/audit", "pools/wording"):
+        pages = ("start", "settings/people", "settings/webhooks", "settings/audit", "pools/wording", "pools/replies")
+        for name in pages:
             page.goto(f"{house.url}/merchant/{name}")
             page.get_by_role("heading", level=2).first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        # The merchant writes what all his agents may send.
+        page.get_by_role("button", name="新增話術").click()
+        for label, words in (("代碼", "fp"), ("標題", "開發票"), ("資料夾", "售後"), ("內容", "發票三天內開好。")):
+            page.get_by_label(label).last.fill(words)
         assert faults_of(page) == []
+        page.get_by_role("button", name="儲存").click()
+        expect(page.locator("[data-reply='fp']")).to_contain_text("售後")
+        assert faults_of(page) == []
+        page.goto(f"{house.url}/merchant/pools/wording")
         page.get_by_label("詞", exact=True).fill("親親")
         page.get_by_label("處理").select_option("replace")
         page.get_by_label("換成").fill("親")

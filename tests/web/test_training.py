@@ -405,6 +405,16 @@ def test_a_provider_plans_a_week_and_his_agents_see_their_shifts(chromium: Brows
         assert faults_of(page) == []
         page.get_by_role("button", name="发布（2 处改动）").click()
         expect(page.get_by_text("已发布", exact=False)).to_be_visible()
+        # What his pools say in every shop they serve is the leader's to write.
+        page.get_by_role("link", name="话术", exact=True).click()
+        page.get_by_role("button", name="新建话术").click()
+        form = page.get_by_role("form", name="新建话术")
+        for label, words in (("代码", "wan"), ("标题", "晚安"), ("文件夹", "收尾"), ("内容", "亲 {昵称}，晚安。")):
+            form.get_by_label(label).fill(words)
+        assert faults_of(page) == []
+        form.get_by_role("button", name="保存").click()
+        expect(page.locator("[data-reply='wan']")).to_contain_text("晚安")
+        assert faults_of(page) == []
         page.get_by_role("link", name="培训", exact=True).click()
         group = page.get_by_role("form", name="专属项目组")
         group.get_by_label("项目组名称").fill("甲店组")
@@ -418,5 +428,11 @@ def test_a_provider_plans_a_week_and_his_agents_see_their_shifts(chromium: Brows
         agent = sign_in_agent(desk, house, "yun2", lang="en", theme="dark")
         agent.get_by_role("button", name="Training").click()
         expect(agent.locator("[data-day]")).to_contain_text("22:00-06:00")
+        assert agent.evaluate("document.documentElement.scrollWidth") <= 390
+        assert faults_of(agent) == []
+        agent.get_by_role("button", name="Replies").click()
+        theirs = agent.get_by_role("listitem").filter(has_text="/wan")
+        expect(theirs).to_contain_text("晚安")
+        expect(theirs.get_by_role("button")).to_have_count(0)  # his leader's to change
         assert agent.evaluate("document.documentElement.scrollWidth") <= 390
         assert faults_of(agent) == []

@@ -1,21 +1,22 @@
 /** Canned replies and suggestions, as the server has them. */
 import { ref } from "vue";
 import { api } from "@/shared/api";
-import type { CannedReply, ReplyMedia } from "./desk/canned";
+import { type CannedReply, EMPTY_BOOK, type ReplyBook, type ReplyMedia } from "@/shared/replies";
 import type { Talk } from "./desk/store";
 
-export const replies = ref<CannedReply[]>([]);
+/** what may be sent, and who writes what */
+export const book = ref<ReplyBook>(EMPTY_BOOK);
 
 export async function readReplies(): Promise<void> {
   try {
-    replies.value = (await api.get<{ replies: CannedReply[] }>("/desk/replies")).replies;
+    book.value = await api.get<ReplyBook>("/desk/replies");
   } catch {
     // what was read before stays of use
   }
 }
 
 export function repliesOf(shop: string): CannedReply[] {
-  return replies.value.filter((reply) => reply.shop === shop);
+  return book.value.replies.filter((reply) => reply.shops.includes(shop));
 }
 
 /** Replies near to what was typed (misspelt, of the same sound), as the server finds them; none where it cannot. */
@@ -29,8 +30,12 @@ export async function nearReplies(talk: Talk, typed: string): Promise<CannedRepl
   }
 }
 
+/** Where a reply is kept, and what of it. */
+export const pathOf = (reply: Pick<CannedReply, "id" | "shop" | "pool">): string =>
+  reply.pool ? `/desk/pools/${reply.pool}/replies/${reply.id}` : `/desk/shops/${reply.shop}/replies/${reply.id}`;
+
 export function markUsed(reply: CannedReply): void {
-  void api.post(`/desk/shops/${reply.shop}/replies/${reply.id}/used`).catch(() => undefined);
+  void api.post(`${pathOf(reply)}/used`).catch(() => undefined);
 }
 
 export interface Suggestion {

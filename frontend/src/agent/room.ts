@@ -3,7 +3,7 @@ import { computed, reactive, ref, watch } from "vue";
 import { api } from "@/shared/api";
 import { watching } from "./chat/monitor";
 import { ACTIONS, type Chords } from "./desk/keys";
-import type { ReplyMedia } from "./desk/canned";
+import type { ReplyMedia } from "@/shared/replies";
 import * as keep from "./desk/keep";
 import { createDesk, REPLY_MS_DEFAULT, type Talk } from "./desk/store";
 import { freeze, rank, slaOf, type Sla } from "./desk/sla";

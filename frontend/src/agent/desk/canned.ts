@@ -1,25 +1,6 @@
 /** Canned replies: finding one by code, by first letters of pinyin, or by words; filling its variables. */
 
-export interface CannedReply {
-  shop: string
-  id: string
-  own: boolean
-  code: string
-  title: string
-  body: string
-  topic: string
-  initials: string
-  /** goes out before the words */
-  media?: ReplyMedia | null
-}
-
-export interface ReplyMedia {
-  media: string
-  kind: 'image' | 'video'
-  width: number
-  height: number
-  duration_ms: number | null
-}
+import type { CannedReply, ReplyMedia } from '@/shared/replies'
 
 /** What is typed after `/` finds replies; a code that starts so comes first, then initials, then titles, then texts. */
 export function findReplies(replies: readonly CannedReply[], typed: string, most = 8): CannedReply[] {

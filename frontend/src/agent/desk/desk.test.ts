@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { AnyAnswer, AnyFrame, EntryView } from "../../shared/protocol";
-import { fill, findReplies, missing, slashed, type CannedReply } from "./canned";
+import type { CannedReply } from "../../shared/replies";
+import { fill, findReplies, missing, slashed } from "./canned";
 import { ACTIONS, actionOf, chordOf, mayBe } from "./keys";
 import { add, addPage, emptyLog, trim, unread } from "./log";
 import { freeze, rank, slaOf } from "./sla";
@@ -74,7 +75,7 @@ describe("the clock of an answer", () => {
 
 describe("canned replies", () => {
   const reply = (code: string, title: string, initials: string, body = ""): CannedReply => ({
-    shop: "s", id: code, own: false, code, title, initials, body, topic: "",
+    shop: "s", pool: null, shops: ["s"], id: code, own: false, code, title, initials, body, topic: "",
   });
   const all = [reply("fh", "sending", "fhsj"), reply("hh", "exchange", "hh"), reply("x1", "other", "hx", "fhsj in the text")];
   it("are found by code, then initials, then words", () => {
