@@ -337,7 +337,7 @@ async def test_a_provider_disputes_a_line_the_merchant_answers_and_what_is_signe
     assert office.complaints == []
 
 
-async def test_the_report_can_be_read_on_a_phone_and_in_english(office: Office) -> None:
+async def test_the_report_can_be_read_on_a_phone_and_in_english(office: Office, pool: asyncpg.Pool) -> None:
     await office.page.set_viewport_size({"width": 390, "height": 844})
     page = await office.opens("report?lang=en")
     await expect(page.get_by_role("heading", name="Reports", exact=True)).to_be_visible()
@@ -355,4 +355,29 @@ async def test_the_report_can_be_read_on_a_phone_and_in_english(office: Office) 
     await expect(provider.get_by_role("img", name="4 stars")).to_be_visible()
     await expect(provider).to_contain_text("not graded yet")
     await expect(provider).to_contain_text("too small")
+    offer = provider.get_by_role("link", name="Offer a contract")
+    await expect(offer).to_have_attribute("href", f"/merchant/pools/contracts/offer/{PROVIDER}")
+    looking = page.get_by_role("search", name="Find a provider")
+    await expect(looking).to_contain_text("1 of 1 providers")
+    for narrow in ("large enough only", "Stars"):
+        if narrow == "Stars":
+            await looking.get_by_label("Stars").select_option("5")
+        else:
+            await looking.get_by_label(narrow).check()
+        await expect(page.get_by_text("No provider is like that.")).to_be_visible()
+        await page.get_by_role("button", name="Look for all").click()
+        await expect(provider).to_be_visible()
+    await pool.execute(
+        "insert into seat (owner_id, provider_id, agent_id, name, seats_max) select $1, $1, gen_random_uuid(), '某', 3"
+        " from generate_series(1, 3)", PROVIDER,
+    )  # fmt: skip
+    await page.reload()
+    await expect(provider).to_contain_text("large enough", timeout=SLOW_MS)
+    await looking.get_by_label("Seats looked for").fill("4")
+    await expect(provider).to_contain_text("too small")
+    await looking.get_by_label("without those who serve this shop").check()
+    await looking.get_by_label("Name contains").fill("客满")
+    await expect(looking).to_contain_text("1 of 1 providers")
     await no_violations(page)
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, "the page itself must not scroll sideways"
