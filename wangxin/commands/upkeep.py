@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,36 +67,100 @@ def doctor(as_json: AsJson = False) -> None:
 
 @commands.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write; it holds secrets and is readable by you alone.")],
+    to: Annotated[
+        Path, typer.Argument(help="A file to write, or a folder for backups that can be restored to any moment.")
+    ],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="With a folder: keep its log up to the moment, until stopped.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Save the database, as of one moment, and the media in one file. People may chat meanwhile.
+    """Save the database and the media. People may chat meanwhile. What is written holds secrets: keep it to yourself.
+
+    To a file: as of one moment. To a folder: a copy of the database's files and its log up to now; with --follow, the
+    log also from now on, so that any moment can be restored.
 
     Example: [bold]wangxin backup /backups/monday.tar[/bold]
     """
+    from wangxin.backup import BadBackup
     from wangxin.backup import backup as save
 
-    if not file.absolute().parent.is_dir():
-        raise fail(f"There is no folder {file.absolute().parent}.")
-    _show(run(save(settings(), file, _say)), as_json)
+    if not to.absolute().parent.is_dir():
+        raise fail(f"There is no folder {to.absolute().parent}.")
+    if not to.is_dir():
+        if follow:
+            raise typer.BadParameter("name a folder that exists", param_hint="--follow")
+        _show(run(save(settings(), to, _say)), as_json)
+        return
+    from wangxin import moments
+
+    async def work() -> None:
+        base = await moments.back_up(settings(), to, _say, unless_of=moments.FRESH if follow else None)
+        typer.echo(json.dumps({"base": str(base)}) if as_json else str(base))
+        if follow:
+            _say("following the log; stop me to end")
+            with contextlib.suppress(asyncio.CancelledError):
+                await moments.follow(settings(), to, _say)
+
+    try:
+        run(work())
+    except BadBackup as why:
+        raise fail(str(why)) from None
 
 
 @commands.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="A file made by `wangxin backup`.")],
+    saved: Annotated[Path, typer.Argument(help="A file or folder made by `wangxin backup`.")],
+    to: Annotated[
+        str, typer.Option(help="With a folder: the moment, 2026-11-11T09:30:00+08:00; unset: the newest there is.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Put a backup into an empty database, and compare: every line there, unchanged, without a gap. Exit 1 if not.
 
-    Example: [bold]WANGXIN_DATA=/srv/second wangxin restore /backups/monday.tar[/bold]
+    A folder is restored into a new WANGXIN_DATA, with everything that was acknowledged before the moment; then every
+    figure is computed again from the restored record.
+
+    Example: [bold]WANGXIN_DATA=/srv/second wangxin restore /backups --to 2026-11-11T09:30:00+08:00[/bold]
     """
     from wangxin.backup import BadBackup
     from wangxin.backup import restore as put_back
 
     try:
-        _show(run(put_back(settings(), file, _say)), as_json)
+        if not saved.is_dir():
+            if to:
+                raise typer.BadParameter("only a folder holds more than one moment", param_hint="--to")
+            _show(run(put_back(settings(), saved, _say)), as_json)
+            return
+        from wangxin.moments import restore_to
+
+        _show(run(restore_to(settings(), saved, _moment(to), _say, _figures)), as_json)
     except BadBackup as why:
         raise fail(str(why)) from None
+
+
+def _moment(to: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(to).astimezone() if to else None
+    except ValueError:
+        raise typer.BadParameter(f"{to!r} is no moment; write 2026-11-11T09:30:00+08:00", param_hint="--to") from None
+
+
+async def _figures(url: str, media: Path) -> int:
+    """Figures of all shops that are not what the record says."""
+    from metrics.service import Figures
+    from wangxin.storage import postgres
+    from wangxin.storage.archive import Archive, ArchiveDamaged
+
+    pool = await postgres.open_pool(url, most=3, name="restore")
+    try:
+        shops = await pool.fetch("select shop_id from shop order by 1")
+        verdicts = [await Figures(pool).verify(shop_id, archive=Archive(media)) for (shop_id,) in shops]
+        return sum(verdict.differences for verdict in verdicts)
+    except ArchiveDamaged as why:
+        raise fail(str(why)) from None
+    finally:
+        await pool.close()
 
 
 def _say(words: str) -> None:
@@ -102,8 +169,11 @@ def _say(words: str) -> None:
 
 def _show(found: Any, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2))
+        typer.echo(json.dumps(asdict(found), indent=2, default=str))
     else:
+        reached = getattr(found, "reached", None)
+        if reached is not None:
+            out.print(f"restored up to the commit of {reached.isoformat()}", highlight=False)
         out.print(f"{found.shops} shops, {found.threads} threads, {found.entries} entries, {found.media} media files")
 
 

@@ -80,6 +80,31 @@ class EmbeddedPostgres:
     def _url(self, database: str) -> str:
         return f"postgresql://wangxin:{self._password}@/{database}?host={self._sockets}"
 
+    @property
+    def sockets(self) -> str:
+        """The folder of its socket, which only its account may enter."""
+        return str(self._sockets)
+
+    @property
+    def password(self) -> str:
+        return self._password
+
+    def place(self) -> Path:
+        """Where its data lie, or will lie."""
+        self._prepare()
+        return self._pgdata
+
+    def own(self, folder: Path) -> None:
+        """Give a folder that was laid in its place, and what is in it, to the account that runs it."""
+        folder.chmod(0o700)
+        if self._account is not None:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, self._account.pw_uid, self._account.pw_gid, follow_symlinks=False)
+
+    def add(self, settings: dict[str, str]) -> None:
+        """Start it with these settings, too, from the next start on."""
+        self._settings = {**self._settings, **settings}
+
     def _as(self) -> dict[str, Any]:
         if self._account is None:
             return {}
@@ -180,6 +205,7 @@ class EmbeddedPostgres:
             "shared_buffers": f"{max(64, min(1024, memory // 16 // 2**20))}MB",
             "work_mem": "16MB",
             "max_wal_size": "2GB",
+            "max_slot_wal_keep_size": "16GB",
             "checkpoint_timeout": "10min",
             "autovacuum_naptime": "20s",
             "client_connection_check_interval": "5s",
