@@ -110,7 +110,8 @@ async def freeze(conn: Connection, rule: Rule, due: Due, now_ms: int) -> None:
     names = await runs.zones_of(conn, rule.shop_id)
     zones = zone_dues(body, due, {name: zone_of(name, shop.zone) for name in names}, now_ms)
     picked = picking(body, due, Moment.of(now_ms, shop.zone), salt=str(rule.id))
-    await runs.freeze(conn, rule.shop_id, run, body.priority, picked, zones, body.limits.rate_per_s)
+    rates = [rate for rate in (body.limits.rate_per_s, shop.rate_per_s) if rate is not None]
+    await runs.freeze(conn, rule.shop_id, run, body.priority, picked, zones, min(rates, default=None))
 
 
 def zone_dues(body: RuleBody, due: Due, zones: dict[str, ZoneInfo], now_ms: int) -> list[ZoneDue]:

@@ -25,7 +25,7 @@ from push.compose import Gift, stable_id
 from push.decide import Contact, Go, Hold, Recipient, State, Stop, Terms, decide
 from push.model import RuleBody, RuleKind
 from push.planning import audience_root, zone_of
-from push.record import ledger, members, rules, runs
+from push.record import ledger, members, pacing, rules, runs
 from push.record.ledger import LedgerRow
 from push.record.rules import Policy
 from push.record.runs import Chunk
@@ -113,15 +113,16 @@ async def _do(conn: Connection, chunk: Chunk, now_ms: int) -> list[UUID]:
     higher = await ledger.higher_today(conn, chunk.shop, chunk.rule, body.priority, now_ms)
     reserving = [to_test(audience_root(other), moment) for other in higher] if body.limits.per_shopper else []
     tested = _rechecked(chunk, now_ms) or bool(reserving)
+    if policy.rate_per_s is not None and chunk.kind != "test":
+        size = await pacing.size_of(conn, chunk.shop, chunk.run, chunk.no)
+        next_ms = await pacing.pace(conn, chunk.shop, size, policy.rate_per_s, now_ms)
+        if next_ms is not None:
+            await runs.postpone(conn, chunk, next_ms)
+            return []
     rows = await runs.recipients(conn, chunk, whole=tested)
     if not rows:
         await runs.chunk_done(conn, chunk, now_ms)
         return []
-    if policy.rate_per_s is not None and chunk.kind != "test":
-        next_ms = await rules.pace(conn, chunk.shop, len(rows), policy.rate_per_s, now_ms)
-        if next_ms is not None:
-            await runs.postpone(conn, chunk, next_ms)
-            return []
     profiles = await _profiles(conn, chunk, rows, [body, *higher], moment) if tested else list(map(spoken_to, rows))
     contacts: dict[UUID, Any] = {}
     capped = body.kind is not RuleKind.TRANSACTIONAL and chunk.kind != "test"

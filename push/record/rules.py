@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from push.crowds import DEFAULT_DAYS, CrowdDays
 from push.model import OnEvent, Rule, RuleBody, RuleStatus
-from push.record.runs import at
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection
 
@@ -42,22 +41,6 @@ async def set_policy(
              crowd_days = excluded.crowd_days, rate_per_s = excluded.rate_per_s""",
         shop, holdout_permille, approve_above, approve_above_cents, crowd_days.model_dump(), rate_per_s,
     )  # fmt: skip
-
-
-async def pace(conn: Connection, shop: UUID, people: int, rate_per_s: int, now_ms: int) -> int | None:
-    """Take the shop's turn for so many people at its pace; else the moment (ms) of the next turn. The turn is held
-    until the transaction ends, so that chunks of a paced shop follow one another."""
-    taken = await conn.fetchval(
-        """update push_policy set paced_until = $2::timestamptz + $3::float8 * interval '1 second'
-            where shop_id = $1 and coalesce(paced_until, '-infinity') <= $2 returning true""",
-        shop, at(now_ms), people / rate_per_s,
-    )  # fmt: skip
-    if taken:
-        return None
-    later: int = await conn.fetchval(
-        "select (extract(epoch from paced_until) * 1000)::bigint from push_policy where shop_id = $1", shop
-    )
-    return later
 
 
 _RULE = "id, shop_id, version, status, body, content_hash, created_by, approved_by"

@@ -13,6 +13,7 @@ from push.audience.leaves import Arguments, Moment
 from push.audience.profile import COLUMNS, SPOKEN
 from push.audience.tree import Node
 from push.buckets import bucket_sql
+from push.record.pacing import PACED
 from push.schedule import Occurrence
 from wangxin.model import limits
 from wangxin.model.facts import PushFinished
@@ -121,7 +122,8 @@ async def freeze(
     rate_per_s: int | None = None,
 ) -> int:  # fmt: skip
     """Write recipients and chunks in one statement each; returns how many people were frozen. With a rate, later
-    chunks are due later."""
+    chunks are due later, and at a low one they are small: some seconds of it each."""
+    size = limits.PUSH_CHUNK if rate_per_s is None else min(limits.PUSH_CHUNK, rate_per_s * limits.PUSH_PACED_S)
     args = Arguments([shop])
     where = to_sql(picked.root, picked.moment, args)
     key = f"{args.bind(picked.run_key)}::text"
@@ -152,7 +154,7 @@ async def freeze(
           placed as (
             select picked.shopper_id, picked.run_key, zone.due_at,
                    zone.grp * 10000000 + (row_number() over (partition by zone.grp order by picked.shopper_id) - 1)
-                     / {limits.PUSH_CHUNK} as chunk_no
+                     / {size} as chunk_no
               from picked join zone on zone.tz = picked.tz collate "C"),
           stored as (
             insert into push_recipient (shop_id, run_id, chunk_no, shopper_id, step, run_key, due_at)
@@ -165,7 +167,7 @@ async def freeze(
         """insert into push_chunk (shop_id, run_id, no, priority, due_at)
            select $1, $2, chunk_no, $3, min(due_at) + chunk_no % 10000000 * $4::float8 * interval '1 second'
              from push_recipient where shop_id = $1 and run_id = $2 group by chunk_no""",
-        shop, run, priority, limits.PUSH_CHUNK / rate_per_s if rate_per_s else 0.0,
+        shop, run, priority, size / rate_per_s if rate_per_s else 0.0,
         timeout=600,
     )  # fmt: skip
     await conn.execute("update push_run set audience_n = $3 where shop_id = $1 and id = $2", shop, run, n)
@@ -201,16 +203,16 @@ class Chunk:
     as_of_ms: int
 
 
-_CLAIM = """select c.shop_id, c.run_id, c.no, c.priority, r.rule_id, r.rule_version, r.kind,
+_CLAIM = f"""select c.shop_id, c.run_id, c.no, c.priority, r.rule_id, r.rule_version, r.kind,
                    (extract(epoch from r.as_of) * 1000)::bigint as as_of_ms
               from push_chunk c join push_run r on r.shop_id = c.shop_id and r.id = c.run_id
-             where c.done_at is null and c.due_at <= $1 and r.state = 'running'
+             where c.done_at is null and c.due_at <= $1 and r.state = 'running' and (r.kind = 'test' or not {PACED})
              order by c.priority desc, c.due_at limit 1 for update of c skip locked"""
 
 
 async def claim_chunk(conn: Connection, now_ms: int) -> Chunk | None:
     """The most urgent open chunk, locked until the transaction ends: a killed worker frees it by dying."""
-    row = await conn.fetchrow(_CLAIM, at(now_ms))
+    row = await conn.fetchrow(_CLAIM, at(now_ms), limits.PUSH_CHUNK)
     if row is None:
         return None
     return Chunk(
@@ -223,8 +225,10 @@ async def waiting_chunks(conn: Connection, now_ms: int) -> int:
     """Open chunks that are due, a thousand at most: the sweeper's question."""
     n: int = await conn.fetchval(
         "select count(*) from (select 1 from push_chunk c join push_run r on r.shop_id = c.shop_id and r.id = c.run_id"
-        " where c.done_at is null and c.due_at <= $1 and r.state = 'running' limit 1000) x",
+        f" where c.done_at is null and c.due_at <= $1 and r.state = 'running' and (r.kind = 'test' or not {PACED})"
+        " limit 1000) x",
         at(now_ms),
+        limits.PUSH_CHUNK,
     )
     return n
 
