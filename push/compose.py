@@ -106,8 +106,8 @@ def _body(block: Block, values: dict[str, str | int], given: Gift | None) -> Bod
     match block:
         case TextBlock(text=text):
             return Body("text", {"text": render.compiled(text)(values)})
-        case ImageBlock(media_id=media):
-            return Body("image", {"media": str(media)})
+        case ImageBlock(media_id=media, alt=alt):
+            return Body("image", {"media": str(media), **({"alt": alt} if alt else {})})
         case VideoBlock(media_id=media):
             return Body("video", {"media": str(media)})
         case CardBlock():

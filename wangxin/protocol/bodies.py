@@ -25,6 +25,7 @@ class Text(Body):
 class Image(Body):
     kind: Literal["image"] = "image"
     media: Id = Field(description="id of an upload; links are made when it is shown and expire")
+    alt: MaybeText = Field(default="", description="what it shows, for who cannot see it")
     width: int = Field(default=0, ge=0, le=100_000)
     height: int = Field(default=0, ge=0, le=100_000)
 

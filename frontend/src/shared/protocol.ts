@@ -132,6 +132,8 @@ export interface ImageBody {
   kind: "image";
   /** id of an upload; links are made when it is shown and expire */
   media: string;
+  /** what it shows, for who cannot see it */
+  alt?: string;
   width?: number;
   height?: number;
 }
