@@ -96,7 +96,7 @@ if (wanted("consoles"))
       rolldownOptions: { input: { agent: join(here, "agent/index.html"), merchant: join(here, "merchant/index.html") } },
     },
   });
-for (const name of ["theme.js", "host.js", "host.css", "host.html", "agent.webmanifest", "agent-sw.js", "icon.svg", "icon-maskable.svg"]) {
+for (const name of ["theme.js", "host.js", "host.css", "host.html", "agent.webmanifest", "agent-sw.js", "shopper-sw.js", "icon.svg", "icon-maskable.svg"]) {
   copyFileSync(join(here, "plain", name), join(out, name));
 }
 cpSync(join(here, "plain", "goods"), join(out, "goods"), { recursive: true });

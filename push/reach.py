@@ -1,5 +1,6 @@
-"""Who is not there is told to a channel of the shop's own: a webhook that hears ``push.unreached`` carries the words on
-(an app's notifications, a text message) and may say with the event ``push.reached`` what came of it."""
+"""Who is not there is told on his own device, where he asked for it (``push/calls.py``), else to a channel of the
+shop's: a webhook that hears ``push.unreached`` carries the words on (an app's notifications, a text message) and may
+say with the event ``push.reached`` what came of it."""
 
 from __future__ import annotations
 
@@ -25,9 +26,8 @@ async def look_at_some(pool: Pool, now_ms: int) -> bool:
         done = await record.claim_done(conn, now_ms - AFTER_MS)
         if done is None:
             return False
-        if not await webhooks.listeners(conn, done.shop, CHANNEL):
-            return True
-        for people in record.batches(await record.ask(conn, done), PEOPLE_IN_CALL):
+        heard = bool(await webhooks.listeners(conn, done.shop, CHANNEL))
+        for people in record.batches(await record.ask(conn, done, heard=heard), PEOPLE_IN_CALL):
             told = tuple(
                 Unreached(delivery=one["delivery"], shopper=one["shopper_id"], member=one["ref"], line=one["line"])
                 for one in people
@@ -37,6 +37,23 @@ async def look_at_some(pool: Pool, now_ms: int) -> bool:
             )
             await outbox.write(conn, [fact])
         return True
+
+
+async def devices_gone(conn: Connection, one: record.Ringing, now_ms: int) -> None:
+    """None of his devices is there any more: the shop's channel is told, where it has one."""
+    if not await webhooks.listeners(conn, one.shop, CHANNEL):
+        await record.rang(conn, one, "failed")
+        return
+    await record.hand_over(conn, one)
+    told = Unreached(delivery=one.delivery, shopper=one.shopper, member=one.ref, line=one.line)
+    await outbox.write(
+        conn,
+        [
+            PushUnreached(
+                shop=one.shop, rule=one.rule, name=one.rule_name, run=one.run, people=(told,), at_ms=now_ms
+            )
+        ],
+    )  # fmt: skip
 
 
 async def heard_back(conn: Connection, shop: UUID, event_type: str, data: dict[str, JsonValue]) -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from push import asking, cloudevents, counting, reporting, rest_benefits, service
+from push import asking, cloudevents, counting, reporting, rest_benefits, rest_devices, service
 from push.audience.leaves import Moment
 from push.crowds import STAGES, crowd_of
 from push.life import Act
@@ -58,6 +58,7 @@ def router(deps: Deps) -> APIRouter:
     _people(routes, deps)
     _doors(routes, deps)
     rest_benefits.add(routes, deps)
+    rest_devices.add(routes, deps)
     return routes
 
 

@@ -155,8 +155,9 @@ class Report(Closed):
     best_variant: str | None
     """Better than every other at once; None where it cannot be told."""
     variants_unequal: bool
-    reach: dict[str, int]
-    """Messages that reached no device and were told to the shop's own channel: asked, reached, failed."""
+    reach: dict[str, dict[str, int]]
+    """Messages that reached no window, by the way they were told on: ``webpush`` (asked, handed to the device's push
+    service, failed), ``webhook`` (the shop's own channel: asked, reached, failed)."""
     runs: tuple[RunView, ...]
     skipped: tuple[tuple[str, str], ...]
 

@@ -44,3 +44,8 @@ def new_id() -> UUID:
 def new_secret() -> str:
     """256 bits of chance as 43 URL-safe characters."""
     return secrets.token_urlsafe(32)
+
+
+def new_bytes(n: int) -> bytes:
+    """``n`` bytes of chance, fit for keys."""
+    return secrets.token_bytes(n)

@@ -28,6 +28,7 @@ from metrics.quality import checking
 from metrics.schedules.mail import Post
 from metrics.schedules.sending import Reports
 from metrics.service import Figures
+from push.calls import ShopperCalls
 from push.service import Push
 from wangxin import clock, outbound
 from wangxin.agreements import agreements_of
@@ -273,6 +274,7 @@ async def run_worker(settings: Settings) -> None:
         _follow("webhooks", caller.follow, waker),
         _every("calls to shops", TICK_S, caller.work),
         _every("calls to agents", RING_S, Calls(pool, settings.signing_key(), caller.allowed).ring),
+        _every("calls to shoppers", RING_S, ShopperCalls(pool, settings.signing_key(), caller.allowed).ring),
         _every("old calls", GRADE_S, caller.forget),
         _follow("errands", errands.follow, waker),
         _every("menus", TICK_S, menus.service.Planner(pool, hints, menus.examine.breaker(bot.brains)).tick),

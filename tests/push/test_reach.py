@@ -57,7 +57,7 @@ async def test_who_was_not_there_is_told_to_the_shops_channel_once_and_what_came
     await world.event("push.reached", "m2", delivery="no id")
     await world.turn()
     async with world.pool.acquire() as conn:
-        assert (await reporting.report(conn, world.shop, rule.id)).reach == {"failed": 1}
+        assert (await reporting.report(conn, world.shop, rule.id)).reach == {"webhook": {"failed": 1}}
 
 
 async def test_a_shop_without_a_channel_is_asked_nothing(world: World) -> None:

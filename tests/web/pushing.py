@@ -49,6 +49,26 @@ def visits_the_shop(page: Page, house: House, guest: Guest) -> None:
     page.goto(f"{house.url}/our-shop")
 
 
+APP = """<!doctype html><html lang="zh-CN"><title>app</title><body><h1>app</h1><p role="status"></p>
+<iframe src="/inbox?lang=zh-CN" title="inbox" width="380" height="600"></iframe><script>
+const frame = document.querySelector("iframe"), status = document.querySelector("p");
+addEventListener("message", ({ data, source }) => {
+  if (source !== frame.contentWindow || data.wangxin !== 1) return;
+  if (data.did === "ready") source.postMessage({ wangxin: 1, do: "tokens", tokens: { "SHOP": "TOKEN" } }, "*");
+  if (data.did === "unread" && data.count) status.textContent = `${data.count} unread`;
+  if (data.did === "open") status.textContent = `open ${data.shop}`;
+});
+</script>"""
+
+
+def in_an_apps_page(page: Page, house: House, guest: Guest) -> None:
+    """All threads in a frame on a page of the shop's app, which hands in the member's token."""
+    token = auth.sign_member(str(house.shop.id), guest.person.party.name, guest.name, "V4", house.shop.secret, now_ms())
+    text = APP.replace("SHOP", house.shop.slug).replace("TOKEN", token)
+    page.route("**/our-app", lambda route: route.fulfill(body=text, content_type="text/html; charset=utf-8"))
+    page.goto(f"{house.url}/our-app")
+
+
 def agent_reads(chromium: Browser, house: House, guest: Guest, *lines: str) -> None:
     """An agent takes the shopper's conversation up and reads these lines, one above the other."""
     guest.wants_a_person()
@@ -65,6 +85,18 @@ def open_all_day(page: Page) -> None:
     page.get_by_label("勿扰时段内不发").uncheck()
     page.get_by_label("每人每天最多").fill("0")
     page.get_by_label("每人每周最多").fill("0")
+
+
+def by_hand_to(page: Page, name: str, tag: str, text: str) -> None:
+    """A new rule, sent by hand at any hour to who has the tag, also while he talks to the bot."""
+    page.get_by_label("规则名称").fill(name)
+    page.get_by_label("手动发送").check()
+    open_all_day(page)
+    page.get_by_text("更多限制").click()
+    page.get_by_label("正在会话中的人等会话结束再发").uncheck()
+    page.get_by_role("button", name="添加条件", exact=True).click()
+    page.get_by_label("条件值").fill(tag)
+    page.get_by_label("消息内容").fill(text)
 
 
 def starts(page: Page, button: str | re.Pattern[str]) -> None:

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
+import menus.demo
+from tests.web.away import SECRET, away, noticed, subscribes_to
 from tests.web.browsing import faults_of, launched, screen
 from tests.web.house import PASSWORD, House, open_house
 from tests.web.pushing import (
     agent_reads,
+    by_hand_to,
     groups_blocks_and_follow_ups_by_keyboard,
+    in_an_apps_page,
     open_all_day,
     ref_of,
     shop_says,
@@ -45,6 +50,8 @@ def house(
         async def key() -> None:
             pool = await open_pool(house.postgres_url)
             await keys.keep_api_key(pool, house.shop.id, new_id(), "events", EVENTS_KEY, ["events"])
+            async with pool.acquire() as conn, conn.transaction():
+                await menus.demo.seed(conn, house.shop.id)
             await pool.close()
 
         house.run(key())
@@ -399,6 +406,89 @@ def test_ready_rules_stand_in_the_calendar_and_a_report_tells_what_it_can_tell(c
         assert faults_of(page) == []
 
 
+def test_a_push_of_words_picture_and_buttons_comes_and_who_has_closed_the_window_is_told_elsewhere(
+    chromium: Browser, house: House, tmp_path: Path
+) -> None:
+    listens = "insert into webhook (shop_id, id, url, events, secret, made_by) values ($1, $2, $3, $4, $5, $2)"
+    Image.new("RGB", (320, 200), "#c2410c").save(tmp_path / "slope.png")
+    with away() as elsewhere, screen(chromium) as shown, screen(chromium, width=390, height=844) as theirs:
+        house.sql(f"{listens} returning true", house.shop.id, new_id(), elsewhere.hook, ["push.unreached"], SECRET)
+        theirs.context.grant_permissions(["notifications"], origin=house.url)
+        subscribes_to(theirs.page, elsewhere.phone)
+        window = theirs.page
+        window.goto(f"{house.url}/chat/{house.shop.slug}?lang=zh-CN")
+        window.wait_for_load_state("networkidle")
+        window.get_by_role("textbox").fill("雪场几点开门")
+        window.keyboard.press("Enter")
+        # Offered once, after own words; taken by a button.
+        offer = window.get_by_role("region", name="关掉窗口后，店铺回复时通知您？")
+        expect(offer).to_be_visible()
+        assert faults_of(window) == []
+        offer.get_by_role("button", name="通知我").click()
+        expect(offer).to_have_count(0)
+        expect(window.get_by_role("textbox")).to_be_focused()
+        assert house.sql("select count(*) from shopper_device") == 1
+        guest = house.sql("select shopper_id from shopper_device")
+        house.sql(
+            "with made as (insert into shopper (shop_id, id, external_id, name) values ($1, $2, 'm-away', '外出')"
+            " returning id) insert into profile (shop_id, shopper_id, tags) select $1, id, array['滑雪'] from made"
+            " returning true",
+            house.shop.id, new_id(),
+        )  # fmt: skip
+        house.sql(
+            "insert into profile (shop_id, shopper_id, tags) values ($1, $2, array['滑雪'])"
+            " on conflict (shop_id, shopper_id) do update set tags = excluded.tags returning true",
+            house.shop.id, guest,
+        )  # fmt: skip
+        page = shown.page
+        signed_in(page, house, "push/new")
+        by_hand_to(page, "雪季开板", "滑雪", "雪场开放了。")
+        adds = page.get_by_role("group", name="添加内容")
+        adds.get_by_role("button", name="图片或视频").click()
+        page.get_by_label("图片或视频文件").set_input_files(tmp_path / "slope.png")
+        expect(page.get_by_text("已上传")).to_be_visible()
+        page.get_by_label("图片说明").fill("雪道")
+        adds.get_by_role("button", name="菜单按钮").click()
+        page.get_by_label("按钮上方的文字").fill("想先看什么？")
+        button = page.get_by_role("group", name="菜单按钮", exact=True).get_by_role("checkbox").first
+        item = button.locator("xpath=..").inner_text().strip()
+        button.check()
+        expect(page.get_by_label("手机预览")).to_contain_text(item)
+        assert faults_of(page) == []
+        starts(page, "发给 2 人")
+        expect(window.get_by_text("雪场开放了。")).to_be_visible()
+        expect(window.get_by_role("button", name="查看图片")).to_be_visible()
+        window.get_by_role("button", name=item).last.click()
+        expect(window.get_by_role("article").filter(has_text=item).last).to_be_visible()
+        # The window is closed; the next push reaches the device, and the other member's shop.
+        window.goto("about:blank")
+        page.goto(f"{house.url}/merchant/push/new?lang=zh-CN")
+        by_hand_to(page, "夜场", "滑雪", "今晚有夜场。")
+        starts(page, "发给 2 人")
+        expect(page.get_by_text("已完成")).to_be_visible(timeout=30_000)
+        house.sql("update push_chunk set done_at = done_at - interval '2 minutes' where looked_at is null returning 1")
+        device, people = elsewhere.told(page, "今晚有夜场。")
+        assert device == {"slug": house.shop.slug, "shop": "森野官方旗舰店", "line": "今晚有夜场。"}
+        assert [(one["shopper"], one["line"]) for one in people] == [
+            ("m-away", "雪场开放了。"),
+            ("m-away", "今晚有夜场。"),
+        ]
+        title, line, opened = noticed(theirs, house.url, device)
+        assert (title, line) == ("森野官方旗舰店", "今晚有夜场。")
+        assert opened == [f"/chat/{house.shop.slug}"]
+        expect(page.get_by_role("row", name=re.compile("会员设备的通知"))).to_contain_text("已交给通知服务")
+        expect(page.get_by_role("row", name=re.compile("店铺自有渠道"))).to_contain_text("已转出")
+        assert faults_of(page) == []
+        # No more of it, in the window's options.
+        window.goto(f"{house.url}{opened[0]}?lang=zh-CN")
+        expect(window.get_by_text("今晚有夜场。")).to_be_visible()
+        window.get_by_role("button", name="更多操作").click()
+        window.get_by_label("窗口关着也通知我").uncheck()
+        expect(window.get_by_label("窗口关着也通知我")).not_to_be_checked()
+        assert faults_of(window) == []
+        assert theirs.policy_breaches() == []
+
+
 def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house: House) -> None:
     house.sql(
         "insert into shop (shop_id, slug, name, token_secret) values (gen_random_uuid(), 'other-shop', '云岭茶庄', 'x')"
@@ -410,7 +500,7 @@ def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house:
         expect(page.get_by_text("还没有店铺给您发过消息。")).to_be_visible()
         for slug in (house.shop.slug, "other-shop"):
             page.goto(f"{house.url}/chat/{slug}?lang=zh-CN")
-            page.get_by_role("textbox").fill(f"{slug} 在吗")
+            page.get_by_role("textbox").fill(f"{slug} 嗯嗯啊啊")
             page.keyboard.press("Enter")
             # Only then: what is on its way stays in the page that is left, and the newest line below is the shop's.
             expect(page.get_by_role("article").filter(has_text="您能说得再具体一点吗")).to_be_visible()
@@ -423,6 +513,16 @@ def test_one_page_lists_all_shops_threads_of_a_shopper(chromium: Browser, house:
         expect(page.get_by_role("listitem")).to_have_count(2)
         expect(page.get_by_role("listitem").first).to_contain_text("云岭茶庄")
         assert faults_of(page) == []
+        # In a frame of an app's page it knows the members' tokens too, and says which thread is to be opened.
+        with house.shopper("唐棠") as member:
+            shop_says(house, house.shop.slug, "会员日到了", member.thread)
+            in_an_apps_page(page, house, member)
+            framed = page.frame_locator("iframe").get_by_role("link", name=re.compile("会员日到了"))
+            expect(framed).to_be_visible()
+            expect(page.get_by_role("status")).to_have_text(re.compile("[1-9] unread"))
+            framed.click()
+            expect(page.get_by_role("status")).to_have_text(f"open {house.shop.slug}")
+        page.goto(f"{house.url}/inbox?lang=zh-CN")
         row.click()
         expect(page.get_by_text("新茶到店")).to_be_visible()
         page.goto(f"{house.url}/inbox?lang=zh-CN")

@@ -69,6 +69,13 @@ def router(deps: Deps, shelf: Shelf) -> APIRouter:
             return plain("wangxin", f"<h1>wangxin</h1><pre>{html.escape(MISSING)}</pre>", status=503, headers=headers)
         return found
 
+    def service_worker(request: Request, name: str, scope: str) -> Response:
+        headers = {"Service-Worker-Allowed": scope, "Cache-Control": "no-cache"}
+        found = shelf.serve(request, name, headers=headers)
+        if found is None:
+            raise not_found("page")
+        return found
+
     @routes.get("/chat/{slug}")
     async def chat(slug: str, request: Request) -> Response:
         shop = await shoppers.find_shop(deps.pool, slug)
@@ -90,11 +97,12 @@ def router(deps: Deps, shelf: Shelf) -> APIRouter:
     @routes.get("/agent-sw.js")
     async def agent_worker(request: Request) -> Response:
         """Keeps the console's files for when there is no network, and takes calls while its page sleeps."""
-        headers = {"Service-Worker-Allowed": "/agent", "Cache-Control": "no-cache"}
-        found = shelf.serve(request, "agent-sw.js", headers=headers)
-        if found is None:
-            raise not_found("page")
-        return found
+        return service_worker(request, "agent-sw.js", "/agent")
+
+    @routes.get("/shopper-sw.js")
+    async def shopper_worker(request: Request) -> Response:
+        """Takes a shop's words while its window is closed."""
+        return service_worker(request, "shopper-sw.js", "/chat")
 
     @routes.get("/merchant")
     @routes.get("/merchant/{rest:path}")

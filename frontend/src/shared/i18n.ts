@@ -16,6 +16,7 @@ import type routing from "@/locales/zh-CN/routing.json";
 import type report from "@/locales/zh-CN/report.json";
 import type settings from "@/locales/zh-CN/settings.json";
 import type shopper from "@/locales/zh-CN/shopper.json";
+import type tell from "@/locales/zh-CN/tell.json";
 import type terms from "@/locales/zh-CN/terms.json";
 import type training from "@/locales/zh-CN/training.json";
 
@@ -30,6 +31,7 @@ export type Key = keyof (typeof common &
   typeof bot &
   typeof push &
   typeof pools &
+  typeof tell &
   typeof terms &
   typeof report &
   typeof training &

@@ -6,7 +6,14 @@ export { default as AttachSheet } from "./AttachSheet.vue";
 export { cardOf } from "./cards";
 export { default as MenuSheet } from "./MenuSheet.vue";
 export { default as OptionsSheet } from "./OptionsSheet.vue";
-export { hearTaps } from "./taps";
 export { default as QueueStrip } from "./QueueStrip.vue";
 export { putUp, sendFile } from "./files";
 export { default as VoiceSheet } from "./VoiceSheet.vue";
+import { lookAtCalls } from "./calls";
+import { hearTaps } from "./taps";
+
+/** What listens from now on. */
+export function wake(token: () => string | null): void {
+  hearTaps(token);
+  void lookAtCalls(token).catch(() => {});
+}

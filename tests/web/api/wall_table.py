@@ -79,6 +79,10 @@ EVENT = {
     "data": {"order": "{mark}-2", "amount": 18_900},
 }  # fmt: skip
 
+SEALING = {
+    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+}  # fmt: skip
 SCHEDULE = {"name": "{mark}日报", "every": "day", "hour": 8, "by": "webhook"}
 SHEET = {"items": [{"id": "greeting", "name": "{mark}问候", "points": 10}], "fatal": [], "pass_mark": 80}
 
@@ -347,6 +351,9 @@ TABLE: dict[str, Row] = {
     "POST /api/v1/events": Row("key", EVENT, whole="own"),
     "GET /api/v1/shopper/unread": Row("member guest"),
     "POST /api/v1/shopper/tapped": Row("member", {"thread": "{thread}", "seq": "{said_seq}"}),
+    "GET /api/v1/shopper/calls": Row("member guest"),
+    "PUT /api/v1/shopper/calls": Row("member guest", {"endpoint": "https://push.example/x", **SEALING}),
+    "DELETE /api/v1/shopper/calls": Row("member guest", query={"endpoint": "https://push.example/x"}),
     "GET /api/v1/shopper/consent": Row("member guest"),
     "POST /api/v1/shopper/consent": Row("member guest", {"granted": True}),
     # --- figures

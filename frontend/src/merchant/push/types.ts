@@ -240,7 +240,7 @@ export interface Report {
   variants: { id: string; sent: number; people: number; converted: number }[];
   best_variant: string | null;
   variants_unequal: boolean;
-  reach: Record<string, number>;
+  reach: Record<string, Record<string, number>>;
   runs: { id: string; occurrence: string; version: number; state: string; audience_n: number; started_ms: number; decided_n: number }[];
   skipped: [string, string][];
 }
