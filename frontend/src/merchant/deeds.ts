@@ -8,6 +8,7 @@ export function useDeeds(
 ) {
   const busy = ref(false);
   async function doing(work: () => Promise<unknown>): Promise<void> {
+    if (busy.value) return; // a second press before the button shows it
     busy.value = true;
     trouble.value = null;
     before?.();
