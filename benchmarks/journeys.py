@@ -117,7 +117,7 @@ def live_shop(browser: Browser, house: House) -> dict[str, Any]:
         hands.type(page.get_by_label("客服名字"), "小满")
         hands.click(page.get_by_role("button", name="添加客服"))
         hands.click(page.get_by_role("button", name="下一步"))
-        hands.click(page.get_by_role("button", name="生成并发布入门菜单"))
+        hands.click(page.get_by_role("button", name="发布这份菜单"))
         hands.sees(page.get_by_role("region", name="嵌入代码"))
         window = Hands(phone.page)
         window.page.goto(f"{house.url}/chat/journey?lang=zh-CN")
