@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import wangxin
-from wangxin.commands import archive, figures, importing, menus, people, processes, routing, shopdata, upkeep
+from wangxin.commands import archive, figures, importing, jobs, menus, people, processes, routing, shopdata, upkeep
 from wangxin.commands.shell import out
 from wangxin.commands.simulate import simulate
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for part in (processes, people, importing, routing, upkeep, archive, figures, menus, shopdata):
+for part in (processes, people, importing, routing, upkeep, archive, jobs, figures, menus, shopdata):
     app.add_typer(part.commands)
 app.command()(simulate)
 

@@ -64,6 +64,8 @@ THROUGHPUT_S = 600.0
 ARCHIVE_S = 60.0
 RETRY_S = 1.0
 LISTEN_S = 5.0
+FAILED_KEPT_S = 7 * 86_400
+"""So long a job that failed can be seen and done again (`wangxin jobs`)."""
 RQ_NICE = 10  # chatting people go first where processors are few
 PUSH_LANES = 2  # chunks at once in one job: one is decided while PostgreSQL works at the other
 Work = Callable[[], Awaitable[int]]
@@ -149,7 +151,7 @@ class Ticker:
     def _enqueue(self) -> None:
         if len(self._queue) < 2:
             self._wake += 1
-            self._queue.enqueue("wangxin.work.push_chunks", result_ttl=0, failure_ttl=3_600, job_timeout=600)
+            self._queue.enqueue("wangxin.work.push_chunks", result_ttl=0, failure_ttl=FAILED_KEPT_S, job_timeout=600)
 
 
 def push_chunks() -> None:
@@ -182,7 +184,9 @@ class VideoTicker:
 
     def _enqueue(self) -> None:
         if not len(self._queue):
-            self._queue.enqueue("wangxin.work.convert_videos", result_ttl=0, failure_ttl=3_600, job_timeout=1_800)
+            self._queue.enqueue(
+                "wangxin.work.convert_videos", result_ttl=0, failure_ttl=FAILED_KEPT_S, job_timeout=1_800
+            )
 
 
 def convert_videos() -> None:

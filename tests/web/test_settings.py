@@ -266,7 +266,29 @@ def test_an_owner_lets_a_clerk_in_tells_a_server_what_happens_and_reads_who_did_
             time.sleep(0.1)
         assert len(set(Till.heard)) == 1, "the same call with the same id and words each time"
 
+        house.sql(
+            "insert into report_sending (shop_id, id, schedule_id, name, by, addresses, first, last, state)"
+            " values ($1, gen_random_uuid(), $1, '日报', 'mail', '{}', '2026-01-01', '2026-01-01', 'failed')",
+            house.shop.id,
+        )
+        house.sql(
+            "insert into outbox (shop_id, consumer, fact, tries, failed)"
+            " values ($1, 'metrics', '{\"fact\": \"menu_tapped\"}', 5, 'ValueError: 13800001111')",
+            house.shop.id,
+        )
+        page.get_by_role("link", name="未完成的任务").click()
+        failed = page.locator("tr[data-work='fact']")
+        expect(failed).to_contain_text("指标 · 买家点了菜单")
+        expect(failed).to_contain_text("ValueError")
+        assert "1380000" not in page.content()
+        failed.get_by_role("button", name="放弃").click()
+        failed.get_by_role("button", name="确认放弃").click()
+        expect(failed).to_have_count(0)
+        page.get_by_role("button", name="重做：日报").click()
+        expect(page.get_by_text("没有未完成的任务。")).to_be_visible()
+
         page.get_by_role("link", name="操作记录").click()
+        expect(page.locator("tr[data-action='work.drop']")).to_have_count(1)
         row = page.locator("tr[data-action='member.duty']").last
         expect(row).to_contain_text("店主")
         expect(row).to_contain_text('"before":"finance"')
@@ -324,7 +346,7 @@ def test_an_empty_shop_is_led_to_its_first_answer_and_its_first_person(chromium:
         page.get_by_role("button", name="添加客服").click()
         password = page.get_by_role("region", name="kefu1 的初始密码").inner_text()
         page.get_by_role("button", name="下一步").click()
-        page.get_by_role("button", name="生成并发布入门菜单").click()
+        page.get_by_role("button", name="发布这份菜单").click()
         expect(page.get_by_role("region", name="嵌入代码")).to_contain_text('shop: "newshop"')
         expect(page.get_by_text("还差 1 步")).to_be_visible()
         window = phone.page

@@ -18,6 +18,7 @@ from wangxin.web import (
     catalogue,
     docs,
     errors,
+    failed_work,
     keeping,
     login,
     media,
@@ -83,6 +84,7 @@ def create_app(
         login.router(deps, rate), shops.router(deps, rate), media.router(deps, rate, objects),
         shop_settings.router(deps), members.router(deps), webhooks.router(deps),
         catalogue.router(deps), workbooks.router(deps), privacy.router(deps, objects), keeping.router(deps),
+        failed_work.router(deps),
     ]  # fmt: skip
     if demo:
         own.append(shops.demo_router(deps))

@@ -42,13 +42,15 @@ class Converter:
             if taken is None:
                 return done
             done += 1
-            plays: Plays = "converted" if await self._convert(taken) else "no"
-            await media_record.keep_outcome(self._pool, taken, plays)
+            failure = await self._convert(taken)
+            plays: Plays = "no" if failure else "converted"
+            await media_record.keep_outcome(self._pool, taken, plays, failure)
 
-    async def _convert(self, media: Media) -> bool:
+    async def _convert(self, media: Media) -> str:
+        """Why it failed, in a word; empty: it is converted."""
         source = await self._objects.find(media.shop, media.id, "original")
         if source is None:
-            return False
+            return "missing"
         with tempfile.TemporaryDirectory(prefix="wangxin-video-") as folder:
             target = Path(folder) / "play.mp4"
             try:
@@ -58,12 +60,12 @@ class Converter:
                 checked = video.read(content)
             except (OSError, TimeoutError, Refusal, _Failed) as why:
                 log.warning("video %s could not be converted (%s: %s)", media.id, type(why).__name__, why)
-                return False
+                return str(why) if isinstance(why, _Failed) else type(why).__name__
         if not checked.plays or len(content) > limits.VIDEO_BYTES_MAX:
             log.warning("video %s was converted to what does not play (%s)", media.id, " ".join(checked.codecs))
-            return False
+            return "does not play"
         await self._objects.put(media.shop, media.id, "play", checked.content)
-        return True
+        return ""
 
     async def _run(self, media: Media, source: Path, target: Path) -> None:
         process = await asyncio.create_subprocess_exec(

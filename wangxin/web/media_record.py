@@ -118,8 +118,10 @@ async def keep_progress(conn: Executor, media: Media, percent: int) -> None:
     )  # fmt: skip
 
 
-async def keep_outcome(conn: Executor, media: Media, plays: Plays) -> None:
+async def keep_outcome(conn: Executor, media: Media, plays: Plays, failure: str) -> None:
+    """``failure``: why it could not be converted, in a word; empty: it is. The owner of the shop reads it."""
     await conn.execute(
-        "update media set plays = $3, progress = $4, taken_at = null where shop_id = $1 and id = $2",
-        media.shop, media.id, plays, 100 if plays == "converted" else 0,
+        "update media set plays = $3, progress = $4, taken_at = null, failure = nullif($5, ''),"
+        " failed_at = case when $5 <> '' then clock_timestamp() end where shop_id = $1 and id = $2",
+        media.shop, media.id, plays, 100 if plays == "converted" else 0, failure,
     )  # fmt: skip

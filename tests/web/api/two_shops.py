@@ -267,7 +267,13 @@ async def _talk(deps: Deps, chat: Chat, side: Side, served_by: UUID) -> None:
 
 
 async def _given(deps: Deps, side: Side) -> None:
-    """The member has a coupon of the rule."""
+    """The member has a coupon of the rule; a report could not be sent."""
+    side.ids.update(kind="report", work=str(new_id()))
+    await deps.pool.execute(
+        "insert into report_sending (shop_id, id, schedule_id, name, by, addresses, first, last, state, note)"
+        " values ($1, $2, $2, $3, 'mail', '{}', '2026-01-01', '2026-01-01', 'failed', 'ConnectionRefusedError: x')",
+        side.shop.id, UUID(side.ids["work"]), f"{side.mark}日报",
+    )  # fmt: skip
     rule, grant = UUID(side.ids["rule"]), new_id()
     await deps.pool.execute(
         "insert into benefit_stock (shop_id, rule_id, step, remaining) values ($1, $2, 0, 5)", side.shop.id, rule

@@ -133,6 +133,8 @@ TABLE: dict[str, Row] = {
     f"POST {_SETTINGS}/keeping/concerned": Row("merchant", {"days": 365}),
     f"PUT {_SETTINGS}/keeping": Row("merchant", {"days": 365}),
     f"GET {_SETTINGS}/audit": Row("merchant", query={"by": "{merchant}", "action": "key"}, inside="own"),
+    f"GET {_SETTINGS}/work": Row("merchant"),
+    f"POST {_SETTINGS}/work/{{kind}}/{{work}}/again": Row("merchant"),
     f"GET {_SETTINGS}/webhooks": Row("merchant"),
     f"POST {_SETTINGS}/webhooks": Row("merchant", WEBHOOK, inside="own"),
     f"PUT {_SETTINGS}/webhooks/{{webhook}}": Row("merchant", {**WEBHOOK, "on": True}),
@@ -423,5 +425,6 @@ TABLE: dict[str, Row] = {
     f"DELETE {_SETTINGS}/secrets/{{kid}}": Row("merchant", elsewhere="own"),
     f"DELETE {_SETTINGS}/members/{{member}}": Row("merchant"),
     f"DELETE {_SETTINGS}/webhooks/{{webhook}}": Row("merchant"),
+    f"DELETE {_SETTINGS}/work/{{kind}}/{{work}}": Row("merchant"),
     "POST /api/v1/logout": Row(STAFF),
 }  # fmt: skip
