@@ -93,7 +93,7 @@ def failed_jobs(connection: Any) -> list[FailedJob]:
             ended = job.ended_at or job.enqueued_at
             found.append(
                 FailedJob(
-                    id_, queue.name, job.func_name.rsplit(".", 1)[-1],
+                    id_, queue.name, (job.func_name or "").rsplit(".", 1)[-1],
                     kind_of((result.exc_string if result else "") or ""),
                     int(ended.timestamp() * 1000) if ended else 0,
                 )
