@@ -44,6 +44,19 @@ class Settings(BaseSettings):
     )
     demo_shop: str = Field(default="", description="address of the demo shop's own server; set by `wangxin up --demo`")
     demo: bool = Field(default=False, description="open the demo page, which signs its visitors in as members")
+    public_url: str = Field(
+        default="", description="address that people open, for single sign-on (https://chat.example.com)"
+    )
+    oidc_issuer: str = Field(
+        default="", description="OpenID Connect issuer of agents and merchants (https://login.example.com); unset: none"
+    )
+    oidc_client_id: str = Field(default="", description="our name at the issuer")
+    oidc_client_secret: SecretStr | None = Field(default=None, description="our secret at the issuer, if it gave one")
+    oidc_name: str = Field(default="SSO", description="what the button of the login page says")
+    oidc_only: bool = Field(default=False, description="passwords are closed: everybody comes through the issuer")
+    oidc_trust_addresses: bool = Field(
+        default=False, description="take addresses that the issuer does not call verified"
+    )
     smtp_url: SecretStr | None = Field(
         default=None, description="mail server for reports, smtp://user:password@host:587 or smtps://…; unset: no mails"
     )

@@ -102,6 +102,7 @@ class House:
             "WANGXIN_DATA": str(self.folder),
             "WANGXIN_SECRET": KEY,
             "WANGXIN_PORT": str(self.port),
+            "WANGXIN_PUBLIC_URL": self.url,
             "WANGXIN_OUTBOUND_NETWORKS": '["127.0.0.0/8"]',
             **self.environment,
         }

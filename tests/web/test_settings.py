@@ -22,6 +22,7 @@ from openpyxl import Workbook
 from playwright.sync_api import Browser, expect
 
 from tests.web import browsing, guide, test_agent
+from tests.web.api.issuer import CLIENT, SECRET, running
 from tests.web.browsing import Screen, faults_of, launched, picture, screen
 from tests.web.house import PASSWORD, House, open_house
 from wangxin import enrol
@@ -39,8 +40,15 @@ if not BUILT.exists():
 def house(
     embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
-    with open_house(embedded_postgres, embedded_valkey, tmp_path_factory.mktemp("house")) as house:
-        yield house
+    with running("") as issuer:
+        issuer.person["email"] = "clerk@example.com"
+        environment = {
+            "WANGXIN_OIDC_ISSUER": issuer.url, "WANGXIN_OIDC_CLIENT_ID": CLIENT, "WANGXIN_OIDC_CLIENT_SECRET": SECRET,
+            "WANGXIN_OIDC_NAME": "Senye ID",
+        }  # fmt: skip
+        folder = tmp_path_factory.mktemp("house")
+        with open_house(embedded_postgres, embedded_valkey, folder, environment) as house:
+            yield house
 
 
 @pytest.fixture(scope="module")
@@ -220,19 +228,27 @@ def test_an_owner_lets_a_clerk_in_tells_a_server_what_happens_and_reads_who_did_
         sign_in(shown, house, "zh-CN", "light")
         page = shown.page
         page.get_by_role("link", name="成员与角色").click()
-        page.get_by_label("账号", exact=True).fill("clerk")
+        page.get_by_label("账号", exact=True).fill("clerk@example.com")
         page.get_by_label("姓名").fill("小账")
         page.get_by_label("角色", exact=True).select_option("finance")
         page.get_by_role("button", name="添加成员").press("Enter")
-        password = page.get_by_role("region", name="clerk 的初始密码").inner_text()
+        password = page.get_by_role("region", name="clerk@example.com 的初始密码").inner_text()
         picture(page, "merchant-people")
-        expect(page.locator("[data-member='clerk']")).to_contain_text("还没登录过")
+        expect(page.locator("[data-member='clerk@example.com']")).to_contain_text("还没登录过")
         assert faults_of(page) == []
         clerk = other.page
-        clerk.goto(f"{house.url}/merchant/menus?lang=en&theme=dark")
-        clerk.locator("#login").fill("clerk")
-        clerk.locator("#password").fill(password)
-        clerk.keyboard.press("Enter")
+        clerk.goto(f"{house.url}/merchant?lang=en&theme=dark")
+        single = clerk.get_by_role("button", name="Sign in with Senye ID")
+        single.click()
+        clerk.locator("#no").click()
+        expect(clerk.get_by_role("alert")).to_have_text("You were not let in there.")
+        assert "state=" not in clerk.url, "nothing of it stays in the address"
+        picture(clerk, "merchant-single-sign-on")
+        assert faults_of(clerk) == []
+        single.press("Enter")
+        clerk.locator("#yes").click()
+        clerk.locator("nav").first.wait_for()
+        clerk.goto(f"{house.url}/merchant/menus")
         expect(clerk.get_by_role("note")).to_contain_text("Your role is “Finance”")
         clerk.goto(f"{house.url}/merchant/settings/audit")
         expect(clerk.get_by_role("note")).to_contain_text("an owner looks after this")

@@ -26,6 +26,7 @@ from wangxin.web import (
     pages,
     privacy,
     shops,
+    single,
     webhooks,
     workbooks,
 )
@@ -81,7 +82,8 @@ def create_app(
     rate = Rate(deps.valkey)
     objects = Objects(settings.data / "media")
     own = [
-        login.router(deps, rate), shops.router(deps, rate), media.router(deps, rate, objects),
+        login.router(deps, rate), single.router(deps, login.Desk(deps, rate)),
+        shops.router(deps, rate), media.router(deps, rate, objects),
         shop_settings.router(deps), members.router(deps), webhooks.router(deps),
         catalogue.router(deps), workbooks.router(deps), privacy.router(deps, objects), keeping.router(deps),
         failed_work.router(deps),
@@ -91,6 +93,7 @@ def create_app(
     for router in [*own, *routers]:
         app.include_router(router, prefix=API)
     app.include_router(media.serving(deps, objects))
+    app.include_router(single.landing(deps))
     app.include_router(pages.router(deps, shelf or Shelf()))
     app.include_router(_service(app, deps, asyncapi))
     errors.install(app)

@@ -78,7 +78,9 @@ class Desk:
     rate: Rate
 
     async def enter(self, asked: Login, address: str, device: str) -> LoggedIn:
-        """Raises ``login.too_often`` (429) or ``login.wrong`` (401), the same for an unknown login."""
+        """Raises ``login.too_often``, ``login.sso_only``, or ``login.wrong`` (401), the same for an unknown login."""
+        if self.deps.settings.oidc_only and self.deps.settings.oidc_issuer:
+            raise forbidden("login.sso_only", "passwords are closed here; use single sign-on")
         login, now = asked.login.strip().lower(), clock.now_ms()
         spend, often = self.rate.spend, "login.too_often"
         await spend("login-a", address, limits.LOGIN_TRIES_PER_MINUTE_ADDRESS, now, code=often)
@@ -89,11 +91,15 @@ class Desk:
             log.info("login refused", address=address)
             raise Refusal("login.wrong", "login or password is wrong", status=401)
         await self.rate.forgive("login-b", f"{address} {login}", now)
+        return await self.open(found[0], address, device)
+
+    async def open(self, row: AccountRow, address: str, device: str) -> LoggedIn:
+        """A session for somebody who has proved who he is."""
         session, refresh = clock.new_id(), clock.new_secret()
         await accounts.open_session(
-            self.deps.pool, session, found[0].id, refresh, address=address, device=device.replace("\x00", "")
+            self.deps.pool, session, row.id, refresh, address=address, device=device.replace("\x00", "")
         )
-        return await self._answer(found[0], session, refresh)
+        return await self._answer(row, session, refresh)
 
     async def refresh(self, asked: Refresh) -> LoggedIn:
         new = clock.new_secret()

@@ -44,6 +44,14 @@ class Rate:
         with contextlib.suppress(*VALKEY_DOWN):
             await self.valkey.delete(_key(what, name, minute))
 
+    async def first(self, what: str, who: str, within_ms: int) -> bool:
+        """Whether ``who`` does this for the first time in so long."""
+        name = _name(who)
+        try:
+            return bool(await self.valkey.set(f"{{wx}}:once:{what}:{name}", 1, nx=True, px=within_ms))
+        except VALKEY_DOWN:
+            return self._count(f"once {what}:{name}", 0) == 1
+
     def _count(self, name: str, minute: int) -> int:
         count = self._here[(name, minute)] = self._here.pop((name, minute), 0) + 1
         while len(self._here) > _REMEMBERED:

@@ -1,3 +1,4 @@
+import "@/shared/sso"; // first: what an issuer of single sign-on sent leaves the address
 import { createApp } from "vue";
 import { loadTexts } from "@/shared/i18n";
 import "@/shared/tokens.css";

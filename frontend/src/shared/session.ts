@@ -94,6 +94,11 @@ export async function signIn(login: string, password: string): Promise<Account> 
   return take(await api.post<Signed>("/login", { login, password }, { as: null }));
 }
 
+/** With what the issuer of single sign-on sent back. */
+export async function signInWith(proof: { code: string; state: string; binding: string }): Promise<Account> {
+  return take(await api.post<Signed>("/login/sso/finish", proof, { as: null }));
+}
+
 /** A fresh token; rejects where only the password helps. Asked several times at once, it asks the server once. */
 export function renew(): Promise<Account> {
   if (!refresh) return Promise.reject(new ApiError("session.ended", 401));
