@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import orjson
+import psutil
 import pytest
 from websockets.asyncio.client import unix_connect
 from websockets.exceptions import ConnectionClosed
@@ -137,6 +139,37 @@ async def test_postgresql_stops_and_nothing_is_acknowledged_until_it_is_back(cro
     margin_ms = 100  # an acknowledgement may have been on its way
     early = [ack for party in parties for ack in party.acked if down_ms + margin_ms < ack.moment < up_ms]
     assert early == []
+
+
+async def test_postgresql_freezes_and_nothing_is_acknowledged_until_it_wakes(crowd: Crowd) -> None:
+    """Its processes stand still, the lines to it stay open: nobody is told that it is gone."""
+    process = crowd.hubs.postgres.process
+    assert process is not None
+    server = psutil.Process(process.pid)
+    frozen = [server, *server.children(recursive=True)]
+    for one in frozen:
+        one.suspend()
+    froze_ms = monotonic_ms()
+    await asyncio.sleep(3)
+    woke_ms = monotonic_ms()
+    for one in frozen:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.resume()
+    await crowd.more(40)
+    verdict = await crowd.judged()
+    assert verdict.kept, str(verdict)
+    parties = [person.party for person in (*crowd.agents, *(person for person, _ in crowd.shoppers))]
+    assert [ack for party in parties for ack in party.acked if froze_ms + 100 < ack.moment < woke_ms] == []
+
+
+async def test_a_hub_freezes_and_its_people_go_on_when_it_wakes(crowd: Crowd) -> None:
+    hub = crowd.hubs.running["a"]
+    hub.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(3)
+    hub.send_signal(signal.SIGCONT)
+    await crowd.more(60)
+    verdict = await crowd.judged()
+    assert verdict.kept, str(verdict)
 
 
 async def test_a_reader_who_sleeps_is_cut_and_misses_nothing(crowd: Crowd) -> None:
