@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import shutil
 import sys
@@ -15,11 +16,11 @@ from wangxin import clock
 from wangxin.config import Settings
 from wangxin.storage import hosts, primary
 from wangxin.storage.embedded import CannotStart
-from wangxin.storage.migrate import missing
+from wangxin.storage.migrate import missing, newer
 from wangxin.storage.postgres import NotUsable
 from wangxin.storage.sockets import private_folder
 from wangxin.storage.valkey import connect_blocking
-from wangxin.stores import reach_postgres, reach_valkey, stores_of
+from wangxin.stores import port_free, reach_postgres, reach_valkey, stores_of
 
 State = Literal["ok", "warning", "wrong"]
 CLOCK_MS_MAX = 2_000
@@ -40,7 +41,7 @@ class Finding:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which one would mend them."""
-    found = [_python(), _pages(), _folder(settings.data), _files()]
+    found = [_python(), _pages(), _folder(settings.data), *_media(settings.data / "media"), _files()]
     try:
         full = stores_of(settings)
     except CannotStart as why:
@@ -49,10 +50,12 @@ async def examine(settings: Settings) -> list[Finding]:
     assert full.valkey_url is not None
     postgres_url, valkey_url = full.postgres_url.get_secret_value(), full.valkey_url.get_secret_value()
     for what, look in (
-        ("PostgreSQL", lambda: _postgres(postgres_url)),
+        ("PostgreSQL", lambda: _postgres(postgres_url, settings.data / "media")),
         ("Valkey", lambda: _valkey(valkey_url)),
         ("processes", lambda: _processes(full, postgres_url)),
     ):
+        if what == "processes" and any((one.what, one.state) == ("PostgreSQL", "wrong") for one in found):
+            continue  # it is asked which processes run
         found += await _guarded(what, look)
     return [*found, *_secrets(settings)]
 
@@ -80,11 +83,36 @@ def _pages() -> Finding:
 def _folder(data: Path) -> Finding:
     if not data.is_dir():
         return Finding("data folder", "warning", f"{data} is not there yet", "`wangxin up` makes it.")
+    if not os.access(data, os.W_OK | os.X_OK):
+        return Finding(
+            "data folder", "wrong", f"{data} cannot be written by this account",
+            "Give it to the account that runs wangxin, or set WANGXIN_DATA to another folder.",
+        )  # fmt: skip
     free = shutil.disk_usage(data).free
     words = f"{data}, {free / 2**30:.0f} GiB free"
     if free < DISK_BYTES_LEAST:
         return Finding("data folder", "wrong", words, "Free some space: PostgreSQL stops on a full disk.")
     return Finding("data folder", "ok", words)
+
+
+def _media(folder: Path) -> list[Finding]:
+    """Nothing to say where nothing was uploaded yet; whether the record names files is asked with PostgreSQL."""
+    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        mend = f"Give {folder} to the account that runs wangxin."
+        return [Finding("media", "wrong", f"{folder} cannot be written: uploads fail", mend)]
+    return []
+
+
+def _named_files(folder: Path, named: int) -> list[Finding]:
+    """``named``: how many uploads and archived files the record knows."""
+    if not named or folder.is_dir():
+        return []
+    return [
+        Finding(
+            "media", "wrong", f"{folder} is not there, and the record names {named} files in it",
+            "Mount the folder that all processes share, or restore it from a backup.",
+        )
+    ]  # fmt: skip
 
 
 def _files() -> Finding:
@@ -99,12 +127,12 @@ def _files() -> Finding:
     )
 
 
-async def _postgres(url: str) -> list[Finding]:
+async def _postgres(url: str, media: Path | None = None) -> list[Finding]:
     await reach_postgres(url, PATIENCE_S)
     conn = await hosts.connect(url)
     try:
         version = await conn.fetchval("show server_version")
-        lacking = await missing(conn)
+        lacking, unknown = await missing(conn), await newer(conn)
         before = clock.now_ms()
         skew = abs(await conn.fetchval("select (extract(epoch from clock_timestamp()) * 1000)::bigint") - before)
         room = await conn.fetchrow(
@@ -112,6 +140,8 @@ async def _postgres(url: str) -> list[Finding]:
             " current_setting('max_connections')::int as most"
         )
         copies = await conn.fetchrow(_COPIES)
+        slot = await conn.fetchrow(_SLOT)
+        named = 0 if lacking or media is None else await conn.fetchval(_NAMED)
     finally:
         await conn.close()
     assert room is not None, "a row of two subqueries is always there"
@@ -119,6 +149,9 @@ async def _postgres(url: str) -> list[Finding]:
     found = [Finding("PostgreSQL", "ok", f"{version}, acknowledged means stored (fsync and the others on)")]
     if lacking:
         found.append(Finding("schema", "wrong", f"{len(lacking)} migrations are missing", "Run `wangxin migrate`."))
+    elif unknown:
+        words = f"of a newer release: {len(unknown)} migrations are not known here"
+        found.append(Finding("schema", "warning", words, "Install the newer release here, too."))
     else:
         found.append(Finding("schema", "ok", "newest"))
     fits = skew <= CLOCK_MS_MAX
@@ -136,12 +169,35 @@ async def _postgres(url: str) -> list[Finding]:
         )
     )  # fmt: skip
     found.append(_standby(copies["wanted"], copies["waits"], copies["there"]))
-    return found
+    if slot is not None:
+        found.append(_follower(slot["active"], slot["kept"], slot["lost"]))
+    return found + ([] if media is None else _named_files(media, named))
 
 
 _COPIES = """select current_setting('synchronous_standby_names') as wanted,
   current_setting('synchronous_commit') as waits,
   (select count(*) from pg_stat_replication where pid is not null) as there"""
+
+
+# Who backs this server up, and how much of its log is kept for him.
+_SLOT = """select active, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint as kept,
+  coalesce(wal_status, '') = 'lost' as lost from pg_replication_slots where slot_name = 'wangxin_backup'"""
+_NAMED = "select (select count(*) from media) + (select count(*) from archive_file)"
+
+
+def _follower(active: bool, kept: int | None, lost: bool) -> Finding:
+    if lost:
+        return Finding(
+            "backup", "wrong", "the log was not fetched in time: no moment since can be restored",
+            "Make a new copy: `wangxin backup FOLDER --follow`.",
+        )  # fmt: skip
+    if active:
+        return Finding("backup", "ok", "its log is followed")
+    size = f"{(kept or 0) / 2**20:.0f} MiB of log wait"
+    return Finding(
+        "backup", "warning", f"nobody follows the log; {size}",
+        "Start `wangxin backup FOLDER --follow`, or drop the slot wangxin_backup if nobody shall.",
+    )  # fmt: skip
 
 
 def _standby(wanted: str, waits: str, there: int) -> Finding:
@@ -211,6 +267,13 @@ async def _processes(settings: Settings, url: str) -> list[Finding]:
                 "" if here else f"Start `wangxin {name}`.",
             )
         )
+    if "web" not in running and not port_free(settings.host, settings.port):
+        found.append(
+            Finding(
+                "port", "wrong", f"{settings.host}:{settings.port} is taken by another program",
+                "Stop that program, or set WANGXIN_PORT.",
+            )
+        )  # fmt: skip
     sockets = private_folder(settings.data, "hub")
     found.append(Finding("hub sockets", "ok", f"{sockets} (the web process must have the same TMPDIR)"))
     return found

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from wangxin.config import Settings
 from wangxin.storage.embedded import CannotStart
 from wangxin.storage.sockets import hub_socket
-from wangxin.stores import Lock, Say, Stores, folder_ready
+from wangxin.stores import Lock, Say, Stores, folder_ready, port_free
 
 BACKOFF_S = (0.3, 0.6, 1.2, 2.5, 5.0, 10.0)
 STEADY_S = 30.0
@@ -74,16 +74,6 @@ class Child:
         self.due = now + BACKOFF_S[min(self.failures, len(BACKOFF_S)) - 1]
         self.process = None
         self.restarts += 1
-
-
-def port_free(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 def caller(host: str) -> socket.socket:

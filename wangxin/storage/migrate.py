@@ -38,6 +38,15 @@ async def missing(conn: Any) -> list[str]:
     return [name for name in names if int(name.split("_", 1)[0]) not in done]
 
 
+async def newer(conn: Any) -> list[str]:
+    """Names of the migrations that were applied here and that this release does not know."""
+    if await conn.fetchval("select to_regclass('schema_migration') is null"):
+        return []
+    known = {number for number, _, _ in migrations()}
+    rows = await conn.fetch("select number, name from schema_migration order by number")
+    return [row["name"] for row in rows if row["number"] not in known]
+
+
 async def migrate(url: str) -> list[str]:
     """Apply what is missing; returns the names applied. Safe to run from several processes at once."""
     conn = await connect(url)
