@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 import wangxin.web.app
+import wangxin.web.patience
 import wangxin.web.tunnel  # noqa: F401 - their figures register themselves
 from tests.house.test_commands import EVERY
 from wangxin.config import Settings
@@ -104,3 +105,14 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text()):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_test_that_the_documents_name_is_there() -> None:
+    paths = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    names = {path.rpartition("/")[2] for path in paths}
+    named = 0
+    for document in (ROOT / "docs").glob("*.md"):
+        for said in re.findall(r"`((?:tests/[a-z_/]+/)?test_[a-z_]+\.py)`", document.read_text()):
+            named += 1
+            assert said in (paths if "/" in said else names), f"{document.name}: {said}"
+    assert named > 60

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wangxin.model.actor import Role
 from wangxin.protocol.bodies import AnyBody
-from wangxin.visibility import Viewer, mask, opened_by, visible
+from wangxin.visibility import Viewer, mask, opened_by, viewer_of, visible
 
 KINDS = [model.model_fields["kind"].default for model in get_args(get_args(AnyBody)[0])]
 
@@ -72,3 +73,32 @@ def test_what_is_shown_is_the_stored_body_with_its_kind(body: dict[str, str]) ->
 @given(st.text(min_size=7, max_size=40))
 def test_a_mask_keeps_at_most_seven_characters(value: str) -> None:
     assert mask(value) == value[:3] + "****" + value[-4:]
+
+
+def test_each_role_is_a_class_of_viewer() -> None:
+    for role in Role:
+        for outsourced in (True, False):
+            wanted = Viewer.SHOPPER if role is Role.SHOPPER else Viewer.OUTSOURCED if outsourced else Viewer.OWN
+            assert viewer_of(role, outsourced=outsourced) is wanted
+
+
+def test_that_the_bot_proposed_the_words_is_for_the_shop_alone() -> None:
+    body = '{"text":"七天内可以退","assisted":true}'
+    assert seen(Viewer.SHOPPER, body=body)["body"] == {"kind": "text", "text": "七天内可以退"}  # type: ignore[index]
+    for viewer in (Viewer.OWN, Viewer.OUTSOURCED):
+        assert seen(viewer, body=body)["body"]["assisted"] is True  # type: ignore[index]
+    form = '{"form":"return","values":{"assisted":"是"}}'
+    shown = seen(Viewer.SHOPPER, kind="form_answer", body=form)
+    assert shown["body"]["values"] == {"assisted": "是"}  # type: ignore[index]
+    assert seen(Viewer.SHOPPER, body='{"text":"\\"assisted\\""}')["body"]["text"] == '"assisted"'  # type: ignore[index]
+
+
+@given(st.text(max_size=6))
+def test_short_values_are_hidden_whole(value: str) -> None:
+    assert mask(value) == "*" * len(value)
+
+
+def test_a_masked_value_that_is_no_list_of_fields_is_masked_as_it_stands() -> None:
+    shown = seen(Viewer.OUTSOURCED, kind="logistics", body='{"parcel":13812345678}')
+    assert shown["body"]["parcel"] == "138****5678"  # type: ignore[index]
+    assert "hidden" not in shown["body"]  # type: ignore[index]
