@@ -25,6 +25,7 @@ import asyncpg
 
 import wangxin
 from wangxin.backup import BadBackup, Holds, files_below, gapped, holds, postgres_of, run_tool, tool
+from wangxin.clock import now_ms
 from wangxin.config import Settings
 from wangxin.storage import hosts
 from wangxin.storage.embedded import CannotStart, EmbeddedPostgres
@@ -80,7 +81,8 @@ async def back_up(settings: Settings, folder: Path, say: Say, *, unless_of: time
                     " `wangxin backup FILE`, or its own tools."
                 )
             goes_on, newest = await _slot(conn), bases(folder)[-1:]
-            if unless_of is not None and goes_on and newest and datetime.now(UTC) - newest[0].at < unless_of:
+            now = datetime.fromtimestamp(now_ms() / 1_000, UTC)
+            if unless_of is not None and goes_on and newest and now - newest[0].at < unless_of:
                 return newest[0].folder
             half = folder / f".{_BASE}half-{os.getpid()}"
             shutil.rmtree(half, ignore_errors=True)

@@ -105,6 +105,7 @@ def runs_what_it_reads(tree: ast.Module, place: str) -> Found:
 
 _STARTS = re.compile(r"^(subprocess\.(run|Popen|call|check_\w+)|asyncio\.create_subprocess_\w+)$")
 STARTERS = {
+    "wangxin/moments.py",
     "wangxin/backup.py", "wangxin/supervise.py", "wangxin/work.py", "wangxin/storage/account.py",
     "wangxin/storage/embedded.py", "wangxin/web/convert.py", "wangxin/web/cage.py", "dispatcher/preview.py",
 }  # fmt: skip
