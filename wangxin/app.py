@@ -29,6 +29,7 @@ from wangxin.chat.said import Said
 from wangxin.chat.wording import Find
 from wangxin.config import Settings
 from wangxin.model.actor import Actor
+from wangxin.model.refusals import Refusal
 from wangxin.protocol.frames import Frame
 from wangxin.protocol.reply import Handler
 from wangxin.storage import postgres
@@ -211,6 +212,16 @@ def desk_sources(pool: Pool, settings: Settings | None = None) -> rest_agent.Sou
         except ShopSilent:
             return None, True
 
+    async def deeds(
+        shop: UUID, shopper: UUID, order: str, deed: str, words: str, request: UUID
+    ) -> tuple[bool, str] | None:
+        assert caller is not None
+        try:
+            done = await desk.act(pool, caller, shop, shopper, order, deed, words, request)
+        except ShopSilent as why:
+            raise Refusal("shop.silent", "the shop's own server does not answer", retry=5_000, status=502) from why
+        return None if done is None else (done.done, done.text)
+
     def near(words: str, titles: Sequence[str], most: int) -> list[int]:
         return lookup.near(words, [(title, at) for at, title in enumerate(titles)], most)
 
@@ -225,6 +236,7 @@ def desk_sources(pool: Pool, settings: Settings | None = None) -> rest_agent.Sou
         orders if caller else None,
         near,
         places_of(pool),
+        deeds if caller else None,
     )
 
 

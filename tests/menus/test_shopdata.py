@@ -187,6 +187,15 @@ async def test_the_agent_beside_him_sees_his_orders_as_the_shop_tells_them(count
     both = rows[told[0]["id"]]
     assert (both["state"], both["amount_fen"]) == (told[0]["state"], told[0]["amount_fen"]), "the shop's word counts"
     assert (both["refunded_fen"], both["logistics"]["phone"]) == (7, "13800001111"), "and what it does not say stays"
+    # What the shop would do about an order the agent has it do, once, however often he is heard.
+    order = next(row["id"] for row in told if "address" in row["actions"])
+    request, words = new_id(), "杭州市文一路 1 号 何晓"
+    done = [
+        await shop_desk.act(pool, counter.caller, chat.shop, chat.shopper, order, "address", words, request)
+        for _ in range(2)
+    ]
+    assert [one is not None and one.done for one in done] == [True, True]
+    assert done[0] == done[1]
     counter.caller.resting.until_ms[chat.shop] = now_ms() + 60_000
     with pytest.raises(ShopSilent):
         await shop_desk.orders(pool, counter.caller, chat.shop, chat.shopper)

@@ -422,6 +422,20 @@ def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_thr
             talks.filter(has_text="林晓").get_by_role("button").first.click()
             agent.get_by_role("tab", name="订单").click()
             expect(agent.get_by_role("article", name=re.compile("^订单 ")).first).to_be_visible()
+            # What the shop's system would do about an order is done from beside the chat, and passed on in its words.
+            deeds = agent.get_by_role("group", name=re.compile("可以办理")).first
+            deeds.get_by_role("button", name="改地址").click()
+            sure = agent.get_by_role("dialog", name="改地址")
+            sure.get_by_label("新地址、收件人和电话").fill("杭州市文一路 1 号 何晓 13800001111")
+            assert faults_of(agent) == []
+            sure.get_by_role("button", name="确定办理").click()
+            expect(sure.get_by_role("status")).to_contain_text("地址")
+            sure.get_by_role("button", name="写进回复框").click()
+            box = agent.get_by_role("textbox", name=re.compile("^回复"))
+            expect(box).to_have_value(re.compile("地址"))
+            box.press("Enter")
+            expect(log.get_by_role("article", name=re.compile("^小禾|客服")).last).to_contain_text("地址")
+            assert house.sql("select count(*) from audit where action = 'order.deed'") == 1
             assert house.sql("select count(*) from shop_order where shop_id = $1", house.shop.id) == 0
             page.get_by_role("link", name="素材库").click()
             expect(care).to_contain_text("线上菜单：洗涤与保养")

@@ -56,7 +56,7 @@ def shown_order(row: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
         if logistics.get(name) and "parcel" not in fields:
             logistics[name] = mask(str(logistics[name]))
             masked.append(name)
-    return {**row, "logistics": logistics, "masked": masked}
+    return {"actions": [], **row, "logistics": logistics, "masked": masked}
 
 
 def told_orders(stored: list[dict[str, Any]], told: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:

@@ -231,15 +231,12 @@ async def keep_persona(conn: Connection, shop: UUID, id: UUID, agent: UUID, role
     )  # fmt: skip
 
 
-async def reveal(conn: Connection, shop: UUID, id: UUID, agent: UUID, role: str, subject: str, row: Row) -> None:
-    """Note who looked at a masked field, and why. Never updated, never deleted."""
+async def note(
+    conn: Connection, shop: UUID, id: UUID, agent: UUID, role: str, action: str, subject: str, row: Row
+) -> None:
+    """Who looked at a masked field and why, who did what about an order. Never updated, never deleted."""
     await conn.execute(
         """insert into audit (shop_id, id, actor_role, actor_id, action, subject, detail)
-           values ($1, $2, $3, $4, 'field.revealed', $5, $6)""",
-        shop,
-        id,
-        role,
-        agent,
-        subject,
-        row,
-    )
+           values ($1, $2, $3, $4, $5, $6, $7)""",
+        shop, id, role, agent, action, subject, row,
+    )  # fmt: skip

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -21,7 +21,7 @@ from wangxin.chat.rest_replies import Pools, usable
 from wangxin.clock import new_id, now_ms
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
-from wangxin.model.refusals import forbidden, not_found
+from wangxin.model.refusals import Refusal, forbidden, not_found
 from wangxin.storage import accounts, entries
 from wangxin.storage.entries import Lane
 from wangxin.storage.postgres import Connection, Pool, shop_scope
@@ -42,6 +42,9 @@ Orders = Callable[[UUID, UUID], Awaitable[tuple[list[dict[str, Any]] | None, boo
 """(shop, shopper) -> (his orders as the shop's own server tells them, whether it is silent); None: it tells none."""
 Near = Callable[[str, Sequence[str], int], list[int]]
 """(words, titles, most) -> places of the titles that come near to the words, the nearest first. Slow."""
+Deeds = Callable[[UUID, UUID, str, str, str, UUID], Awaitable[tuple[bool, str] | None]]
+"""(shop, shopper, order, deed, words, request) -> (whether the shop's own server did it, what it says of it); None: it
+takes no such wishes. A request is done once. Raises ``shop.silent``."""
 Tagging = Callable[[UUID, UUID, tuple[str, ...]], Awaitable[None]]
 
 
@@ -68,6 +71,7 @@ class Sources:
     orders: Orders | None = None
     near: Near | None = None
     pools: Pools | None = None
+    deeds: Deeds | None = None
 
 
 def _no_nul(value: str) -> str:
@@ -102,6 +106,14 @@ class Persona(Asked):
     """What shoppers of one shop see; empty: the usual one."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=60), AfterValidator(_no_nul)]
+
+
+class Deed(Asked):
+    """``words``: of a new address. ``request`` is made by the page, so that a repetition is none."""
+
+    deed: Literal["remind", "cancel", "confirm", "address"]
+    words: _Text1000 = ""
+    request: UUID = Field(strict=False)
 
 
 class Reveal(Asked):
@@ -248,6 +260,27 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
         rows, silent = await all_orders(shop, person, stored)
         return {"orders": [desk.shown_order(row, fields) for row in rows], "hidden": False, "silent": silent}
 
+    @routes.post("/threads/{thread}/orders/{order}/deeds")
+    async def deed(thread: UUID, order: str, asked: Deed, actor: Actor = Depends(agent)) -> dict[str, Any]:
+        """Have the shop's own server do something about an order; ``text`` is its answer, for the shopper.
+
+        Raises ``order.no_deeds`` where it takes none, ``shop.silent``. Who asked for it is kept."""
+        async with scope(actor) as conn:
+            shop, person = await opened(actor, conn, thread)
+            if "orders" not in await fields_of(actor, shop):
+                raise not_found("order")
+        done = None
+        if known.deeds is not None:
+            done = await known.deeds(shop, person, order[:200], asked.deed, asked.words, asked.request)
+        if done is None:
+            raise Refusal("order.no_deeds", "the shop's own server does nothing about orders", status=409)
+        async with scope(actor) as conn:
+            noted = {"deed": asked.deed, "done": done[0], "thread": str(thread)}
+            await desk_record.note(
+                conn, shop, new_id(), actor.id, str(actor.role), "order.deed", f"order:{order[:200]}", noted
+            )
+        return {"done": done[0], "text": done[1]}
+
     @routes.post("/threads/{thread}/reveal")
     async def reveal(thread: UUID, asked: Reveal, actor: Actor = Depends(agent)) -> dict[str, str]:
         """Show one masked field of an order. Who looked and why is kept for good."""
@@ -265,7 +298,8 @@ def router(deps: Deps, sources: Sources | None = None) -> APIRouter:
             raise not_found("field")
         async with scope(actor) as conn:
             noted = {"field": asked.field, "order": asked.order, "reason": asked.reason, "thread": str(thread)}
-            await desk_record.reveal(conn, shop, new_id(), actor.id, str(actor.role), f"order:{asked.order}", noted)
+            about = f"order:{asked.order}"
+            await desk_record.note(conn, shop, new_id(), actor.id, str(actor.role), "field.revealed", about, noted)
         return {"field": asked.field, "value": str(value)}
 
     @routes.get("/threads/{thread}/products")

@@ -171,6 +171,9 @@ TABLE: dict[str, Row] = {
     f"GET {_THREAD}/entries": Row(SERVING, query={"limit": 50}),
     f"GET {_THREAD}/shopper": Row(SERVING),
     f"GET {_THREAD}/orders": Row(SERVING),
+    f"POST {_THREAD}/orders/{{order}}/deeds": Row(
+        SERVING, {"deed": "cancel", "request": "0197a3c4-5b00-7000-8000-00000000000a"}
+    ),
     f"POST {_THREAD}/reveal": Row(SERVING, {"order": "{order}", "field": "parcel", "reason": "查件"}),
     f"GET {_THREAD}/products": Row(SERVING, query={"q": "{mark}"}, inside="own"),
     f"GET {_THREAD}/replies": Row(SERVING, query={"q": "{mark}"}, inside="own"),

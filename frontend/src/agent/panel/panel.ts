@@ -36,6 +36,8 @@ export interface Order {
   logistics: Record<string, unknown>;
   created_ms: number;
   masked: string[];
+  /** what the shop's own server would do for it now */
+  actions: string[];
 }
 export interface Panel {
   profile: Profile | null;
