@@ -111,6 +111,9 @@ def _verify(token: str, key: str, now_ms: int) -> dict[str, Any]:
         raise refused("exp is not a number")
     if expires + _SKEW_S < now_ms / 1000:
         raise refused("the token has expired", expired=True)
+    begins = claims.get("nbf", 0)
+    if not isinstance(begins, (int, float)) or begins - _SKEW_S > now_ms / 1000:
+        raise refused("the token does not count yet")
     return claims
 
 

@@ -178,6 +178,7 @@ def identity(
         and (len(audience) == 1 or claims.get("azp") == client)
         and claims.get("azp", client) == client
         and isinstance(expires, (int, float)) and expires + _SKEW_S > now
+        and isinstance(claims.get("nbf", 0), (int, float)) and claims.get("nbf", 0) - _SKEW_S <= now
         and isinstance(made, (int, float)) and abs(now - made) < limits.SSO_MS_MAX / 1_000 + _SKEW_S
         and isinstance(nonce, str) and hmac.compare_digest(nonce.encode(), _derived(own_key, "nonce", state).encode())
         and isinstance(claims["sub"], str) and 0 < len(claims["sub"]) <= 255 and "\x00" not in claims["sub"]

@@ -94,6 +94,7 @@ def test_containers_and_machines_are_reached_by_one_nginx_site() -> None:
 
     def locations(path: Path) -> list[str]:
         text = re.sub(r"proxy_pass http://\w+;", "", path.read_text())
+        text = text[text.index("client_max_body_size") :]
         return re.findall(r"location [^{]+\{[^}]*\}", text)
 
     assert locations(DEPLOY / "containers" / "nginx.conf") == locations(DEPLOY / "nginx" / "wangxin.conf")
@@ -113,3 +114,10 @@ def test_nginx_bounds_an_address_as_the_product_does() -> None:
         assert text.count("_status 429;") == 2
         assert "error_page 429 @often" in text
         assert "add_header Retry-After 10 always" in text
+
+
+def test_nginx_speaks_tls_of_today_only_and_leads_no_program_on() -> None:
+    text = (DEPLOY / "nginx" / "wangxin.conf").read_text()
+    assert "ssl_protocols TLSv1.2 TLSv1.3;" in text
+    assert re.search(r'Strict-Transport-Security "max-age=(\d+); includeSubDomains" always', text)
+    assert "location ~ ^/(api|ws|media|metrics)(/|$) { return 403; }" in text.split("listen 443")[0]

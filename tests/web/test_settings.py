@@ -376,6 +376,13 @@ def test_an_empty_shop_is_led_to_its_first_answer_and_its_first_person(chromium:
         desk.goto(f"{house.url}/agent?lang=zh-CN")
         desk.locator("#login").fill("kefu1")
         desk.locator("#password").fill(password)
+        desk.get_by_role("button", name="修改密码").click()
+        desk.get_by_label("新密码").fill("kefu12026")
+        desk.keyboard.press("Enter")
+        expect(desk.get_by_role("alert")).to_contain_text("这个密码太容易猜到")
+        assert faults_of(desk) == []
+        picture(desk, "agent-another-password")
+        desk.get_by_label("新密码").fill("紫色的水壶 41")
         desk.keyboard.press("Enter")
         test_agent.go_online(desk)
         window.get_by_role("button", name="转人工").click()

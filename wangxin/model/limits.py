@@ -70,6 +70,7 @@ IMPORT_ROWS_MAX = 5_000  # products or members in one file; above: error <noun>.
 SHEET_CHARS_MAX = 1_000_000  # of a file's text
 SHEET_ROWS_MAX = 20_000  # of a workbook's first sheet; above: error sheet.too_large
 SHEET_COLUMNS_MAX = 40  # further columns are not read
+SHEET_FILES_MAX = 1_000  # packed in a workbook; above: error sheet.too_large
 SHEET_BYTES_MAX = 50 * 1024 * 1024  # of a workbook, unpacked; above: error sheet.too_large
 PASSWORD_CHARS_MIN = 8
 PASSWORD_CHARS_MAX = 200

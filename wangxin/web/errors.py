@@ -55,6 +55,10 @@ def _ref(request: Request) -> str:
 
 async def _refused(request: Request, why: Exception) -> JSONResponse:
     assert isinstance(why, Refusal)
+    if why.status in (401, 403, 429):
+        # The route's own name: a path may hold a signed link.
+        route = getattr(request.scope.get("route"), "path", "")
+        log.info("refused", code=why.code, method=request.method, route=route, ref=_ref(request))
     return answer(why, _ref(request))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -15,13 +16,14 @@ from wangxin.edge import Deps, Known
 from wangxin.model import limits
 from wangxin.model.duties import Duty
 from wangxin.model.refusals import Refusal, forbidden
-from wangxin.passwords import matches
+from wangxin.passwords import easy_to_guess, hash_password, matches
 from wangxin.storage import accounts
 from wangxin.storage.accounts import AccountRow
 from wangxin.web.rate import Rate
 
 log = structlog.get_logger()
 
+_hashing = asyncio.Semaphore(1)
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 
 
@@ -34,6 +36,10 @@ class Asked(BaseModel):
 class Login(Asked):
     login: Name
     password: Annotated[str, StringConstraints(min_length=1, max_length=limits.PASSWORD_CHARS_MAX)]
+
+
+class NewPassword(Login):
+    new: Annotated[str, StringConstraints(min_length=limits.PASSWORD_CHARS_MIN, max_length=limits.PASSWORD_CHARS_MAX)]
 
 
 class Refresh(Asked):
@@ -78,6 +84,29 @@ class Desk:
     rate: Rate
 
     async def enter(self, asked: Login, address: str, device: str) -> LoggedIn:
+        """Raises as ``_proved`` does."""
+        return await self.open(await self._proved(asked, address), address, device)
+
+    async def change(self, asked: NewPassword, address: str, device: str) -> LoggedIn:
+        """Another password for whoever proves the one before; every other session of his ends. Raises
+        ``password.easy``, ``password.same``, and what ``enter`` does."""
+        row = await self._proved(asked, address)
+        if asked.new == asked.password:  # rule: secrets-in-equals: both were sent by the same person
+            raise Refusal("password.same", "this is the password there is", field="new", status=422)
+        async with self.deps.scope(await self.deps.gate.actor_of(row)) as conn:
+            shops = await conn.fetch("select slug, name from shop")
+        words = [row.login, *row.login.split("@"), row.name, "wangxin", "旺信", *(w for shop in shops for w in shop)]
+        if easy_to_guess(asked.new, words):
+            raise Refusal("password.easy", "others would guess it soon", field="new", status=422)
+        async with _hashing:
+            hashed = await asyncio.to_thread(hash_password, asked.new)
+        async with self.deps.pool.acquire() as conn, conn.transaction():
+            await accounts.change_password(conn, row.id, hashed)
+        await self.deps.hints.rights()
+        log.info("password changed", account=str(row.id), address=address)
+        return await self.open(row, address, device)
+
+    async def _proved(self, asked: Login, address: str) -> AccountRow:
         """Raises ``login.too_often``, ``login.sso_only``, or ``login.wrong`` (401), the same for an unknown login."""
         if self.deps.settings.oidc_only and self.deps.settings.oidc_issuer:
             raise forbidden("login.sso_only", "passwords are closed here; use single sign-on")
@@ -91,11 +120,12 @@ class Desk:
             log.info("login refused", address=address)
             raise Refusal("login.wrong", "login or password is wrong", status=401)
         await self.rate.forgive("login-b", f"{address} {login}", now)
-        return await self.open(found[0], address, device)
+        return found[0]
 
     async def open(self, row: AccountRow, address: str, device: str) -> LoggedIn:
         """A session for somebody who has proved who he is."""
         session, refresh = clock.new_id(), clock.new_secret()
+        log.info("logged in", account=str(row.id), address=address)
         await accounts.open_session(
             self.deps.pool, session, row.id, refresh, address=address, device=device.replace("\x00", "")
         )
@@ -137,6 +167,11 @@ def router(deps: Deps, rate: Rate) -> APIRouter:
     async def login(asked: Login, request: Request) -> LoggedIn:
         """Password for a token that lives an hour, and a refresh secret. Bounded per address and per login."""
         return await desk.enter(asked, address_of(request), request.headers.get("user-agent", ""))
+
+    @routes.post("/login/password")
+    async def change(asked: NewPassword, request: Request) -> LoggedIn:
+        """Another password; bounded as the login is. Raises ``password.easy``, ``password.same``."""
+        return await desk.change(asked, address_of(request), request.headers.get("user-agent", ""))
 
     @routes.post("/refresh")
     async def refresh(asked: Refresh, request: Request) -> LoggedIn:

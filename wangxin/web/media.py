@@ -169,7 +169,7 @@ def router(deps: Deps, rate: Rate, objects: Objects) -> APIRouter:
 
 
 _AS_A_FILE = {
-    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, max-age=600",

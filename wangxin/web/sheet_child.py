@@ -42,6 +42,8 @@ def to_csv(content: bytes) -> tuple[str, int]:
     Raises ``sheet.broken`` (no XLSX), ``sheet.too_large`` (unpacked, or too many rows or columns)."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            if len(packed.infolist()) > limits.SHEET_FILES_MAX:
+                raise Refusal("sheet.too_large", f"at most {limits.SHEET_FILES_MAX} files in it", status=422)
             if sum(one.file_size for one in packed.infolist()) > limits.SHEET_BYTES_MAX:
                 raise Refusal("sheet.too_large", f"unpacked at most {limits.SHEET_BYTES_MAX} bytes", status=422)
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)

@@ -119,6 +119,8 @@ def _with_headers(present: Any, path: str, ref: str) -> list[tuple[bytes, bytes]
         headers = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
         headers.append((b"cache-control", b"no-store"))
         headers.append((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+    elif b"content-security-policy" not in have:
+        headers.append((b"content-security-policy", b"frame-ancestors 'none'"))
     if b"cross-origin-resource-policy" not in have:
         headers.append((b"cross-origin-resource-policy", b"same-origin"))
     return headers

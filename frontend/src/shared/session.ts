@@ -94,6 +94,11 @@ export async function signIn(login: string, password: string): Promise<Account> 
   return take(await api.post<Signed>("/login", { login, password }, { as: null }));
 }
 
+/** Another password; every other session of the account ends. */
+export async function signInAnew(login: string, password: string, another: string): Promise<Account> {
+  return take(await api.post<Signed>("/login/password", { login, password, new: another }, { as: null }));
+}
+
 /** With what the issuer of single sign-on sent back. */
 export async function signInWith(proof: { code: string; state: string; binding: string }): Promise<Account> {
   return take(await api.post<Signed>("/login/sso/finish", proof, { as: null }));

@@ -28,6 +28,11 @@ async def test_no_answer_of_the_interface_may_be_kept_by_anybody_between(
             assert reply.headers["x-content-type-options"] == "nosniff", (method, path)
 
 
+async def test_nothing_may_stand_in_a_frame_that_does_not_say_so(web: httpx.AsyncClient) -> None:
+    for path in ("/healthz", "/api/v1/me", "/docs", "/openapi.json", "/static/nothing.js", "/media/x/original", "/sso"):
+        assert "frame-ancestors 'none'" in (await web.get(path)).headers["content-security-policy"], path
+
+
 async def test_every_error_has_one_shape_and_the_reference_of_its_request(web: httpx.AsyncClient) -> None:
     for reply in (
         await web.get("/api/v1/nothing"),

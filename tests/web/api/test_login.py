@@ -135,7 +135,11 @@ async def test_no_secret_reaches_the_log(web: httpx.AsyncClient, agent: Person, 
         await web.get("/api/v1/me", headers={"Authorization": f"Bearer {secrets[2]}"})
         deps.pool.terminate()  # what fails on our side is logged with its cause
         await web.get("/api/v1/me", headers={"Authorization": f"Bearer {agent.token}"})
-    assert [line["event"] for line in lines] == ["login refused", "store away"]
+    events = ["login refused", "refused", "refused", "refused", "store away"]
+    assert [line["event"] for line in lines] == events
+    assert [line["code"] for line in lines if line["event"] == "refused"] == [
+        "login.wrong", "session.ended", "token.wrong"
+    ]  # fmt: skip
     assert not [secret for secret in secrets if secret in str(lines)]
 
 
@@ -171,3 +175,25 @@ async def test_a_guest_who_logs_in_is_merged_once_and_only_within_his_shop(shop:
     rows = {row["id"]: row["merged_into"] for row in await deps.pool.fetch("select id, merged_into from shopper")}
     assert rows[guest] == member.id
     assert rows[stranger] is None
+
+
+async def test_another_password_needs_the_one_before_and_ends_every_other_session(
+    web: httpx.AsyncClient, agent: Person, shop: Shop
+) -> None:
+    async def change(new: str, password: str = PASSWORD) -> httpx.Response:
+        return await web.post("/api/v1/login/password", json={"login": agent.login, "password": password, "new": new})
+
+    assert (await change("violet kettle 41", "wrong")).json()["code"] == "login.wrong"
+    for easy in ("password1", "12345678", "aaaaaaaa", f"{agent.login}-2026", f"{shop.slug}2026!", "旺信旺信旺信旺信"):
+        reply = (await change(easy)).json()
+        assert (reply["code"], reply["field"]) == ("password.easy", "new"), easy
+    assert (await change(PASSWORD)).json()["code"] == "password.same"
+    assert (await change("short 7")).json()["field"] == "new"
+    assert (await web.get("/api/v1/me", headers=agent.headers)).status_code == 200
+    given = (await change("violet kettle 41")).json()
+    assert given["person"]["id"] == str(agent.id)
+    assert (await web.get("/api/v1/me", headers=agent.headers)).json()["code"] == "session.ended"
+    assert (await web.get("/api/v1/me", headers={"Authorization": f"Bearer {given['token']}"})).status_code == 200
+    old, new = ({"login": agent.login, "password": word} for word in (PASSWORD, "violet kettle 41"))
+    assert (await web.post("/api/v1/login", json=old)).json()["code"] == "login.wrong"
+    assert (await web.post("/api/v1/login", json=new)).status_code == 200

@@ -128,6 +128,8 @@ def _token(shop: Shop, /, *, secret: str | None = None, algorithm: str = "HS256"
         ({"aud": "payments"}, "token.wrong"),
         ({"aud": []}, "token.wrong"),
         ({"exp": None}, "token.wrong"),
+        ({"nbf": 4_000_000_000}, "token.wrong"),
+        ({"nbf": "soon"}, "token.wrong"),
         ({"exp": "soon"}, "token.wrong"),
         ({"exp": 9_999_999_999}, "token.wrong"),
         ({"exp": 1_000_000_000}, "token.expired"),

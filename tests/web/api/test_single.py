@@ -123,6 +123,7 @@ _LIES: list[tuple[str, Callable[[Issuer], Any]]] = [
     ("for several, and not by us", lambda i: i.claims.update(aud=[CLIENT, "other"])),
     ("by another client", lambda i: i.claims.update(azp="other")),
     ("expired", lambda i: i.claims.update(exp=1_700_000_000)),
+    ("not yet", lambda i: i.claims.update(nbf=4_000_000_000)),
     ("no end", lambda i: i.drop.add("exp")),
     ("old", lambda i: i.claims.update(iat=1_700_000_000)),
     ("another login's nonce", lambda i: i.claims.update(nonce="n" * 43)),

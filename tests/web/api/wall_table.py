@@ -109,6 +109,7 @@ _BY_PERSON: dict[str, Any] = {"query": {"pool": "{pool}", "agent": "{agent}", "t
 TABLE: dict[str, Row] = {
     # --- the edge: before anybody is known, and oneself
     "POST /api/v1/login": Row("", {"login": "nobody", "password": "x"}),
+    "POST /api/v1/login/password": Row("", {"login": "nobody", "password": "x", "new": "another one 7"}),
     "GET /api/v1/login/sso": Row("nobody"),
     "POST /api/v1/login/sso/begin": Row("", {"binding": "b" * 43, "console": "agent"}),
     "POST /api/v1/login/sso/finish": Row("", {"binding": "b" * 43, "state": "s", "code": "c"}),
