@@ -1,8 +1,10 @@
-"""How fast the figures are: lines folded a second on one core, the report of a day with 100,000 turns (live, and from
-its sums once it is sealed), and that of twelve months with 10 million turns from the sums of their days.
+"""How fast the figures are: lines folded a second on one core, how old the live board is at 500 messages a second, the
+report of a day with 100,000 turns (live, and from its sums once it is sealed), and that of twelve months with 10
+million turns from the sums of their days.
 
 python -m benchmarks.metrics            # all, on an embedded PostgreSQL of its own
 python -m benchmarks.metrics --fold     # the fold alone, no store
+python -m benchmarks.metrics --board    # the live board alone
 
 The twelve months are four weeks of 27,473 turns a day, written, sealed and then repeated thirteen times as sums: the
 same shoppers come back every four weeks. What a report reads is as much as of any year with as many conversations.
@@ -16,12 +18,14 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import psutil
 
+from benchmarks.board import lag
 from metrics import report_postgres as read
 from metrics.model import Event, Line, Speaker
 from metrics.report import document
@@ -71,8 +75,7 @@ def fold_rate(threads: int = 20_000) -> dict[str, float]:
     return {"lines": n, "cpu_s": round(took, 3), "lines_per_cpu_s": round(n / took)}
 
 
-async def report_times(rounds: int = 20) -> None:
-    """Prints each result as soon as it is there."""
+async def _with_store(measure: Callable[[postgres.Pool], Awaitable[None]]) -> None:
     with tempfile.TemporaryDirectory(prefix="wx-bench-") as folder:
         os.chmod(folder, 0o755)
         server = EmbeddedPostgres(Path(folder), database="bench")
@@ -81,14 +84,23 @@ async def report_times(rounds: int = 20) -> None:
             await migrate(server.url)
             pool = await postgres.open_pool(server.url)
             try:
-                async with pool.acquire() as conn:
-                    for name, figures in (await _day_report(conn, rounds)).items():
-                        print(json.dumps({name: figures}), flush=True)
-                    print(json.dumps({"year": await _year_report(conn, rounds)}))
+                await measure(pool)
             finally:
                 await pool.close()
         finally:
             server.stop(how="immediate")
+
+
+async def _board(pool: postgres.Pool) -> None:
+    print(json.dumps({"board": await lag(pool)}), flush=True)
+
+
+async def _reports(pool: postgres.Pool, rounds: int = 20) -> None:
+    """Prints each result as soon as it is there."""
+    async with pool.acquire() as conn:
+        for name, figures in (await _day_report(conn, rounds)).items():
+            print(json.dumps({name: figures}), flush=True)
+        print(json.dumps({"year": await _year_report(conn, rounds)}))
 
 
 TEAMS = Teams({id_: PoolName(id_, f"pool {n}", id_ if n else None) for n, id_ in enumerate(POOLS)})
@@ -233,7 +245,11 @@ _AROUND = (
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--fold", action="store_true", help="the fold alone")
-    only_fold = arguments.parse_args().fold
-    print(json.dumps({"fold": fold_rate()}), flush=True)
-    if not only_fold:
-        asyncio.run(report_times())
+    arguments.add_argument("--board", action="store_true", help="the live board alone")
+    only = arguments.parse_args()
+    if not only.board:
+        print(json.dumps({"fold": fold_rate()}), flush=True)
+    if not only.fold:
+        asyncio.run(_with_store(_board))
+    if not (only.fold or only.board):
+        asyncio.run(_with_store(_reports))

@@ -70,6 +70,11 @@ class Figures:
                 credited += await orders.credit_nameless(conn, within_s=within_s)
         return Swept(lines, len(grown), credited, len(grown) == THREADS_MAX)
 
+    async def keep_up(self, *, slow: bool = False) -> None:
+        """Sweep until a sweep took all there was: in a busy second more threads grow than one transaction folds."""
+        while (await self.sweep(slow=slow)).more:
+            pass
+
     async def catch_up(self) -> Swept:
         """Sweep slowly until nothing is left, also by others; for commands and tests."""
         lines = threads = credited = 0

@@ -52,6 +52,7 @@ QUEUE = "wangxin"
 MEDIA_QUEUE = "wangxin-media"
 """Of its own, with a worker of its own: a video takes a minute, and a push must not wait for it."""
 TICK_S = 1.0
+FIGURES_S = 0.5  # the live board is to be less than two seconds old, and its page asks once a second
 RING_S = 3.0
 SLOW_SWEEP_S = 300.0
 SEAL_S = 60.0
@@ -283,10 +284,10 @@ async def run_worker(settings: Settings) -> None:
         _follow("errands", errands.follow, waker),
         _every("menus", TICK_S, menus.service.Planner(pool, hints, menus.examine.breaker(bot.brains)).tick),
         _every("ticker", TICK_S, Ticker(push, valkey_url).tick),
-        _every("figures", TICK_S, figures.sweep),
+        _every("figures", FIGURES_S, figures.keep_up),
         _every("floors of quality", QUALITY_SWEEP_S, lambda: dispatcher.quality.sweep(pool, hints)),
         _every("throughput", THROUGHPUT_S, lambda: dispatcher.throughput_record.learn(pool)),
-        _every("figures of old", SLOW_SWEEP_S, lambda: figures.sweep(slow=True)),
+        _every("figures of old", SLOW_SWEEP_S, lambda: figures.keep_up(slow=True)),
         _every("sums of days", SEAL_S, figures.seal),
         _every("statements", SEAL_S, lambda: figures.settle(agreements_of)),
         _every("stars", GRADE_S, lambda: figures.grade(teams_of, agreements_of, today=graded_day(clock.now_ms()))),

@@ -30,14 +30,16 @@ export function useAnswer<T>(ask: (signal: AbortSignal) => Promise<T>) {
   return { answer, trouble, busy, load };
 }
 
-/** Calls `again` every `everyMs` while the page is seen, never twice at once. */
-export function usePolling(again: () => Promise<void>, everyMs: number): void {
+/** Calls `again` every `everyMs` while the page is seen, never twice at once, and after a pause of at least `times` what an
+ * answer took: a shop whose day is long to read is asked less often. */
+export function usePolling(again: () => Promise<void>, everyMs: number, times = 0): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let over = false;
   async function tick(): Promise<void> {
     clearTimeout(timer);
+    const began = performance.now();
     if (document.visibilityState === "visible") await again();
-    if (!over) timer = setTimeout(() => void tick(), everyMs);
+    if (!over) timer = setTimeout(() => void tick(), Math.max(everyMs, times * (performance.now() - began)));
   }
   const seen = () => {
     if (document.visibilityState === "visible") void tick();
