@@ -32,16 +32,17 @@ dealt as materialized (
   where o.shop_id = $1 and o.shopper_id is not null
     and (o.paid_at between $2::date - interval '22 days' and $3::date + interval '2 days'
       or o.created_at between $2::date - interval '1 day' and $3::date + interval '4 days')),
-known as materialized (
-  select h.conversation_id,
-    bool_or(o.paid_at >= h.opened_at - interval '21 days' and o.paid_at < h.opened_at) as before,
-    bool_or(o.created_at >= h.opened_at and o.created_at < h.new_until) as anew
-  from had h join dealt o on o.shopper_id = h.shopper_id where h.topic = '' group by 1),
+before as materialized (
+  select distinct h.conversation_id, h.shopper_id, h.opened_at, h.new_until
+  from had h join dealt o on o.shopper_id = h.shopper_id
+    and o.paid_at >= h.opened_at - interval '21 days' and o.paid_at < h.opened_at where h.topic = ''),
+after_sales as materialized (
+  select b.conversation_id from before b where not exists (select from dealt o where o.shopper_id = b.shopper_id
+    and o.created_at >= b.opened_at and o.created_at < b.new_until)),
 enquiry as materialized (
   select h.conversation_id, h.pool_id, h.agent_id, h.topic, h.day, h.hour, h.shopper_id, h.served, h.push{menu}
-  from had h left join known k on k.conversation_id = h.conversation_id
-  where case when h.topic <> '' then h.topic <> 'after_sales'
-             else not coalesce(k.before, false) or coalesce(k.anew, false) end)"""
+  from had h
+  where h.topic <> 'after_sales' and h.conversation_id not in (select a.conversation_id from after_sales a))"""
 
 
 # The item of the menu that was tapped last in a conversation; '' where none was.
@@ -70,8 +71,25 @@ def query(levels: Sequence[By], keys: Mapping[By, str], only: str, rules: int, *
     with a table's alias. ``narrowed``: of some pools or agents only; their own words decide whom they served.
     """
     fine = sorted({column for by in levels if (column := _COLUMNS[by]) is not None})
+    counted = [
+        _level(number, by, keys[by], fine, rules, people=narrowed or by in PEOPLE) for number, by in enumerate(levels)
+    ]
     said = narrowed or not PEOPLE.isdisjoint(levels)
+    return f"{_people(fine, only, said=said, menu='menu' in levels)} {' union all '.join(counted)}"
 
+
+def by_pool(only: str) -> str:
+    """Rows (pool_id, shopper_id, bits, n) for :func:`metrics.people.by_level`, from which every level above the pools
+    is counted: those who stand in one pool alone without a name. Parameters as for :func:`query`."""
+    return f"""{_people(["pool_id"], only, said=True)},
+several as materialized (select shopper_id from person group by 1 having count(*) > 1)
+select pool_id, null::uuid as shopper_id, bits, count(*) as n from person
+where shopper_id not in (select s.shopper_id from several s) group by 1, 3
+union all
+select pool_id, shopper_id, bits, 1 from person where shopper_id in (select s.shopper_id from several s)"""
+
+
+def _people(fine: Sequence[str], only: str, *, said: bool, menu: bool = False) -> str:
     def columns(alias: str) -> str:
         return "".join(f"{alias}.{column}, " for column in fine)
 
@@ -91,10 +109,7 @@ def query(levels: Sequence[By], keys: Mapping[By, str], only: str, rules: int, *
 person as materialized (
   select {columns("a")}a.shopper_id, bit_or(a.bits) as bits
   from ({" union all ".join(parts)}) a group by {columns("a")}a.shopper_id)"""
-    counted = [
-        _level(number, by, keys[by], fine, rules, people=narrowed or by in PEOPLE) for number, by in enumerate(levels)
-    ]
-    return f"with {_enquiry(menu='menu' in levels)}, {person} {' union all '.join(counted)}"
+    return f"with {_enquiry(menu=menu)}, {person}"
 
 
 def people(grain_keys: str, touch_keys: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
-from metrics.ratings import COUNTED_RATINGS
+from metrics.ratings import TALLIES
 from metrics.report_postgres import KEYS, Asked
 from metrics.rows import TURN, Row
 from metrics.sealing_postgres import COUNTED_TURN, SETTLED_TURN
@@ -25,7 +25,6 @@ _OUTCOMES: dict[Outcome, str] = {
     "excluded": "r.excluded <> '' or r.void_reason <> ''",
 }
 Those = Literal["all", "served", "asked", "lost", "short", "overflowed", "rated", "low_rated"]
-_RATED = f"r.conversation_id in (select k.conversation_id from {COUNTED_RATINGS} k)"
 _THOSE: dict[Those, str] = {
     "all": "r.shopper_messages > 0",
     "served": "r.shopper_messages > 0 and r.human_messages > 0",
@@ -34,8 +33,8 @@ _THOSE: dict[Those, str] = {
     "short": "r.abandoned = 'short'",
     "overflowed": "r.enqueued_at is not null and exists (select from assignment a where a.shop_id = r.shop_id"
     " and a.conversation_id = r.conversation_id and a.provider_id is not null)",
-    "rated": _RATED,
-    "low_rated": f"r.score between 1 and 2 and {_RATED}",
+    "rated": "r.rating > 0",
+    "low_rated": "r.rating between 1 and 2",
 }
 Cut = Literal["topic", "menu", "push", "hour"]
 
@@ -105,7 +104,7 @@ async def conversations(
              at_ms(r.first_human_at) as first_human_at, at_ms(r.closed_at) as closed_at, r.close_reason,
              r.shopper_messages, r.human_messages, r.bot_messages, r.transfers, r.left_message, r.abandoned, r.score,
              c.topic
-           from tally r join conversation c on c.shop_id = r.shop_id and c.id = r.conversation_id
+           from {TALLIES} r join conversation c on c.shop_id = r.shop_id and c.id = r.conversation_id
            where r.shop_id = $1 and r.day between $2 and $3
              and ($4::uuid[] is null or r.pool_id = any($4) or ($5 and r.pool_id is null))
              and ($6::uuid is null or r.agent_id = $6) and ({_THOSE[which] if which else "true"}) {_within(cut, 9)}

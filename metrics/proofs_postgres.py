@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from metrics.figures import SERVICE_MS
-from metrics.ratings import COUNTED_RATINGS
+from metrics.ratings import TALLIES
 from metrics.sealing_postgres import COUNTED_TURN, SETTLED_TURN
 from wangxin.storage.postgres import Connection
 
@@ -43,10 +43,11 @@ async def cases(
             found[name] = tuple(_turn(row) for row in rows if _TURNS[name](row))
     if "csat" in figures:
         rows = await conn.fetch(
-            f"select r.conversation_id, r.score from {COUNTED_RATINGS} r where r.pool_id = any($4) order by 1",
+            f"""select r.conversation_id, r.rating from {TALLIES} r where r.rating > 0 and r.pool_id = any($4)
+                order by 1""",
             shop, *days, pools,
         )  # fmt: skip
-        found["csat"] = tuple(f"{row['conversation_id']}: {row['score']}/5" for row in rows)
+        found["csat"] = tuple(f"{row['conversation_id']}: {row['rating']}/5" for row in rows)
     if "qa_pass" in figures:
         rows = await conn.fetch(
             """select conversation_id, passed from quality_sample where shop_id = $1 and stratum = 'random'

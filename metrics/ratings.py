@@ -32,12 +32,18 @@ def counted(ratings: Iterable[Rating]) -> list[Rating]:
     return list(last.values())
 
 
-COUNTED_RATINGS = """(select distinct on (t.day, coalesce(p.merged_into, p.id)) t.*
-  from tally t join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id
-  where t.shop_id = $1 and t.day between $2 and $3 and t.score > 0
-  order by t.day, coalesce(p.merged_into, p.id), t.rated_at desc nulls last, t.conversation_id desc)"""
-"""The conversations with a rating that counts; $1 shop, $2 first and $3 last day."""
+_RATED = """select t.conversation_id, t.day, t.rated_at, coalesce(p.merged_into, t.shopper_id) as person
+  from tally t left join shopper p on p.shop_id = t.shop_id and p.id = t.shopper_id and p.merged_into is not null
+  where t.shop_id = $1 and t.day between $2 and $3 and t.score > 0"""
+# Few people rate twice in a day: only theirs are put in order.
+_SUPERSEDED = f"""with rated as materialized ({_RATED})
+  select o.conversation_id from (
+    select r.conversation_id, row_number() over (
+      partition by r.day, r.person order by r.rated_at desc nulls last, r.conversation_id desc) as place
+    from rated r where (r.day, r.person) in (select d.day, d.person from rated d group by 1, 2 having count(*) > 1)) o
+  where o.place > 1"""
 
-RATED = """count(*) as ratings, coalesce(sum(r.score), 0)::int as stars,
-  count(*) filter (where r.score >= 4) as satisfied"""
-"""What they come to."""
+TALLIES = f"""(select t.*,
+    case when t.score > 0 and t.conversation_id not in ({_SUPERSEDED}) then t.score else 0 end as rating
+  from tally t where t.shop_id = $1 and t.day between $2 and $3 offset 0)"""
+"""The conversations of some days ($1 shop, $2 first and $3 last day), ``rating`` 0 where none counts."""

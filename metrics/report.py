@@ -16,6 +16,7 @@ from metrics import report_postgres as read
 from metrics.figures import REPLY_MS, Sums, figures_json, rate_json
 from metrics.intervals import COMPARABLE_N_MIN
 from metrics.record_postgres import calendars
+from metrics.revenue_postgres import revenue
 from metrics.teams import OWN, Teams, TeamsOf, nobody_known
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection, Pool
@@ -45,7 +46,7 @@ async def document(conn: Connection, asked: read.Asked, teams: Teams, *, from_ro
         "reply_ms": REPLY_MS,
         "comparable_n": COMPARABLE_N_MIN,
         "rows": rows,
-        "revenue": await read.revenue(conn, asked, from_rollups=from_rollups),
+        "revenue": await revenue(conn, asked, from_rollups=from_rollups),
         "conversion_windows": {name: rate_json(rate) for name, rate in found.windows.items()},
     }
 

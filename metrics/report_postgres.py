@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -16,9 +16,10 @@ from metrics.conversion_sql import PEOPLE, By, bought_bit, served_bit
 from metrics.figures import REPLY_MS, SERVICE_MS, Sums
 from metrics.histogram import Histogram
 from metrics.intervals import Rate
-from metrics.ratings import COUNTED_RATINGS, RATED
+from metrics.people import by_level
+from metrics.ratings import TALLIES
 from metrics.sealing_postgres import COUNTED_TURN, SETTLED_TURN
-from metrics.teams import Teams
+from metrics.teams import OWN, Teams
 from wangxin.storage.postgres import Connection
 
 
@@ -253,6 +254,8 @@ async def _convert(
     rules = [asked.rule, *(rule for rule in windows if rule != asked.rule)]
     narrowed = bool(asked.pool or asked.agent or asked.team)
     levels = list(groups)
+    if "pool" in levels and "team" in levels:
+        return await _convert_pools(conn, common, groups, rules, windows, narrowed=narrowed)
     query = conversion_sql.query(levels, {**KEYS, **_OF_ENQUIRY}, _ONLY, len(rules), narrowed=narrowed)
     rates = {rule: Rate(0, 0) for rule in windows}
     for row in await conn.fetch(query, *common, rules):
@@ -262,6 +265,31 @@ async def _convert(
         one.conversion_all = Rate(row["bought"][0], row["asked"])
         if by == "all":
             rates = {rule: Rate(row["served_bought"][rules.index(rule)], row["served"]) for rule in windows}
+    return rates
+
+
+async def _convert_pools(
+    conn: Connection, common: tuple[Any, ...], groups: dict[By, dict[str | None, Sums]], rules: Sequence[str],
+    windows: Sequence[str], *, narrowed: bool
+) -> dict[str, Rate]:  # fmt: skip
+    """Pools and what lies above them: each person is read once."""
+    outsourced, providers = common[6], common[7]
+    team_of = dict(zip(outsourced, providers, strict=True))
+    keys: dict[By, Callable[[UUID | None], str | None]] = {
+        "pool": lambda pool: None if pool is None else str(pool),
+        "team": lambda pool: OWN if pool is None else team_of.get(pool, OWN),
+        "all": lambda _: None,
+    }
+    rows = [tuple(row) for row in await conn.fetch(conversion_sql.by_pool(_ONLY), *common, rules)]
+    rates = {rule: Rate(0, 0) for rule in windows}
+    for by, into in groups.items():
+        served = served_bit(people=narrowed or by in PEOPLE)
+        for key, counted in by_level(rows, keys[by]).items():
+            one = into.setdefault(key, Sums())
+            one.conversion = counted.rate(served, bought_bit(0))
+            one.conversion_all = counted.rate(0, bought_bit(0))
+            if by == "all":
+                rates = {rule: counted.rate(served, bought_bit(rules.index(rule))) for rule in windows}
     return rates
 
 
@@ -315,23 +343,16 @@ async def _tallies(conn: Connection, by: By, common: tuple[Any, ...], group: Any
               count(*) filter (where r.abandoned in ('explicit', 'silent')) as lost,
               count(*) filter (where r.abandoned = 'no' and r.enqueued_at is not null) as kept,
               count(*) filter (where r.abandoned = 'short') as short,
-              count(*) filter (where r.left_message) as left_message
-            from tally r where r.shop_id = $1 and r.day between $2 and $3 and {_ONLY.format("r")}
-            group by {key}""",
+              count(*) filter (where r.left_message) as left_message,
+              count(*) filter (where r.rating > 0) as ratings, coalesce(sum(r.rating), 0)::int as stars,
+              count(*) filter (where r.rating >= 4) as satisfied
+            from {TALLIES} r where {_ONLY.format("r")} group by {key}""",
         *common,
     )
     for row in rows:
         one = group(row["key"])
-        for name in ("conversations", "handed_off", "served", "overflowed", "lost", "kept", "short", "left_message"):
-            setattr(one, name, getattr(one, name) + row[name])
-    rows = await conn.fetch(
-        f"""select ({key})::text as key, {RATED} from {COUNTED_RATINGS} r
-            where {_ONLY.format("r")} group by {key}""",
-        *common,
-    )
-    for row in rows:
-        one = group(row["key"])
-        for name in ("ratings", "stars", "satisfied"):
+        for name in ("conversations", "handed_off", "served", "overflowed", "lost", "kept", "short", "left_message",
+                     "ratings", "stars", "satisfied"):  # fmt: skip
             setattr(one, name, getattr(one, name) + row[name])
 
 
@@ -353,33 +374,3 @@ async def _orders(conn: Connection, asked: Asked, by: By, common: tuple[Any, ...
             one.orders, one.paid_fen = row["orders"], row["fen"]
         else:
             one.rescued_orders, one.rescued_fen = row["orders"], row["fen"]
-
-
-async def revenue(conn: Connection, asked: Asked, *, from_rollups: bool = True) -> dict[str, dict[str, int]]:
-    """By kind (touched, rescued, bot, silent, late): orders and fen. Together all that was paid in the period."""
-    sealed = await rollups.sealed_days(conn, asked.shop, asked.first, asked.last) if from_rollups else []
-    found = {kind: {"orders": 0, "fen": 0} for kind in ("touched", "rescued", "bot", "silent", "late")}
-
-    def add(rows: Iterable[Any]) -> None:
-        for row in rows:
-            one = found[row["kind"]]
-            one["orders"] += row["orders"]
-            one["fen"] += row["fen"]
-
-    if sealed:
-        add(
-            await conn.fetch(
-                """select kind, sum(orders)::int as orders, sum(fen)::bigint as fen from day_money
-                   where shop_id = $1 and grain = 'pool' and rule = $3 and day = any($2) group by 1""",
-                asked.shop, sealed, asked.rule,
-            )
-        )  # fmt: skip
-    for first, last in gaps(asked.first, asked.last, sealed):
-        add(
-            await conn.fetch(
-                """select kind, sum(orders)::int as orders, sum(paid_fen)::bigint as fen from order_credit
-                   where shop_id = $1 and day between $2 and $3 and rule = $4 group by 1""",
-                asked.shop, first, last, asked.rule,
-            )
-        )  # fmt: skip
-    return found

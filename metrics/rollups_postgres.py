@@ -14,7 +14,7 @@ from metrics.conversion_sql import By
 from metrics.figures import Sums
 from metrics.histogram import Histogram
 from metrics.model import NOBODY
-from metrics.sealing_postgres import COUNTS, NUMBERS, RATINGS, TALLIED, Grain, people_rows
+from metrics.sealing_postgres import COUNTS, NUMBERS, TALLIED, Grain, people_rows
 from metrics.teams import OWN, Teams
 from wangxin.storage.postgres import Connection
 
@@ -109,7 +109,7 @@ def _pool(stored_pool: UUID) -> UUID | None:
     return None if stored_pool == NOBODY else stored_pool
 
 
-_SAME = ("turns", "business_ms", "asked_3min", "in_3min", "first_turns", *TALLIED, *RATINGS)
+_SAME = ("turns", "business_ms", "asked_3min", "in_3min", "first_turns", *TALLIED, "stars")
 
 
 def _sums(row: Any, teams: Teams, service_ms: int) -> Sums:

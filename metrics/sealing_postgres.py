@@ -17,7 +17,7 @@ from metrics import conversion_sql, packed
 from metrics.conversion import RULES
 from metrics.figures import REPLY_MS
 from metrics.model import NOBODY
-from metrics.ratings import COUNTED_RATINGS, RATED
+from metrics.ratings import TALLIES
 from wangxin.storage.postgres import Connection
 
 Grain = Literal["pool", "agent", "topic", "hour"]
@@ -46,10 +46,11 @@ TALLIED = {
     "kept": "r.abandoned = 'no' and r.enqueued_at is not null",
     "short": "r.abandoned = 'short'",
     "left_message": "r.left_message",
+    "ratings": "r.rating > 0",
+    "satisfied": "r.rating >= 4",
 }
-RATINGS = ("ratings", "stars", "satisfied")
 NUMBERS = ("turns", "wait_ms", "first_wait_ms", "business_ms", "asked_3min", "in_3min", "first_turns", *TALLIED,
-            *RATINGS)  # fmt: skip
+            "stars")  # fmt: skip
 COUNTS = ("waits", "firsts", "answered_s", "lost_s")
 COLUMNS = ("shop_id", "grain", "day", "key", "pool_id", *NUMBERS, *COUNTS, "people")
 
@@ -213,20 +214,13 @@ async def _tallies(
 ) -> None:
     counted = ", ".join(f"count(*) filter (where {what}) as {name}" for name, what in TALLIED.items())
     rows = await conn.fetch(
-        f"""select {_KEYS[grain]} as key, r.pool_id, {counted}
-            from tally r where r.shop_id = $1 and r.day = $2 group by 1, 2""",
-        shop, day,
+        f"""select {_KEYS[grain]} as key, r.pool_id, coalesce(sum(r.rating), 0)::int as stars, {counted}
+            from {TALLIES} r group by 1, 2""",
+        shop, day, day,
     )  # fmt: skip
     for row in rows:
         part = parts[row["key"], row["pool_id"] or NOBODY]
-        for name in TALLIED:
-            part.numbers[name] += row[name]
-    rows = await conn.fetch(
-        f"select {_KEYS[grain]} as key, r.pool_id, {RATED} from {COUNTED_RATINGS} r group by 1, 2", shop, day, day
-    )
-    for row in rows:
-        part = parts[row["key"], row["pool_id"] or NOBODY]
-        for name in RATINGS:
+        for name in (*TALLIED, "stars"):
             part.numbers[name] += row[name]
 
 

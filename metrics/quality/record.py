@@ -10,7 +10,7 @@ from uuid import UUID
 
 from metrics.intervals import Rate
 from metrics.quality.model import APPEAL_DAYS, Drawn, Graded, Mark, Served, Sheet, draw, graded, result
-from metrics.ratings import COUNTED_RATINGS
+from metrics.ratings import TALLIES
 from wangxin.clock import new_id
 from wangxin.model.refusals import Refusal, not_found
 from wangxin.storage.postgres import Connection
@@ -44,11 +44,11 @@ async def write_sheet(conn: Connection, shop: UUID, new: Sheet, by: UUID) -> int
 
 _WEEK = f"""
 select t.conversation_id, t.thread_id, t.day, t.agent_id, t.pool_id, p.provider_id,
-  t.score between 1 and 2 and t.conversation_id in (select k.conversation_id from {COUNTED_RATINGS} k) as low,
+  t.rating between 1 and 2 as low,
   exists (select from assignment a where a.shop_id = t.shop_id and a.conversation_id = t.conversation_id
     and a.release_reason = 'silent') as reclaimed,
   t.conversation_id::text = any($4) as disputed, coalesce(s.stratum, '') as taken
-from tally t
+from {TALLIES} t
 left join lateral (select a.provider_id from assignment a where a.shop_id = t.shop_id
   and a.conversation_id = t.conversation_id and a.agent_id = t.agent_id order by a.epoch desc limit 1) p on true
 left join quality_sample s on s.shop_id = t.shop_id and s.conversation_id = t.conversation_id

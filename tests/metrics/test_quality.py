@@ -28,9 +28,10 @@ from metrics.quality.rest import router
 from metrics.quality.rules import Line, hints
 from metrics.record_postgres import calendars
 from metrics.service import Figures
-from metrics.settlement import LineKind, PerConversation, PerOrder, Promise, Terms, Tier
+from metrics.settlement import LineKind
 from metrics.statements import day_statements
 from metrics.terms import Band as Step
+from metrics.terms import PerConversation, PerOrder, Promise, Terms, Tier
 from tests.conftest import Shop
 from tests.metrics.conftest import NIGHT_CONTRACT, agreements_of, serve, teams_of
 from tests.metrics.talk import ANNA, BEN, NIGHT, OWN, PROVIDER, who

@@ -16,7 +16,7 @@ from metrics import report_postgres as read
 from metrics import rollups_postgres as rollups
 from metrics.model import DAY
 from metrics.quality import record as quality
-from metrics.ratings import COUNTED_RATINGS, Rating, counted
+from metrics.ratings import TALLIES, Rating, counted
 from metrics.service import Figures
 from metrics.settlement import LineKind
 from metrics.terms import Band, Promise
@@ -69,7 +69,7 @@ async def test_the_sql_counts_what_the_rule_counts_even_where_a_guest_turned_out
                values ($1, $2, $2, $3, $4, 9, now(), false, 1, 1, 0, '', false, 0, $5, 'no', ms_at($6))""",
             shop.id, one.conversation, shopper, day, one.stars, one.at_ms,
         )  # fmt: skip
-    rows = await pool.fetch(f"select conversation_id from {COUNTED_RATINGS} r", shop.id, MONDAY, TUESDAY)
+    rows = await pool.fetch(f"select conversation_id from {TALLIES} r where rating > 0", shop.id, MONDAY, TUESDAY)
     assert {row["conversation_id"] for row in rows} == {one.conversation for one in counted(told)}
     assert len(rows) == 6
 
