@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from wangxin.model import limits
 from wangxin.model.sheets import YES, BadCell, Fault, listed, read_sheet
@@ -62,6 +62,19 @@ class SeatTerms(BaseModel):
     ramp: bool | None = Field(
         default=None, description="a soft start: his load rises over his first days at work; null: as it is"
     )
+
+    curve_set: list[Annotated[int, Field(ge=0, le=1_000_000)]] | None = Field(
+        default=None, max_length=20,
+        description="conversations that he ends in 1,000 hours with 1, 2, 3 … at once, where the owner knows better"
+        " than the record; null: as it is learnt; left out: as it is",
+    )  # fmt: skip
+
+    @field_validator("curve_set")
+    @classmethod
+    def _never_falls(cls, value: list[int] | None) -> list[int] | None:
+        if value is not None and (not value or value != sorted(value)):
+            raise ValueError("more at once ends no fewer")
+        return value
 
     def levels(self) -> dict[str, int]:
         return {**dict.fromkeys(self.skills, 1), **self.skill_levels}

@@ -41,7 +41,8 @@ async def agents(conn: Connection, owner: Owner) -> list[Row]:
     rows = await conn.fetch(
         f"""select s.agent_id as agent, coalesce(c.login, '') as login, s.name, s.seats_max,
                   s.ability_per_mille, s.skills, s.skill_levels, s.languages, s.protected, s.daily_max,
-                  s.ramp_from is not null as ramp, {COLUMNS}, s.curve_per_hour, s.curve_ended, s.curve_minutes,
+                  s.ramp_from is not null as ramp, {COLUMNS}, s.curve_per_hour, s.curve_ended,
+                  s.curve_minutes, s.curve_set,
                   s.state, s.connected, (extract(epoch from s.state_since) * 1000)::bigint as since_ms,
                   (select count(*) from thread t where t.agent_id = s.agent_id and t.state in ('assigned', 'wrap_up'))
                     as load,
@@ -56,7 +57,7 @@ async def agents(conn: Connection, owner: Owner) -> list[Row]:
 
 def _agent(row: Any) -> Row:
     """With the load that fits him and what bounds it; the speed of a protected agent is nobody's business."""
-    inner = ("chars", "typed_ms", "handled_ms", "day", "curve_per_hour", "curve_ended", "curve_minutes")
+    inner = ("curve_set", "chars", "typed_ms", "handled_ms", "day", "curve_per_hour", "curve_ended", "curve_minutes")
     shown = {key: value for key, value in row.items() if key not in inner}
     found = asdict(fit_of(row))
     if row["protected"]:
@@ -65,16 +66,19 @@ def _agent(row: Any) -> Row:
 
 
 def _curve(row: Any) -> list[Row]:
-    """By level: conversations an hour (None: not learnt yet), how many of his own ended at it and how long he was."""
+    """By level: conversations an hour (None: not learnt yet), the same as the owner wrote it down (None: he did not),
+    how many of his own ended at it and how long he was."""
     rates, ended, minutes = row["curve_per_hour"], row["curve_ended"], row["curve_minutes"]
+    by_hand = row["curve_set"] or ()
     return [
         {
             "level": at + 1,
             "an_hour": rates[at] / 1_000 if at < len(rates) else None,
+            "by_hand": by_hand[at] / 1_000 if at < len(by_hand) else None,
             "ended": ended[at] if at < len(ended) else 0,
             "minutes": minutes[at] if at < len(minutes) else 0,
         }
-        for at in range(max(len(rates), len(ended)))
+        for at in range(max(len(rates), len(ended), len(by_hand)))
     ]
 
 
@@ -108,6 +112,8 @@ async def place(conn: Connection, owner: Owner, agent: UUID, terms: SeatTerms) -
         ability_per_mille=terms.ability_per_mille, skills=terms.levels(), daily_max=terms.daily_max,
         languages=terms.languages, protected=terms.protected, ramp=terms.ramp,
     )  # fmt: skip
+    if "curve_set" in terms.model_fields_set:
+        await conn.execute("update seat set curve_set = $2 where agent_id = $1", agent, terms.curve_set)
 
 
 async def retire(conn: Connection, owner: Owner, agent: UUID) -> bool:

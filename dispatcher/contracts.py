@@ -280,6 +280,7 @@ class _Policy(Agreed):
     exclude_ms: _Ms = 600_000
     retry_ms: Annotated[int, Field(ge=1_000, le=600_000)] = 5_000
     grace_ms: Annotated[int, Field(ge=0, le=600_000)] = 20_000
+    phone_grace_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 180_000
     park_ms: _MaybeMs = 120_000
     resume_reserve: Annotated[int, Field(ge=0, le=5)] = 1
     close_idle_ms: _MaybeMs = 1_800_000

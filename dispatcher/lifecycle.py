@@ -219,8 +219,11 @@ def agent_disconnected(f: Floor, e: ev.AgentDisconnected) -> None:
 
 
 def grace_ms(f: Floor, seat: SeatNow) -> int:
-    """How long a lost line may take to come back: the most patient of the shops he serves."""
-    return max((f.terms.policy(shop).grace_ms for shop in _shops_of(f, seat)), default=0)
+    """How long a lost line may take to come back: the most patient of the shops he serves. A page that sleeps in a
+    pocket is a lost line, too; whoever can be called there has longer."""
+    policies = [f.terms.policy(shop) for shop in _shops_of(f, seat)]
+    found = max((policy.grace_ms for policy in policies), default=0)
+    return max([found, *(policy.phone_grace_ms for policy in policies if seat.terms.rings)])
 
 
 def _shops_of(f: Floor, seat: SeatNow) -> list[Id]:

@@ -142,6 +142,8 @@ class Seat:
     """Conversations finished in 1,000 hours with 1, 2, 3 … at a time, where learnt."""
     languages: tuple[str, ...] = ()
     """What he speaks; empty: what his pools say, else any."""
+    rings: bool = False
+    """He has a device that is called when a shopper of his waits, though his page sleeps."""
 
 
 def spoken(language: str) -> str:
@@ -268,6 +270,8 @@ class Policy:
     exclude_ms: int = 10 * 60_000
     retry_ms: int = 5_000
     grace_ms: int = limits.DISCONNECT_GRACE_MS
+    phone_grace_ms: int = 180_000
+    """The same for somebody who can be called: late answers are taken back from him as from anybody else."""
     park_ms: int | None = 120_000
     resume_reserve: int = 1
     close_idle_ms: int | None = 30 * 60_000

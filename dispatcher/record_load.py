@@ -43,8 +43,10 @@ async def load_routing(conn: Connection) -> Routing:
              order by c.shop_id, c.id, c.version"""
     )
     seats = await conn.fetch(
-        f"""select s.agent_id, s.name, s.seats_max, s.ability_per_mille, s.skill_levels, s.daily_max, s.curve_per_hour,
+        f"""select s.agent_id, s.name, s.seats_max, s.ability_per_mille, s.skill_levels, s.daily_max,
+                  case when s.protected then s.curve_per_hour else coalesce(s.curve_set, s.curve_per_hour) end as curve,
                   s.languages, {COLUMNS},
+                  exists (select 1 from agent_device d where d.account_id = s.agent_id) as rings,
                   array(select a.pool_id from pool_agent a where a.owner_id = s.owner_id and a.agent_id = s.agent_id
                          order by a.rank, a.pool_id) as pools
              from seat s {FIT} where s.retired_at is null order by s.agent_id"""
@@ -56,8 +58,8 @@ async def load_routing(conn: Connection) -> Routing:
         seats=tuple(
             Seat(
                 str(r["agent_id"]), r["name"], tuple(map(str, r["pools"] or ())), fit_of(r).cap,
-                r["ability_per_mille"], leveled(r["skill_levels"]), r["daily_max"], tuple(r["curve_per_hour"]),
-                tuple(r["languages"]),
+                r["ability_per_mille"], leveled(r["skill_levels"]), r["daily_max"], tuple(r["curve"]),
+                tuple(r["languages"]), r["rings"],
             )
             for r in seats
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -11,8 +12,10 @@ from dispatcher import shift_record, throughput_record
 from dispatcher.ability_record import Typed
 from dispatcher.admin_record import routing_changed
 from dispatcher.explain import explain
+from dispatcher.record_load import load_routing
 from tests.conftest import Chat
 from tests.dispatcher.conftest import House
+from tests.dispatcher.office import open_office
 from wangxin.protocol import frames as fr
 
 
@@ -135,6 +138,56 @@ async def test_the_load_that_fits_is_measured_and_kept(house: House) -> None:
     assert row is not None
     assert tuple(row) == ([6_200, 7_850], [32, 59])
     assert await house.pool.fetchval("select curve_per_hour from seat where agent_id = $1", yun) == []
+    # Days that are over are not read again; one that ended just now is the day's that is not.
+    assert await house.pool.fetchval("select count(*) from curve_summed") == throughput_record.DAYS - 1
+    await house.pool.execute("delete from assignment where assigned_at < now() - interval '3 d'")
+    await throughput_record.learn(house.pool)
+    again = await house.pool.fetchrow("select curve_per_hour, curve_ended from seat where agent_id = $1", own)
+    assert again == row
+    await writes_his_curve_down(house, own)
+
+
+async def writes_his_curve_down(house: House, agent: UUID) -> None:
+    """The owner's own figures count, until he takes them back; a protected agent keeps those of his pools."""
+
+    async def curve() -> tuple[int, ...]:
+        async with house.pool.acquire() as conn:
+            return next(s.curve_per_hour for s in (await load_routing(conn)).seats if s.agent == str(agent))
+
+    async with open_office(house) as office:
+        (mine,) = [one for one in (await office.ask("GET", "agents"))["agents"] if one["agent"] == str(agent)]
+        terms = {key: mine[key] for key in ("name", "pools", "seats_max", "skill_levels")}
+        path = f"seats/{agent}"
+        assert await office.ask("PUT", path, {**terms, "curve_set": [9_000, 8_000]}) == (422, "body.wrong")
+        await office.ask("PUT", path, {**terms, "curve_set": [9_000, 15_000, 18_000]})
+        assert await curve() == (9_000, 15_000, 18_000)
+        await office.ask("PUT", path, terms)
+        assert await curve() == (9_000, 15_000, 18_000), "nothing was said of it"
+        (mine,) = [one for one in (await office.ask("GET", "agents"))["agents"] if one["agent"] == str(agent)]
+        assert [(level["an_hour"], level["by_hand"]) for level in mine["curve"]] == [(6.2, 9), (7.85, 15), (None, 18)]
+        await office.ask("PUT", path, {**terms, "protected": True})
+        assert await curve() == (6_200, 7_850)
+        await office.ask("PUT", path, {**terms, "curve_set": None})
+        assert await curve() == (6_200, 7_850)
+
+
+async def test_an_assignment_past_midnight_counts_in_both_days_as_long_as_it_lay_there(house: House) -> None:
+    own, chat = house.agents["own1"], await house.chat()
+    await house.pool.execute(
+        """insert into assignment (shop_id, conversation_id, epoch, thread_id, shopper_id, agent_id, pool_id, stage,
+                                   reason, level, waited_ms, predicted_ms, explanation, assigned_at, released_at,
+                                   release_reason)
+           select $1, gen_random_uuid(), 1, $2, $3, $4, gen_random_uuid(), 0, 'ring', 0, 0, 0, '{}',
+                  ((now() at time zone 'UTC')::date - 3)::timestamp at time zone 'UTC' + n.starts,
+                  ((now() at time zone 'UTC')::date - 3)::timestamp at time zone 'UTC' + n.ends, 'closed'
+             from (values (interval '-40 min', interval '20 min'), ('-10 min', '50 min')) n(starts, ends)""",
+        house.shop, chat.thread, chat.shopper, own,
+    )  # fmt: skip
+    await throughput_record.learn(house.pool)
+    rows = await house.pool.fetch(
+        "select (now() at time zone 'UTC')::date - day, level, ms / 60000, ended from curve_day order by day, level"
+    )
+    assert [tuple(row) for row in rows] == [(4, 1, 30, 0), (4, 2, 10, 0), (3, 1, 30, 1), (3, 2, 20, 1)]
 
 
 async def test_the_states_of_a_day_sum_to_the_shift_and_end_at_midnight(house: House) -> None:

@@ -161,8 +161,8 @@ def test_new_terms_of_a_contract_are_compared_sent_and_accepted(
     assert terms["hours"]["spans"] == [{"day": 0, "from_min": 1_200, "to_min": 1_590}]
     assert terms["hours"]["special"] == [{"date": "2027-02-06", "spans": []}]
     house.sql(
-        "update seat set curve_per_hour = '{6200,7900}', curve_ended = '{32,59,4}' where agent_id ="
-        " (select id from account where login = 'yun1') returning 1"
+        "update seat set curve_per_hour = '{6200,7900}', curve_ended = '{32,59,4}', curve_minutes = '{300,90,12}'"
+        " where agent_id = (select id from account where login = 'yun1') returning 1"
     )
     with screen(chromium) as shown:
         page = shown.page
@@ -181,7 +181,23 @@ def test_new_terms_of_a_contract_are_compared_sent_and_accepted(
         expect(page.locator("[data-agent='yun9']")).to_contain_text("每小时完成会话: 尚未学到")
         curve = page.locator("[data-agent='yun1'] [data-test='curve']")
         curve.get_by_text("每小时完成会话").click()
-        expect(curve.get_by_role("row")).to_have_text(["同时接待每小时已完成", "16.232", "27.959", "3尚未学到4"])
+        expect(curve.get_by_role("row")).to_have_text(
+            ["同时接待每小时已完成在这一档（小时）", "16.2325.0", "27.9591.5", "3尚未学到40.2"]
+        )
+        page.locator("[data-agent='yun1']").get_by_role("button", name="修改").click()
+        page.get_by_label("用手填的数字，不用学到的").check()
+        expect(page.get_by_label("同时 2 个")).to_have_value("7.95")
+        page.get_by_label("同时 3 个").fill("7")
+        assert faults_of(page) == []
+        page.get_by_role("button", name="保存").click()
+        expect(page.locator("[data-fault='curve_set']")).to_be_visible()
+        page.get_by_label("同时 3 个").fill("9.5")
+        for level in (4, 5):
+            if page.get_by_label(f"同时 {level} 个").count():
+                page.get_by_label(f"同时 {level} 个").fill("10")
+        page.get_by_role("button", name="保存").click()
+        curve.get_by_text("每小时完成会话").click()
+        expect(curve.get_by_role("row").nth(3)).to_have_text("3尚未学到9.540.2")
         page.get_by_role("link", name="合同", exact=True).click()
         asked = page.locator("[data-version='2']")
         expect(asked.locator("tr[data-changed='volume']")).to_contain_text("50 – 321")

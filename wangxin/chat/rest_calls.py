@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,9 +15,10 @@ from wangxin import clock, outbound, webpush
 from wangxin.edge import Deps
 from wangxin.model import limits
 from wangxin.model.actor import Actor, Role
+from wangxin.model.facts import RoutingChanged
 from wangxin.model.refusals import Refusal
 from wangxin.outbound import Network, Unreachable
-from wangxin.storage import devices
+from wangxin.storage import devices, outbox
 from wangxin.storage.devices import Due
 from wangxin.storage.postgres import Pool
 
@@ -91,7 +93,11 @@ def router(deps: Deps) -> APIRouter:
         except Unreachable as why:
             raise Refusal("device.wrong", why.detail, field="endpoint", status=422) from None
         async with deps.pool.acquire() as conn, conn.transaction():
-            await devices.keep(conn, actor.id, clock.new_id(), asked.endpoint, limits.DEVICES_MAX)
+            new = await devices.keep(conn, actor.id, clock.new_id(), asked.endpoint, limits.DEVICES_MAX)
+            if new:  # who can be rung keeps his conversations longer when his page sleeps
+                await outbox.write(conn, [RoutingChanged(shop=UUID(int=0))])
+        if new:
+            await deps.hints.wake("dispatcher")
 
     @routes.delete("", status_code=204)
     async def forget(endpoint: Annotated[str, Field(max_length=outbound.URL_CHARS_MAX)], actor: Actor = agent) -> None:

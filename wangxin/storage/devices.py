@@ -19,11 +19,12 @@ class Due:
     since: datetime
 
 
-async def keep(conn: Connection, account: UUID, id_: UUID, endpoint: str, most: int) -> None:
-    """The device of whoever uses it now; of more than ``most`` the oldest go."""
-    await conn.execute(
+async def keep(conn: Connection, account: UUID, id_: UUID, endpoint: str, most: int) -> bool:
+    """The device of whoever uses it now; of more than ``most`` the oldest go. Whether that is new."""
+    new = await conn.fetchval(
         """insert into agent_device (id, account_id, endpoint, called_for) values ($1, $2, $3, clock_timestamp())
-           on conflict (endpoint) do update set account_id = excluded.account_id""",
+           on conflict (endpoint) do update set account_id = excluded.account_id
+            where agent_device.account_id <> excluded.account_id returning true""",
         id_, account, endpoint,
     )  # fmt: skip
     await conn.execute(
@@ -31,6 +32,7 @@ async def keep(conn: Connection, account: UUID, id_: UUID, endpoint: str, most: 
         " order by made_at desc offset $2)",
         account, most,
     )  # fmt: skip
+    return bool(new)
 
 
 async def forget(conn: Connection, account: UUID, endpoint: str) -> None:

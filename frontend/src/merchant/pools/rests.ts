@@ -1,5 +1,6 @@
 // Pools where nobody sits.
-import type { Hours, OwnPool } from "./model";
+import type { OwnPool } from "./agents/people";
+import type { Hours } from "./hours";
 
 /** The bot and the message box, where nobody sits. */
 export interface RestRow {

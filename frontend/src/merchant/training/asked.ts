@@ -1,5 +1,5 @@
 import { t } from "@/shared/i18n";
-import type { Terms } from "../pools/model";
+import type { Terms } from "../pools/contract/terms";
 
 /** What a contract asks of agents before their first shopper, in words. */
 export function askedOf(terms: Terms): string {

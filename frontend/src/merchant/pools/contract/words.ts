@@ -2,7 +2,8 @@
 import { formatDate, formatMoney, formatNumber, formatSeconds } from "@/shared/format";
 import { t, tMaybe } from "@/shared/i18n";
 import { askedOf } from "../../training/asked";
-import { hoursText, type Target, type Terms } from "../model";
+import type { Target, Terms } from "./terms";
+import { hoursText } from "../hours";
 
 export const METRICS = ["frt_p95_ms", "frt_mean_ms", "art_mean_ms", "within_30s", "reply_rate_3min", "csat", "qa_pass"] as const;
 export const FLOORS = ["within_30s", "reply_rate_3min", "csat"] as const;

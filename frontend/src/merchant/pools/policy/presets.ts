@@ -1,5 +1,5 @@
 // Two ways to weigh a quick answer against its price, as a start: every part can be changed afterwards.
-import type { Policy, Stage, Trigger } from "../model";
+import type { Policy, Stage, Trigger } from "./rules";
 
 const when = (kind: string, above = 0, clear_below: number | null = null, hold_ms = 0): Trigger => ({ kind, above, clear_below, hold_ms });
 const stage = (pools: string, after_ms: number, enter_if: Trigger[] = []): Stage => ({ pools, after_ms, enter_if, mode: "expand" });
