@@ -143,5 +143,6 @@ def router(deps: Deps) -> APIRouter:
                 await deps.audit(conn, actor, book, deed, str(contract), {"version": number, "note": asked.note})
             await routing_changed(conn)
         await deps.hints.wake("dispatcher")
+        await deps.hints.rights()  # what of shoppers its people may see
 
     return routes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -60,6 +61,39 @@ async def test_a_turn_that_grew_old_is_passed_on_once_whoever_leads(house: House
         await house.until(lambda: house.state(other), "assigned")
         assert await tiers(house, chat) == [1, 2, 3, 4]
         assert (await events(house, chat)).count("reply.late") == 1
+
+
+async def test_after_a_barge_and_a_takeover_the_guard_runs_for_who_holds_the_conversation(house: House) -> None:
+    await house.policy(guard=[{"after_ms": 1_000, "acts": ["colour"]}, {"after_ms": 2_000, "acts": ["notice"]}])  # type: ignore[arg-type]
+
+    async def told() -> list[tuple[int, str]]:
+        rows = await house.pool.fetch(
+            "select tier, agent_id from slow_turn where thread_id = $1 order by since_at, tier", chat.thread
+        )
+        by = {id_: login for login, id_ in house.agents.items()}
+        return [(row["tier"], by[row["agent_id"]]) for row in rows]
+
+    chat = await house.chat()
+    async with house.dispatcher():
+        await house.ready("yun1")
+        await house.say(chat, None, "在吗")
+        await house.ask(chat)
+        await house.until(lambda: house.holder(chat), "yun1")
+        await house.until(told, [(1, "yun1"), (2, "yun1")])
+        await house.say(chat, "own1", "我是主管，马上看")  # a supervisor speaks, and it stays whose it was
+        await house.say(chat, None, "好的")
+        await house.until(told, [(1, "yun1"), (2, "yun1"), (1, "yun1")])
+        await house.ready("own1")
+        await house.frame(await house.actor("own1"), fr.MonitorTakeover(thread=chat.thread))
+        await house.until(lambda: house.holder(chat), "own1")
+        await house.until(lambda: _tail(told), [(2, "own1")])
+        await house.say(chat, "own1", "我来处理", epoch=2)
+        await house.say(chat, None, "还在吗")
+        await house.until(lambda: _tail(told, 2), [(1, "own1"), (2, "own1")])
+
+
+async def _tail(look: Callable[[], Awaitable[list[Any]]], count: int = 1) -> list[Any]:
+    return (await look())[-count:]
 
 
 async def test_who_is_called_back_keeps_his_place_whoever_leads(house: House) -> None:

@@ -72,6 +72,40 @@ def test_what_a_sweep_says_leaves_a_trace_only_where_something_is_decided() -> N
     assert fingerprint(d.core) == before
 
 
+def guarded(made: list[object]) -> list[tuple[int, str | None]]:
+    return [(d.after_ms // 1_000, d.agent) for d in made if isinstance(d, Guarded)]
+
+
+@pytest.mark.parametrize(("at_s", "taken_back_s"), [(60, 100), (95, 115)], ids=["long before", "just before"])
+def test_after_a_takeover_the_tiers_run_for_who_took_it_over(at_s: int, taken_back_s: int) -> None:
+    """The turn goes on: what is left of it concerns him, and he keeps it for the time of the first tier at least."""
+    d = Driver(world(own=3, policy=PATIENT))
+    d.ready("own1")
+    d.ask("a")
+    d.ready("own2", "own3")
+    assert guarded(late(d, at_s * 1_000)) == [(20, "own1"), (60, "own1")]
+    (given,) = of(d.do(ev.Claimed("a", "own2", force=True)), Assign)
+    assert (given.agent, given.reason, given.from_agent) == ("own2", "takeover", "own1")
+    assert guarded(late(d, taken_back_s * 1_000 - 1_000)) == []
+    made = late(d, taken_back_s * 1_000)
+    assert guarded(made) == [(100, "own2")]
+    assert [(r.agent, r.reason) for r in of(made, Requeue)] == [("own2", "silent")], "a supervisor's, too"
+
+
+def test_the_next_turn_after_a_takeover_has_all_its_tiers() -> None:
+    d = Driver(world(own=2, policy=PATIENT))
+    d.ready("own1")
+    d.ask("a")
+    d.ready("own2")
+    late(d, 160_000)
+    holder = str(d.agent_of("a"))
+    other = "own1" if holder == "own2" else "own2"
+    d.do(ev.Claimed("a", other, force=True))
+    assert late(d, 300_000) == [], "its tiers are over"
+    found = late(d, 361_000, since=300_000)  # he answered, and the shopper wrote again
+    assert guarded(found) == [(20, other), (60, other)]
+
+
 def test_time_in_line_before_the_first_person_is_not_his_slowness() -> None:
     d = Driver(world(own=1, policy=replace(PATIENT, message_box_ms=None, nobody_ms=None)))
     d.ask("a")

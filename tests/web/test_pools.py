@@ -186,7 +186,7 @@ def test_new_terms_of_a_contract_are_compared_sent_and_accepted(
         )
         page.locator("[data-agent='yun1']").get_by_role("button", name="修改").click()
         page.get_by_label("用手填的数字，不用学到的").check()
-        expect(page.get_by_label("同时 2 个")).to_have_value("7.95")
+        expect(page.get_by_label("同时 2 个")).to_have_value("7.9")
         page.get_by_label("同时 3 个").fill("7")
         assert faults_of(page) == []
         page.get_by_role("button", name="保存").click()
@@ -234,6 +234,22 @@ def open_for_a_day(form: Locator) -> None:
     expect(form.get_by_text("次日")).to_be_visible()
     form.get_by_role("button", name="加节假日或调休").click()
     form.get_by_label("特殊日 1", exact=True).fill("2030-02-06")
+
+
+def follows_the_contract(page: Page, house: House) -> None:
+    """What it opens of a shopper, and its end, come to an open console though nobody sends a hint."""
+    again = (
+        "insert into contract (shop_id, id, version, provider_id, pool_ids, starts_at, ends_at, terms, created_by)"
+        " select shop_id, id, version + 1, provider_id, pool_ids, clock_timestamp(), {ends}, terms || $1, created_by"
+        " from contract where terms->>'name' = '夜间接待' order by version desc limit 1 returning version"
+    )
+    panel = page.get_by_role("complementary", name="买家资料")
+    assert house.sql(again.format(ends="null"), {"visible_fields": ["level", "orders"]}) == 2
+    expect(panel.locator("[data-hidden='orders']")).to_have_count(0, timeout=20_000)
+    expect(panel.locator("[data-hidden='remark']")).to_be_visible()
+    assert house.sql(again.format(ends="clock_timestamp() + interval '1 second'"), {}) == 3
+    expect(panel).to_contain_text("这位买家已不由你接待，资料不再显示。", timeout=20_000)
+    assert house.sql(again.format(ends="null"), {"visible_fields": ["level"]}) == 4
 
 
 def test_a_provider_is_written_down_signs_and_its_agent_serves_under_the_contract(
@@ -330,12 +346,14 @@ def test_a_provider_is_written_down_signs_and_its_agent_serves_under_the_contrac
         expect(panel.locator("[data-hidden='remark']")).to_be_visible()
         expect(panel.locator("[data-hidden='level']")).to_have_count(0)
         assert faults_of(page) == []
+        follows_the_contract(page, house)
     served = (
         "select count(*) from assignment a join contract c on c.id = a.contract_id and c.version = 1"
         " join shopper p on p.shop_id = a.shop_id and p.id = a.shopper_id where p.name = '赵晚'"
     )
     assert house.sql(f"{served} and a.contract_version = 1 and c.terms->>'name' = '夜间接待'") == 1
 
+    merchant.reload()
     contract.get_by_role("button", name="修改条款").click()
     contract.get_by_label("阶梯 2 每个（元）").fill("0.8")
     contract.get_by_role("button", name="看改动").click()
@@ -343,8 +361,8 @@ def test_a_provider_is_written_down_signs_and_its_agent_serves_under_the_contrac
     expect(contract.locator("tr[data-changed='price']")).to_contain_text("超过 500：¥0.80")
     contract.get_by_role("button", name="提交给服务商").click()
     contract.get_by_text("全部版本").click()
-    expect(contract.locator("[data-listed='2']")).to_contain_text("等待服务商答复")
-    expect(contract.locator("[data-listed='1']")).to_contain_text("生效中")
+    expect(contract.locator("[data-listed='5']")).to_contain_text("等待服务商答复")
+    expect(contract.locator("[data-listed='4']")).to_contain_text("生效中")
     deeds = house.sql("select array_agg(distinct action) from audit")
     assert {"provider.made", "pool.created", "contract.made", "contract.changed", "contract.accepted"} <= set(deeds)
     assert "agents.imported" in deeds

@@ -353,11 +353,30 @@ async def routed(house: House, policy: Policy | None) -> Policy:
     return before
 
 
+def nobody_came_and_he_chooses(page: Page) -> None:
+    """The steps end with the bot: beside the sentence that says so stands what he can do instead."""
+    page.get_by_role("navigation", name="自助菜单").get_by_role("button", name="转人工").click()
+    expect(page.get_by_role("log")).to_contain_text("已不在排队中")
+    choices = page.get_by_role("group", name="等候方式")
+    expect(choices.get_by_role("button")).to_have_text(["轮到我时叫我", "留言", "先问智能助手"])
+    assert faults_of(page) == []
+    choices.get_by_role("button", name="轮到我时叫我").click()
+    strip = page.get_by_role("status").filter(has_text="可以关闭窗口")
+    expect(strip).to_be_visible()
+    page.get_by_role("button", name="我就在这里等").click()
+    expect(strip).to_have_count(0)
+    choices.get_by_role("button", name="先问智能助手").click()  # the line was over for him once more
+    expect(choices).to_have_count(0)
+
+
 def test_who_waits_is_helped_by_the_bot_may_be_called_back_and_his_message_is_answered_at_opening(
     chromium: Browser, house: House
 ) -> None:
-    usual = house.run(routed(house, None))
+    short = Policy(stages=(Stage("own"),), nobody_ms=None, message_box_ms=1_000, fallback="bot")
+    usual = house.run(routed(house, short))
     with window(chromium, house) as (shown, page), house.shopper("先留言") as first, screen(chromium) as desk:
+        nobody_came_and_he_chooses(page)
+        house.run(routed(house, None))
         first.says("昨晚先问的")
         first.wants_a_person()
         first.until(lambda frame: frame.get("type") == "queue.position" and frame.get("helped"), "the bot helps")

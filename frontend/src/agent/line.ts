@@ -4,6 +4,7 @@ import { locale } from "@/shared/i18n";
 import { socketToken } from "@/shared/session";
 import { Line } from "@/shared/socket";
 import type { AnyFrame } from "@/shared/protocol";
+import { rightsChanged } from "./panel/panel";
 import { desk, sendThrough } from "./room";
 
 export const line = reactive({ state: "connecting" as Line["state"], lost_ms: Date.now(), ended_by: 0 });
@@ -14,7 +15,13 @@ export function connect(): void {
   const made = new Line({ token: socketToken, resume: () => desk.resume(), device: "console", locale: locale.value });
   now = made;
   sendThrough((frame: AnyFrame) => now === made && made.tell(frame));
-  made.on("any", (answer) => desk.hear(answer));
+  let before = false;
+  made.on("any", (answer) => {
+    desk.hear(answer);
+    if (answer.type !== "welcome") return;
+    if (before) rightsChanged(); // a contract that opens or hides more is among what breaks a line
+    before = true;
+  });
   made.on("state", () => {
     if (now !== made) return;
     if (made.state !== "live") {

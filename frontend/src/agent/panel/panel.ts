@@ -1,5 +1,5 @@
 /** What the shopper panel knows of a thread's shopper; read when a thread is opened, kept for a minute. */
-import { reactive } from "vue";
+import { reactive, ref } from "vue";
 import { api, ApiError, errorText } from "@/shared/api";
 import type { Talk } from "../desk/store";
 
@@ -55,6 +55,13 @@ const panels = reactive(new Map<string, Panel>());
 const KEPT_MS = 60_000;
 /** So many shoppers are kept; whoever was read longest ago goes first. */
 const KEPT_PANELS = 60;
+
+/** Grows when what we may see may be another: the panel that is shown is read again, the others when they are opened. */
+export const stale = ref(0);
+export function rightsChanged(): void {
+  for (const panel of panels.values()) panel.read_ms = 0;
+  stale.value += 1;
+}
 
 export const heldPanel = (thread: string): Panel | undefined => panels.get(thread);
 
