@@ -245,10 +245,10 @@ def follows_the_contract(page: Page, house: House) -> None:
     )
     panel = page.get_by_role("complementary", name="买家资料")
     assert house.sql(again.format(ends="null"), {"visible_fields": ["level", "orders"]}) == 2
-    expect(panel.locator("[data-hidden='orders']")).to_have_count(0, timeout=20_000)
+    expect(panel.locator("[data-hidden='orders']")).to_have_count(0, timeout=30_000)
     expect(panel.locator("[data-hidden='remark']")).to_be_visible()
     assert house.sql(again.format(ends="clock_timestamp() + interval '1 second'"), {}) == 3
-    expect(panel).to_contain_text("这位买家已不由你接待，资料不再显示。", timeout=20_000)
+    expect(panel).to_contain_text("这位买家已不由你接待，资料不再显示。", timeout=30_000)
     assert house.sql(again.format(ends="null"), {"visible_fields": ["level"]}) == 4
 
 

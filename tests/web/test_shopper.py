@@ -365,7 +365,8 @@ def nobody_came_and_he_chooses(page: Page) -> None:
     expect(strip).to_be_visible()
     page.get_by_role("button", name="我就在这里等").click()
     expect(strip).to_have_count(0)
-    choices.get_by_role("button", name="先问智能助手").click()  # the line was over for him once more
+    expect(choices.get_by_role("button")).to_have_count(3)  # the line was over for him once more
+    choices.get_by_role("button", name="先问智能助手").click()
     expect(choices).to_have_count(0)
 
 

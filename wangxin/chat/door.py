@@ -78,7 +78,10 @@ class ShopDoor:
         if actor.provider is None or self._fields is None:
             return {}
         found = {shop: await self._fields(actor.provider, shop) for shop in actor.shops}
-        return {shop: opened_by(fields) for shop, fields in found.items() if fields}
+        # The words themselves as well: whose panel shows more or less from now on comes back, and reads it again.
+        return {
+            shop: opened_by(fields) | {f"panel.{field}" for field in fields} for shop, fields in found.items() if fields
+        }
 
     async def threads_of(self, party: Party) -> Sequence[ThreadRow]:
         if party.actor.role is Role.SHOPPER:

@@ -45,7 +45,8 @@ class ThreadRow:
 class Party:
     """Whom the door let in: the person, how he sees, and the threads that are his to follow.
 
-    ``open_fields`` names, per shop, the personal fields (``kind.field``) an outsourced agent's contract opens.
+    ``open_fields`` names, per shop, the personal fields (``kind.field``) an outsourced agent's contract opens, and as
+    ``panel.field`` what it opens beside the words.
     ``session`` is the login of an account, None for shoppers. ``kid`` names the signing secret of a member's token.
     ``seat`` is an agent's state as the dispatcher knows it.
     """
