@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from push import compose, render
+from push import compose, oracle, render
 from push.audience.compile import to_test
 from push.audience.leaves import CHAT_KINDS, Moment, Test
 from push.audience.profile import Profile, from_row, spoken_to
@@ -149,6 +149,15 @@ async def _do(conn: Connection, chunk: Chunk, now_ms: int) -> list[UUID]:
                 written.append(_row(row, variant, state, reason))
             case Hold(until_ms=until, reason=reason):
                 held[-(-until // _HOLD_SLOT_MS) * _HOLD_SLOT_MS, reason].append(row)
+    if oracle.asked(chunk, body) and chosen:
+        people = [one.row["shopper_id"] for one in chosen]
+        out = await oracle.disputed(conn, chunk, body, moment, people)
+        written += [
+            _row(one.row, one.variant, State.NOT_MATCHING, "audience.disputed")
+            for one in chosen
+            if one.row["shopper_id"] in out
+        ]
+        chosen = [one for one in chosen if one.row["shopper_id"] not in out]
     written += await _give_and_render(conn, chunk, body, policy, chosen, now_ms)
     ready = [one for one in chosen if one.bodies]
     threads = [one.row["thread_id"] or new_id() for one in ready]
