@@ -48,6 +48,20 @@ describe("a rule that is opened and saved", () => {
   });
 });
 
+describe("a rule that repeats", () => {
+  it.each(["FREQ=DAILY;BYHOUR=9;BYMINUTE=30", "FREQ=WEEKLY;BYDAY=MO,FR;BYHOUR=9;BYMINUTE=0", "FREQ=MONTHLY;BYMONTHDAY=3;BYHOUR=9;BYMINUTE=0"])("is read into the form: %s", (rrule) => {
+    const body = bodyOf({ ...blank(), when: "recurring", every: "rrule", rrule });
+    const draft = draftOf(body);
+    expect(draft.every).not.toBe("rrule");
+    expect(bodyOf(draft, body)).toEqual(body);
+  });
+  it.each(["FREQ=WEEKLY;INTERVAL=2;BYDAY=MO;BYHOUR=9;BYMINUTE=0", "FREQ=MONTHLY;BYDAY=1MO;BYHOUR=9;BYMINUTE=0", "FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=8;BYHOUR=9;BYMINUTE=0"])("stays as it is where the form has no words for it: %s", (rrule) => {
+    const body = bodyOf({ ...blank(), when: "recurring", every: "rrule", rrule });
+    const held = { ...body, trigger: { ...body.trigger, dtstart_local: "2026-01-05T00:00" } } as RuleBody;
+    expect(bodyOf(draftOf(held), held)).toEqual(held);
+  });
+});
+
 describe("a refusal", () => {
   it.each([
     ["trigger.once.at_local", "trigger.at_local"],

@@ -21,10 +21,12 @@ export interface Draft {
   shortPolicy: string;
   lunarLeapPolicy: string;
   atLocal: string;
-  every: "day" | "week" | "month" | "cron";
+  every: "day" | "week" | "month" | "cron" | "rrule";
   weekdays: string[];
   monthDay: number;
   cron: string;
+  /** RFC 5545, where no other choice says it */
+  rrule: string;
   dateField: "birth" | "member_since" | "first_order";
   calendar: Calendar;
   festival: string;
@@ -82,6 +84,7 @@ export function blank(): Draft {
     weekdays: ["MO"],
     monthDay: 1,
     cron: "0 10 * * 1",
+    rrule: "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO;BYHOUR=10;BYMINUTE=0",
     dateField: "birth",
     calendar: "solar",
     festival: "double_11",
@@ -128,6 +131,23 @@ function valueOf(text: string, op: Where["op"]): Where["value"] {
 const valueText = (value: Where["value"]): string =>
   Array.isArray(value) ? value.join(" ") : typeof value === "string" && /^(-?\d+|true|false)$/.test(value) ? `"${value}"` : String(value);
 
+function rruleOf(draft: Draft): string {
+  const [hour, minute] = draft.time.split(":").map(Number);
+  const at = `;BYHOUR=${hour};BYMINUTE=${minute}`;
+  switch (draft.every) {
+    case "day":
+      return `FREQ=DAILY${at}`;
+    case "week":
+      return `FREQ=WEEKLY;BYDAY=${WEEKDAYS.filter((day) => draft.weekdays.includes(day)).join(",") || "MO"}${at}`;
+    case "month":
+      return `FREQ=MONTHLY;BYMONTHDAY=${draft.monthDay}${at}`;
+    case "cron":
+      return "";
+    case "rrule":
+      return draft.rrule.trim();
+  }
+}
+
 /** `base`: the trigger as it was, for what its events have beside their type. */
 function triggerOf(draft: Draft, base: Trigger | null): Trigger {
   const grace = Math.round(draft.graceMinutes * MINUTE_MS);
@@ -145,17 +165,10 @@ function triggerOf(draft: Draft, base: Trigger | null): Trigger {
     case "once":
       return { k: "once", at_local: draft.atLocal, zone_mode: draft.zoneMode };
     case "recurring": {
-      const start = `${localText(new Date()).slice(0, 10)}T00:00`;
-      const [hour, minute] = draft.time.split(":").map(Number);
-      const at = `;BYHOUR=${hour};BYMINUTE=${minute};BYSECOND=0`;
-      const rrule = {
-        day: `FREQ=DAILY${at}`,
-        week: `FREQ=WEEKLY;BYDAY=${WEEKDAYS.filter((day) => draft.weekdays.includes(day)).join(",") || "MO"}${at}`,
-        month: `FREQ=MONTHLY;BYMONTHDAY=${draft.monthDay}${at}`,
-        cron: "",
-      }[draft.every].replace(";BYSECOND=0", "");
+      const held = base?.k === "recurring" ? base : null;
+      const start = held?.dtstart_local ?? `${localText(new Date()).slice(0, 10)}T00:00`;
       return {
-        k: "recurring", rrule, cron: draft.every === "cron" ? draft.cron.trim() : "", dtstart_local: start,
+        k: "recurring", rrule: rruleOf(draft), cron: draft.every === "cron" ? draft.cron.trim() : "", dtstart_local: start,
         zone_mode: draft.zoneMode, misfire: draft.misfire, misfire_grace_ms: grace,
       };
     }
@@ -260,13 +273,18 @@ export function draftOf(body: RuleBody): Draft {
 function readRecurring(draft: Draft, rrule: string, cron: string): void {
   const parts = Object.fromEntries(rrule.split(";").map((part) => part.split("=") as [string, string]));
   const every = { DAILY: "day", WEEKLY: "week", MONTHLY: "month" } as const;
-  if (cron || !(parts.FREQ! in every)) {
+  if (cron) {
     draft.every = "cron";
-    draft.cron = cron || draft.cron;
+    draft.cron = cron;
     return;
   }
-  draft.every = every[parts.FREQ as keyof typeof every];
+  const known: Draft["every"] | undefined = every[parts.FREQ as keyof typeof every];
+  draft.every = known ?? "rrule";
   draft.weekdays = parts.BYDAY?.split(",") ?? draft.weekdays;
   draft.monthDay = Number(parts.BYMONTHDAY ?? 1);
   draft.time = `${two(Number(parts.BYHOUR ?? 10))}:${two(Number(parts.BYMINUTE ?? 0))}`;
+  const sorted = (text: string) => text.split(";").sort().join(";");
+  if (known && sorted(rruleOf(draft)) === sorted(rrule)) return;
+  draft.every = "rrule";
+  draft.rrule = rrule;
 }

@@ -32,7 +32,7 @@ export function whenText(body: RuleBody): string {
       return t("push.said.once", { at: trigger.at_local.replace("T", " ").slice(0, 16) });
     case "recurring": {
       const days = draft.weekdays.map((day) => tMaybe(`push.weekday.${day}`)).join(t("push.said.comma"));
-      if (draft.every === "cron") return t("push.said.cron", { cron: trigger.cron || trigger.rrule });
+      if (draft.every === "cron" || draft.every === "rrule") return t("push.said.cron", { cron: trigger.cron || trigger.rrule });
       return draft.every === "day"
         ? t("push.said.day", { time: draft.time })
         : draft.every === "week"
