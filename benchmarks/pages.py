@@ -3,7 +3,8 @@ agent's browser. ``python -m benchmarks.pages [--paint] [--shift N]``; both with
 
 The phone is one fourth of this processor, the line 1.6 Mbit/s with 100 ms there and back, the cache empty. The shift is
 ``N`` conversations (300 is a full day of eight hours) one after the other and four at a time: each shopper asks for a
-person, is answered by typing, and is ended by keyboard, on one page that is never loaded again.
+person, writes more, is answered by typing and by a canned reply, and is ended by keyboard; some get a note, or have
+their panel leafed through; and the line breaks between two looks. One page serves them all and is never loaded again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from tests.web.browsing import launched, screen, sign_in
-from tests.web.house import House, open_house
+from tests.web.house import Guest, House, open_house
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.migrate import migrate
 
@@ -123,10 +124,14 @@ def shift(browser: Browser, house: House, conversations: int) -> dict[str, Any]:
                 for guest in guests:
                     guest.says("这件还有货吗")
                     guest.wants_a_person()
-                for guest in guests:
-                    _serve(page, guest.name)
+                for number, guest in enumerate(guests, served):
+                    _serve(page, guest, number)
             served += AT_ONCE
             if served % LOOK_EVERY < AT_ONCE:
+                shown.context.set_offline(True)
+                page.wait_for_timeout(1_000)
+                shown.context.set_offline(False)
+                expect(page.get_by_role("status").filter(has_text="重新连接")).to_have_count(0, timeout=60_000)
                 mb, nodes, listeners = heap(driver)
                 took = round(time.monotonic() - began)
                 looks.append({"served": served, "MB": round(mb, 2), "nodes": nodes, "listeners": listeners, "s": took})
@@ -139,7 +144,11 @@ def shift(browser: Browser, house: House, conversations: int) -> dict[str, Any]:
     }
 
 
-def _serve(page: Page, name: str) -> None:
+TABS = ("订单", "商品", "知识", "买家")
+
+
+def _serve(page: Page, guest: Guest, number: int) -> None:
+    name = guest.name
     row = page.get_by_role("region", name="会话列表").get_by_role("button", name=re.compile(name))
     row.click(timeout=60_000)
     box = page.get_by_role("textbox", name=f"回复 {name}")
@@ -147,6 +156,22 @@ def _serve(page: Page, name: str) -> None:
         box.fill(words)
         box.press("Enter")
         expect(page.get_by_role("log")).to_contain_text(words)
+    guest.says("那我再看看别的颜色")
+    expect(page.get_by_role("log")).to_contain_text("那我再看看别的颜色")
+    box.fill("")
+    box.press_sequentially("/hh")
+    box.press("Enter")
+    box.press("Enter")
+    expect(page.get_by_role("log")).to_contain_text("换货当天登记")
+    if number % 3 == 0:
+        page.keyboard.press("Alt+n")
+        note = page.get_by_role("textbox", name="写一条内部备注")
+        note.fill("常客，爱问颜色")
+        note.press("Enter")
+        expect(page.get_by_role("log")).to_contain_text("常客，爱问颜色")
+    if number % 4 == 0:
+        for tab in TABS:
+            page.get_by_role("tab", name=tab).click()
     page.keyboard.press("Alt+e")
     page.get_by_role("checkbox", name="同时邀请评价").uncheck()
     page.get_by_role("button", name="结束会话", exact=True).last.press("Enter")

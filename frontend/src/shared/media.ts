@@ -24,7 +24,12 @@ export type Plays = "yes" | "no" | "waiting" | "converted";
 type Held = Pick<Stored, "play" | "thumb" | "plays" | "progress"> & { until: number };
 const links = new Map<string, Held>();
 
+/** A day's pictures are more than a page needs: the oldest go, and are asked for again. */
+const LINKS_KEPT = 500;
+
 export function keepLinks(stored: Stored): void {
+  links.delete(stored.id);
+  if (links.size >= LINKS_KEPT) links.delete(links.keys().next().value as string);
   const { play, thumb, plays, progress } = stored;
   links.set(stored.id, { play, thumb, plays, progress, until: stored.expires_ms - 60_000 });
 }
