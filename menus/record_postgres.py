@@ -339,6 +339,12 @@ async def keep_set_aside(conn: Connection, shop: UUID, sayings: Sequence[str]) -
     )
 
 
+async def drop_set_aside(conn: Connection, shop: UUID, sayings: Sequence[str]) -> None:
+    await conn.execute(
+        "delete from unknown_set_aside where shop_id = $1 and said = any($2::text[])", shop, list(sayings)
+    )
+
+
 async def outcomes(conn: Executor, shop: UUID, days: int) -> dict[str, int]:
     """How many turns ended how."""
     rows = await conn.fetch(

@@ -235,6 +235,12 @@ def add(routes: APIRouter, deps: Deps, brains: Brains) -> None:
         async with deps.scope(actor, shop) as conn:
             await record.keep_set_aside(conn, shop, [normalise(said) for said in asked.sayings])
 
+    @routes.post("/{shop}/unknown/bring-back", status_code=204)
+    async def bring_back(shop: UUID, asked: SetAside, actor: Actor = Depends(merchant)) -> None:
+        """These are asked about again."""
+        async with deps.scope(actor, shop) as conn:
+            await record.drop_set_aside(conn, shop, [normalise(said) for said in asked.sayings])
+
     # --- trying it -----------------------------------------------------------------------------------------------
 
     @routes.post("/{shop}/try")

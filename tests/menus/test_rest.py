@@ -185,6 +185,8 @@ async def test_what_the_bot_could_not_answer_becomes_a_phrasing_in_one_step(stud
     (opera,) = (await studio.call("GET", "{shop}/unknown"))["unknown"]
     await studio.call("POST", "{shop}/unknown/set-aside", {"sayings": opera["sayings"]})
     assert (await studio.call("GET", "{shop}/unknown"))["unknown"] == []
+    await studio.call("POST", "{shop}/unknown/bring-back", {"sayings": opera["sayings"]})
+    assert (await studio.call("GET", "{shop}/unknown"))["unknown"] == [opera]
 
 
 async def test_trying_the_bot_keeps_nothing(studio: Studio) -> None:

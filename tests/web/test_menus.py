@@ -280,6 +280,9 @@ def test_guests_see_a_menu_of_their_own_and_half_of_them_as_a_trial(chromium: Br
         assert faults_of(page) == []
         row.get_by_role("button", name="删除：安装师傅").click()
         expect(row).to_have_count(0)
+        page.get_by_role("button", name="撤销").click()
+        row.get_by_role("button", name="删除：安装师傅").click()
+        expect(row).to_have_count(0)
         page.get_by_role("link", name="自助菜单").click()
         page.get_by_role("button", name=re.compile("访客菜单")).first.click()
         # Hours without a day are refused at their place.
@@ -361,6 +364,9 @@ def test_a_shops_own_server_is_connected_checked_and_answers_a_ready_menu_of_thr
             page.locator("input[type=file]").set_input_files([picked])
             care = page.locator("[data-media='洗护图解']")
             expect(care).to_contain_text("还没有用到")
+            care.get_by_role("button", name="从素材库移除 洗护图解").click()
+            expect(care).to_have_count(0)
+            page.get_by_role("button", name="撤销").click()
             expect(care.get_by_role("button", name="查看图片")).to_be_visible()
             assert faults_of(page) == []
             # A ready menu of the trade, a third level, and an item that leads out.

@@ -65,6 +65,7 @@ class ShopSettings(BaseModel):
     id: UUID
     slug: str
     name: str
+    tz: str
     origins: tuple[str, ...]
     secrets: tuple[SecretShown, ...]
     keys: tuple[KeyShown, ...]
@@ -113,7 +114,7 @@ def router(deps: Deps) -> APIRouter:
             row = await shoppers.find_shop(conn, shop)
             assert row is not None, "the scope has checked the shop"
             return ShopSettings(
-                id=row.id, slug=row.slug, name=row.name, origins=row.allowed_origins,
+                id=row.id, slug=row.slug, name=row.name, tz=row.tz, origins=row.allowed_origins,
                 secrets=tuple(SecretShown(**asdict(one)) for one in await keys.secrets(conn, shop)),
                 keys=_keys(await keys.api_keys(conn, shop)),
             )  # fmt: skip

@@ -229,6 +229,7 @@ TABLE: dict[str, Row] = {
     f"POST {_SHOP_MENUS}/faq/import": Row("merchant", {"questions": [QUESTION]}, inside="own"),
     f"GET {_SHOP_MENUS}/unknown": Row("merchant"),
     f"POST {_SHOP_MENUS}/unknown/set-aside": Row("merchant", {"sayings": ["{mark}在吗"]}, inside="own"),
+    f"POST {_SHOP_MENUS}/unknown/bring-back": Row("merchant", {"sayings": ["{mark}在吗"]}, inside="own"),
     f"GET {_SHOP_MENUS}/orders": Row("member guest"),
     f"GET {_SHOP_MENUS}/golden": Row("merchant"),
     f"POST {_SHOP_MENUS}/golden": Row("merchant", {"said": "{mark}能退吗", "expects": "entry", "ref": "{id}"}),

@@ -47,6 +47,7 @@ export interface ShopSettings {
   id: string;
   slug: string;
   name: string;
+  tz: string;
   origins: string[];
   secrets: Secret[];
   keys: ApiKey[];
