@@ -90,16 +90,25 @@ class Hubs:
 
 
 class Crowd:
-    """``pairs`` threads between shoppers and a few agents, spread over both hubs."""
+    """``pairs`` threads between shoppers and a few agents, spread over both hubs. Who does not ``roam`` waits for his
+    own hub when it does not answer."""
 
     def __init__(
-        self, hubs: Hubs, stack: AsyncExitStack, *, pairs: int = 8, agents: int = 2, pause_s: float = 0.12
+        self,
+        hubs: Hubs,
+        stack: AsyncExitStack,
+        *,
+        pairs: int = 8,
+        agents: int = 2,
+        pause_s: float = 0.12,
+        roam: bool = True,
     ) -> None:
         self.hubs = hubs
         self.stack = stack
         self.pairs = pairs
         self.agent_count = agents
         self.pause_s = pause_s
+        self.roam = roam
         self.shoppers: list[tuple[Person, UUID]] = []
         self.agents: list[Person] = []
         self.serves: dict[UUID, Person] = {}
@@ -119,7 +128,7 @@ class Crowd:
 
     def _urls(self, first: int) -> list[str]:
         nodes = ["a", "b"] if first % 2 == 0 else ["b", "a"]
-        return [f"unix:{self.hubs.socket(node)}" for node in nodes]
+        return [f"unix:{self.hubs.socket(node)}" for node in (nodes if self.roam else nodes[:1])]
 
     async def gather(self) -> None:
         """Everybody comes in, and every thread gets its agent."""
