@@ -376,9 +376,10 @@ def test_who_waits_is_helped_by_the_bot_may_be_called_back_and_his_message_is_an
     short = Policy(stages=(Stage("own"),), nobody_ms=None, message_box_ms=1_000, fallback="bot")
     usual = house.run(routed(house, short))
     with window(chromium, house) as (shown, page), house.shopper("先留言") as first, screen(chromium) as desk:
+        first.says("昨晚先问的")
+        first.wants_a_person()  # before anybody: whoever asks again keeps his place
         nobody_came_and_he_chooses(page)
         house.run(routed(house, None))
-        first.says("昨晚先问的")
         first.wants_a_person()
         first.until(lambda frame: frame.get("type") == "queue.position" and frame.get("helped"), "the bot helps")
         first.ask({"type": "queue.leave", "leave_message": True})
