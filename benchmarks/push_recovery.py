@@ -34,6 +34,7 @@ from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
 from wangxin.storage.migrate import migrate
 
 GOAL_S, PATIENCE_S, IN_HANDS = 2.0, 60.0, 4
+COMES_UP_S = 15.0
 PEOPLE_A_KILL = 15_000
 RULE = WORDS.model_copy(update={"limits": WORDS.limits.model_copy(update={"quiet": None, "per_shopper": ()})})
 OLDEST = "select run_id, no from push_chunk where done_at is null and shop_id = $1 order by due_at, no limit $2"
@@ -104,6 +105,7 @@ async def kills(pool: postgres.Pool, shop: UUID, workers: Workers, n: int, *, wh
         found.append(await until(gone_on))
         if whole:
             workers.start()
+            await asyncio.sleep(COMES_UP_S)
 
         async def over() -> bool:
             return bool(await pool.fetchval(OPEN, shop) == 0)
@@ -126,7 +128,7 @@ async def measure(folder: Path, n: int) -> dict[str, Any]:
         workers.start()
         child = await kills(pool, shop, workers, n, whole=False)
         workers.start()
-        await asyncio.sleep(5)  # it comes up
+        await asyncio.sleep(COMES_UP_S)
         whole = await kills(pool, shop, workers, n, whole=True)
         rules = 2 * n
         said = await pool.fetchval("select count(*) from push_delivery where shop_id = $1", shop)

@@ -30,6 +30,7 @@ from wangxin.storage.hints import Hints
 from wangxin.storage.postgres import Connection, Pool
 
 CONSUMER = "push"
+STALLED_MS = 500
 SLICES_A_TICK = 20
 """Of what can wait: what is due must not wait for it."""
 
@@ -184,6 +185,11 @@ class Push:
         async with self.pool.acquire() as conn:
             await benefit_record.expire(conn, self.now())
             return await runs.waiting_chunks(conn, self.now())
+
+    async def stalled(self) -> bool:
+        """Whether nobody has finished a chunk of late, whoever was to: he may have been killed."""
+        async with self.pool.acquire() as conn:
+            return not await runs.goes_on(conn, self.now() - STALLED_MS)
 
     async def follow(self) -> int:
         """Follow up facts of the outbox, and send at once what they set off; returns how many facts."""

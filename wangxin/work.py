@@ -68,6 +68,7 @@ LISTEN_S = 5.0
 FAILED_KEPT_S = 7 * 86_400
 """So long a job that failed can be seen and done again (`wangxin jobs`)."""
 RQ_NICE = 10  # chatting people go first where processors are few
+TAKEN_OVER = 8  # chunks in one tick, where nobody else does them
 PUSH_LANES = 2  # chunks at once in one job: one is decided while PostgreSQL works at the other
 Work = Callable[[], Awaitable[int]]
 """One turn: does what is there and says how much it was."""
@@ -146,8 +147,12 @@ class Ticker:
         if waiting:
             try:
                 await asyncio.to_thread(self._enqueue)
+                if not await self._push.stalled():
+                    return
             except VALKEY_DOWN:
-                await self._push.work(chunks_max=4)  # without rq the ticker does the work itself
+                pass
+            # Without Valkey, and until another rq worker has come up, the ticker does the work itself.
+            await self._push.work(chunks_max=TAKEN_OVER)
 
     def _enqueue(self) -> None:
         if len(self._queue) < 2:

@@ -233,6 +233,15 @@ async def waiting_chunks(conn: Connection, now_ms: int) -> int:
     return n
 
 
+async def goes_on(conn: Connection, since_ms: int) -> bool:
+    """Whether somebody has finished a chunk since then."""
+    return bool(
+        await conn.fetchval(
+            "select exists (select from push_chunk where done_at > $1 and looked_at is null)", at(since_ms)
+        )
+    )
+
+
 # Rows are looked up one by one (lateral, limit 1): a plan made while thread or ledger were empty would read all of the
 # shop's for each recipient.
 _RECIPIENTS = """
