@@ -26,7 +26,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("wangxin", "dispatcher", "menus", "push", "metrics", "tests", "pyproject.toml", "hatch_build.py")
+COPIED = (
+    "wangxin", "dispatcher", "menus", "push", "metrics", "tests", "benchmarks", "docs", "pyproject.toml",
+    "hatch_build.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,8 @@ PARTS = {
     "core": Part(
         ("dispatcher/core.py", "dispatcher/policy.py", "dispatcher/capacity.py", "dispatcher/lines.py",
          "dispatcher/lifecycle.py", "dispatcher/routing.py", "dispatcher/handover.py"),
-        ("tests/dispatcher/test_random_days.py", "tests/dispatcher/test_simulation.py",
-         "tests/dispatcher/test_ability.py", "tests/dispatcher/test_lines.py", "tests/dispatcher/test_overflow.py",
-         "tests/dispatcher/test_guard.py", "tests/dispatcher/test_waiting_lines.py",
-         "tests/dispatcher/test_terms_in_routing.py"),
+        ("tests/dispatcher/test_random_days.py", "tests/dispatcher/test_takeover.py",
+         "tests/dispatcher/test_ability.py"),
     ),
     "append": Part(
         ("wangxin/storage/entries.py", "wangxin/hub/commit.py", "wangxin/storage/migrations/0013_thread_by_id.sql"),

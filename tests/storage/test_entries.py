@@ -43,6 +43,8 @@ async def test_a_first_word_opens_a_conversation_whose_event_comes_before_it(poo
     assert {entry.conversation for entry in stored} == {answers[0].conversation}
     row = await pool.fetchrow("select * from conversation")
     assert (row["state"], row["opened_seq"], row["id"]) == ("bot", 1, answers[0].conversation)
+    _, later = await entries.append(pool, [words(chat, "还在")])
+    assert [entry.conversation for entry in later] == [row["id"]], "later words are of the one that is open"
 
 
 async def test_the_same_message_sent_twice_is_stored_once_under_its_first_seq(pool: asyncpg.Pool, chat: Chat) -> None:
