@@ -74,8 +74,12 @@ def sql_from_outside(tree: ast.Module, place: str) -> Found:
                 first = node.values[0]
                 if not (isinstance(first, ast.Constant) and _SQL.match(str(first.value))):
                     continue
+                bound = {id(n) for c in ast.walk(node) if isinstance(c, ast.Call) and _called(c).endswith(".bind")
+                         for n in ast.walk(c)}  # fmt: skip
                 for part in node.values:
                     for name in ast.walk(part.value) if isinstance(part, ast.FormattedValue) else ():
+                        if id(name) in bound:
+                            continue  # it becomes a number ($7), the value is bound
                         if isinstance(name, ast.Name) and name.id in loose:
                             yield node.lineno, f"{name.id} becomes a part of a statement"
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _QUERIES:
