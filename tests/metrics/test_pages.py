@@ -155,6 +155,8 @@ async def test_the_report_sets_own_team_and_pools_side_by_side_and_opens_to_the_
     reach = page.get_by_role("region", name="多久接上人工")
     await expect(reach).to_contain_text("5 / 6 次")
     await expect(reach).to_contain_text("1 位还在等")
+    await expect(reach).to_contain_text("平均耐心")
+    await expect(reach).to_contain_text("慢响应会话0")
 
     await teams.get_by_role("button", name="查看「夜间组」的明细").click()
     turns = page.get_by_role("region", name="夜间组：问答明细").first

@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from metrics.csv_out import csv_text
+from metrics.intervals import patience
 from metrics.profiles import PROFILES
 from metrics.rest import router
 from metrics.rest_drill import router as drill_router
@@ -95,6 +96,18 @@ async def test_how_long_it_took_to_reach_a_person_is_counted_from_the_wish(offic
     assert known[0] <= found["wish_p50"] <= found["wish_p90"] <= known[-1]
     assert found["wish_p50"] <= found["first_p50"]
     assert found["soon"] == sum(ms <= 60_000 for ms in known)
+    lost = await pool.fetch(
+        "select extract(epoch from coalesce(gave_up_at, closed_at) - enqueued_at) * 1000 as ms from tally"
+        " where abandoned in ('explicit', 'silent') and first_human_at is null"
+    )
+    mean = patience([int(row["ms"]) for row in lost], known).mean_ms
+    assert mean is None if found["patience"] is None else abs(found["patience"] - mean) < 10
+    assert found["slow"] == 0
+    await pool.execute(
+        "update turn set wait_ms = 121000, conversation_id = (select conversation_id from turn limit 1)"
+        " where wait_ms is not null"
+    )
+    assert (await office.sits(Role.MERCHANT).get("{shop}/reach"))["slow"] == 1
 
 
 async def test_the_report_over_rest_is_the_report(office: Office) -> None:
