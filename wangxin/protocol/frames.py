@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
 
 from wangxin.model import limits
 from wangxin.protocol.base import Closed, Id, Key, LongText, MaybeText, Ref, Seq, ShortText
@@ -270,7 +270,8 @@ AnyFrame = Annotated[
     Field(discriminator="type"),
 ]
 
-FRAME: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame)
+FRAME: TypeAdapter[AnyFrame] = TypeAdapter(AnyFrame, config=ConfigDict(cache_strings="keys"))
+"""Words and ids that people write hardly come twice: a cache of them costs time, and grows for an hour."""
 
 SHOPPER_FRAMES: tuple[type[Frame], ...] = (
     MessageSend, MessageRecall, ReceiptDelivered, ReceiptRead, Typing, MenuTap, ChoiceSubmit, FormSubmit, RatingSubmit,
