@@ -149,7 +149,7 @@ def router(deps: Deps, desk: Desk) -> APIRouter:
 
     def asked_for() -> None:
         if not on:
-            raise Refusal("login.sso_off", "single sign-on is not set up here", status=404)
+            raise Refusal("login.sso_off", "single sign-on is not set up here", status=401)
 
     async def spend(request: Request) -> int:
         now = clock.now_ms()

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 KINDS = ("merchant", "supervisor", "agent", "outsourced", "idle", "provider", "member", "guest", "key")
 REFUSALS = {
     "token.missing", "token.wrong", "role.wrong", "key.wrong", "key.scope", "monitor.not_allowed", "login.wrong",
-    "session.ended", "reply.not_yours",
+    "session.ended", "reply.not_yours", "login.sso_off",
 }  # fmt: skip
 
 
