@@ -57,7 +57,7 @@ async def test_an_agent_who_comes_while_the_node_reports_itself_is_not_undone(ho
         await coming
         await house.until(quiet, True)
         assert await connected(house, "own1")
-    await lines.left(own)
+    await lines.left(own, 0)
     assert not await connected(house, "own1")
 
 

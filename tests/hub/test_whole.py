@@ -23,6 +23,9 @@ class Ear:
     def __init__(self) -> None:
         self.heard: list[tuple[str, bytes]] = []
 
+    def came(self, socket: Socket) -> bool:
+        return True
+
     def asked(self, socket: Socket, request: Request) -> tuple[int, str] | None:
         return None
 
@@ -35,6 +38,8 @@ class Ear:
         self.heard.append(("binary", raw))
 
     def lost(self, socket: Socket) -> None: ...
+
+    def left(self, socket: Socket) -> None: ...
 
     def silent_since_open(self, socket: Socket) -> bool:
         return False
@@ -56,6 +61,9 @@ class Wire(asyncio.Transport):
         return False
 
     def close(self) -> None: ...
+
+    def is_closing(self) -> bool:
+        return False
 
 
 def opened() -> tuple[Socket, Ear, Wire, ClientProtocol]:

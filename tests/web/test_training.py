@@ -298,7 +298,7 @@ def test_a_conversation_is_graded_blind_by_two_appealed_by_its_agent_and_decided
         time.sleep(0.2)
     page = merchant
     page.get_by_role("link", name="质检", exact=True).click()
-    page.get_by_role("link", name="评分表", exact=True).click()
+    page.get_by_role("navigation", name="质检").get_by_role("link", name="评分表", exact=True).click()
     page.get_by_label("评分项 1", exact=True).fill("问候")
     assert faults_of(page) == []
     page.get_by_role("button", name="保存评分表").click()
