@@ -110,9 +110,11 @@ async def test_bombs_are_refused_by_code_while_everybody_else_is_answered(
         await asyncio.sleep(0.02)
     await work
     assert others >= 10
+    # Whichever of its bounds is met first, memory or time.
+    assert found.pop("sheet bomb") in ((422, "sheet.too_large"), (422, "sheet.broken"))
     assert found == {
         "bomb": (422, "media.broken"), "cut": (422, "media.broken"), "flood": (422, "media.broken"),
-        "zip": (415, "media.wrong_type"), "page": (201, ""), "sheet bomb": (422, "sheet.too_large"),
+        "zip": (415, "media.wrong_type"), "page": (201, ""),
         "entities": (422, "sheet.broken"),
     }  # fmt: skip
     assert cage._at_once._value == limits.UPLOADS_AT_ONCE
