@@ -68,6 +68,7 @@ def test_why_a_conversation_went_where_it_went_is_a_page_reached_from_the_lists(
         guest.says("有人吗")
         guest.wants_a_person()
         guest.until(lambda frame: "conversation.assigned" in str(frame), "assigned")
+        house.run(own.until(lambda: guest.thread in own.views))
         house.run(own.say(guest.thread, "您好，缘由", epoch=1))
         guest.hears("您好，缘由")
         merchant.get_by_role("link", name="分配记录", exact=True).click()

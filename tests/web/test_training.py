@@ -79,6 +79,7 @@ def recorded(house: House) -> str:
         guest.wants_a_person()
         guest.until(lambda f: "conversation.assigned" in str(f), "an agent")
         epoch = house.sql("select epoch from thread where id = $1", guest.thread)
+        house.run(colleague.until(lambda: guest.thread in colleague.views))
         house.run(colleague.say(guest.thread, said, epoch=epoch))
         guest.hears(said)
         house.run(colleague.ask({"type": "conversation.close", "thread": str(guest.thread), "epoch": epoch}))
