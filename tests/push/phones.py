@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.listening import listening, request_of
+
 LOCAL = ["127.0.0.0/8"]
 
 
@@ -68,9 +70,7 @@ class Phone:
         assert int(headers["ttl"]) > 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-        body = await reader.readexactly(int(headers["content-length"]))
+        headers, body = await request_of(reader)
         if self.status == 201:
             self.judges(headers)
             self.heard.append((headers, json.loads(self.opens(body))))
@@ -82,9 +82,5 @@ class Phone:
 @asynccontextmanager
 async def phone() -> AsyncIterator[Phone]:
     found = Phone()
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
-    found.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(found.serve) as found.port:
         yield found
-    finally:
-        server.close()

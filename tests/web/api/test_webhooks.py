@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from tests.conftest import Chat, Shop
+from tests.listening import listening, request_of
 from tests.web.api.conftest import Person
 from wangxin import outbound
 from wangxin.clock import new_id
@@ -42,9 +43,7 @@ class Till:
     answer: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-        self.heard.append((headers, await reader.readexactly(int(headers["content-length"]))))
+        self.heard.append(await request_of(reader))
         writer.write(self.answer)
         await writer.drain()
         writer.close()
@@ -53,12 +52,8 @@ class Till:
 @asynccontextmanager
 async def till() -> AsyncIterator[Till]:
     found = Till()
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
-    found.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(found.serve) as found.port:
         yield found
-    finally:
-        server.close()
 
 
 @pytest.fixture
