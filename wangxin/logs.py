@@ -9,6 +9,9 @@ import structlog
 
 from wangxin.config import Settings
 
+_PROCESSORS: list[structlog.types.Processor] = []
+"""One list for the life of the process: loggers keep the one they first saw, so a second ``set_up`` reaches them."""
+
 
 def _without_colours(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
     """uvicorn says everything a second time, for a coloured terminal."""
@@ -46,8 +49,9 @@ def set_up(settings: Settings, process: str) -> None:
     root.setLevel(settings.log_level.upper())
     for noisy in ("rq.worker", "rq.scheduler", "httpx", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    _PROCESSORS[:] = [*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
