@@ -83,7 +83,7 @@ async def disturbed_run(
             where e.thread_id in (select thread_id from entry group by thread_id having count(*) > 1)
             order by e.thread_id, e.seq limit 6"""
     )
-    assert [dict(row) for row in over_cap] == []
+    assert not over_cap, [dict(row) for row in over_cap]
     assert (
         await number(
             "select count(*) from push_delivery d where d.state = 'sent' and not exists (select 1 from entry e"
