@@ -57,8 +57,16 @@ def embedded_postgres(store_folder: Path) -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(store_folder, database="template_wangxin", settings={"max_connections": "200"})
     asyncio.run(server.start())
     asyncio.run(migrate(server.url))
+    asyncio.run(_closed(server))
     yield server
     server.stop(how="immediate")
+
+
+async def _closed(server: EmbeddedPostgres) -> None:
+    """Nobody writes into what every test's database is a copy of."""
+    admin = await asyncpg.connect(server._url("postgres"))
+    await admin.execute(f'alter database "{server.database}" with allow_connections false')
+    await admin.close()
 
 
 @pytest.fixture(scope="session")

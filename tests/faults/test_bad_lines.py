@@ -15,6 +15,7 @@ import pytest
 from tests.faults.crowd import Crowd, Hubs
 from tests.places import new_folder
 from wangxin.storage.embedded import EmbeddedPostgres, EmbeddedValkey
+from wangxin.storage.migrate import migrate
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -112,15 +113,19 @@ async def behind(hubs: Hubs) -> AsyncIterator[tuple[Behind, list[BadLine]]]:
 
 
 @pytest.fixture(scope="module")
-def hubs(embedded_postgres: EmbeddedPostgres, embedded_valkey: EmbeddedValkey) -> Iterator[Hubs]:
+def hubs(embedded_valkey: EmbeddedValkey) -> Iterator[Hubs]:
     folder = new_folder("wxl-")
-    hubs = Hubs(embedded_postgres, embedded_valkey, folder)
+    postgres = EmbeddedPostgres(folder)
+    hubs = Hubs(postgres, embedded_valkey, folder)
     try:
+        asyncio.run(postgres.start())
+        asyncio.run(migrate(postgres.url))
         asyncio.run(hubs.start("a"))
         asyncio.run(hubs.start("b"))
         yield hubs
     finally:
         hubs.close()
+        postgres.stop(how="immediate")
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -58,7 +58,7 @@ async def test_a_second_start_on_the_same_data_adopts_the_running_server(folder:
 
 
 async def test_the_embedded_server_is_durable_and_private(embedded_postgres: EmbeddedPostgres) -> None:
-    conn = await asyncpg.connect(embedded_postgres.url)
+    conn = await asyncpg.connect(embedded_postgres._url("postgres"))
     await postgres.check_settings(conn)
     assert await conn.fetchval("show listen_addresses") == ""
     sockets = Path(await conn.fetchval("show unix_socket_directories"))
